@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The wire between host and agent, over a virtio-serial port: frames of a 12-byte little-endian header
+ * and a UTF-8 JSON object as payload. Version, types and bounds live here and nowhere else. Each side treats the other's
+ * bytes as hostile. Shared by guest-agent/ and harness/guest/; depends on libc only.
+ */
+#ifndef VB_WIRE_H
+#define VB_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_MAGIC 0x31414256u /* "VBA1" in memory */
+#define WIRE_VERSION 1
+#define WIRE_HEADER 12
+#define WIRE_MAX_PAYLOAD (4u << 20)
+#define WIRE_PORT_NAME "org.vbench.agent.0" /* name of the virtio-serial port */
+
+enum wire_type {
+	/* host to agent; each is answered by exactly one REPLY, RESULT or ERROR with the same seq */
+	WIRE_HELLO = 1, /* {time_ns, entropy (hex, at most 128 digits)} -> {version, agent, boot_id} */
+	WIRE_FACTS,	/* {} -> guest facts */
+	WIRE_DISK,	/* {serial, timeout_ms, scheduler?} waits for the disk, sets its scheduler -> disk facts */
+	WIRE_JOB,	/* {job, timeout_ms, interval_ms, threads?} -> PROGRESS*, then RESULT */
+	WIRE_CANCEL,	/* {seq of the job} -> REPLY; the job's own RESULT still comes, with cancelled true */
+	WIRE_SYNC,	/* {} -> {} after sync(2) */
+	WIRE_POWEROFF,	/* {} -> {} and then the machine is off */
+	/* agent to host */
+	WIRE_READY = 64, /* {version, agent}, seq 0: once after boot, when all is set up */
+	WIRE_REPLY,
+	WIRE_RESULT,   /* {exit, signal, cancelled, timed_out, fio: object|null, output: text, before: {}, after: {}} */
+	WIRE_PROGRESS, /* {iops, bw_bytes, elapsed_ms} with the job's seq */
+	WIRE_ERROR,    /* {error: sentence} */
+};
+
+struct wire_frame {
+	uint8_t type;
+	uint16_t seq;
+	uint32_t len;	     /* of payload */
+	const char *payload; /* not NUL-terminated; valid until the next wire_feed or wire_free */
+};
+
+/* Reassembles frames from a byte stream. Zeroed = ready. */
+struct wire_parser {
+	uint8_t *buf;
+	size_t len, cap, used;
+};
+
+/* Adds bytes. 0, -ENOMEM, or -EMSGSIZE when more than one largest frame is pending unparsed. */
+int wire_feed(struct wire_parser *p, const void *data, size_t len);
+
+/*
+ * Takes the next whole frame: 1 and *f filled, 0 when more bytes are needed, -EPROTO with *why set to a sentence
+ * for a wrong magic, version or length. After -EPROTO the stream is lost.
+ */
+int wire_next(struct wire_parser *p, struct wire_frame *f, const char **why);
+
+void wire_free(struct wire_parser *p);
+
+/* Fills a header. */
+void wire_header(uint8_t out[WIRE_HEADER], uint8_t type, uint16_t seq, uint32_t len);
+
+#endif
