@@ -24,18 +24,25 @@ struct job {
 	const char *fio;     /* job file text */
 	uint64_t timeout_ns; /* whole job, from start */
 	uint64_t interval_ns; /* of progress, 0: none */
+	uint64_t ramp_ns;     /* I/O before this is not counted (for the CPU window) */
 };
 
 struct job_progress {
 	double iops, bw; /* bytes/s */
 	uint64_t elapsed_ns;
+	uint64_t ios; /* completed by the guest's disk since the job began, its ramp included */
 };
 
 struct job_result {
 	json_t *fio;	/* fio's JSON document, or NULL */
 	json_t *reply;	/* the whole RESULT message */
 	char *output;	/* what fio printed beside it */
-	uint64_t cpu_vcpu_ns, cpu_iothread_ns, cpu_rest_ns; /* of QEMU around the job; for a host site of the process */
+	/*
+	 * CPU time of QEMU by thread class (for a host site: of the process) within a window of steady I/O, and
+	 * the I/Os that the guest's disk completed in the same window: fio's start and end, which a short job
+	 * must not be charged with, lie outside. cpu_ios 0: cannot be told.
+	 */
+	uint64_t cpu_vcpu_ns, cpu_iothread_ns, cpu_rest_ns, cpu_ios;
 	uint64_t bytes_read, bytes_written; /* QEMU's real I/O on the host (/proc/PID/io), when readable */
 };
 void job_result_free(struct job_result *r);
@@ -44,12 +51,17 @@ struct site;
 struct site_ops {
 	const char *name;
 	bool fresh; /* every open gives a new draw */
+	/* At the start of a block, for each of its cells: what open will need (the block's templates). */
+	int (*prepare)(struct site *s, const struct cell *c, struct err *e);
 	/* Opens for a cell: afterwards the agent answers. template_id receives its template's id or "". */
 	int (*open)(struct site *s, const struct cell *c, char template_id[40], struct err *e);
 	/* Makes the plan's disk appear. Returns with its facts known. */
 	int (*plug)(struct site *s, const struct disk_plan *p, struct err *e);
-	/* Gathers evidence (HACKING.md, "Evidence"); new reference. */
+	/* Gathers evidence (HACKING.md, "Evidence") except "image"; new reference. */
 	int (*ask)(struct site *s, json_t **evidence, struct err *e);
+	/* Asked/got of the site's own keys ([guest]), from such evidence. */
+	size_t (*agreed)(struct site *s, const struct cell *c, const json_t *evidence, struct asked_got *out,
+			 size_t max);
 	int (*work)(struct site *s, const struct job *j, void (*progress)(const struct job_progress *, void *),
 		    void *arg, struct job_result *out, struct err *e);
 	/* Ends the site: clean asks nicely, else kill. Always succeeds in leaving nothing behind. */
@@ -61,8 +73,11 @@ struct site_ops {
 
 struct site {
 	const struct site_ops *ops;
-	enum cause cause;	/* of the last failure */
-	char *console;		/* path of the current guest's console log */
+	enum cause cause;   /* of the last failure */
+	const char *folder; /* where the current trial's raw artefacts go; set by the loop before open */
+	unsigned block;	    /* current block */
+	char target[64];    /* after plug: the disk's path where the workload runs, "/dev/vda" */
+	uint64_t visible_ns; /* after plug: how long the guest took to show the disk */
 };
 
 #endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The small guest's machine: which QEMU, with which command line, under whose rights. */
+#ifndef VB_GUEST_MACHINE_H
+#define VB_GUEST_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/child.h"
+#include "base/err.h"
+#include "guest/assets.h"
+#include "profile/profile.h"
+
+#define MACHINE_ROOT_PORTS 2
+
+/* What a QEMU binary says of itself. */
+struct qemu_info {
+	char *path;    /* absolute */
+	char *img;     /* qemu-img beside it, else in PATH */
+	char *version; /* "7.2.22" with the package's suffix */
+	char *machine; /* what the asked machine's alias stands for here: "pc-q35-7.2" */
+	bool kvm_built;
+};
+
+/* Asks the binary through QMP (about 0.1 s). machine: as in the profile. -EINVAL with the remedy if it is too old or none. */
+int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, struct err *e);
+void qemu_info_free(struct qemu_info *i);
+
+/* The user as whom QEMU runs: ours, or when we are root the one named ("auto": vbench if it exists, else nobody), with group kvm. */
+int qemu_user(const char *name, struct child_user *out, struct err *e);
+
+/* One row per target; everything that is particular to an architecture stands here. */
+struct target_row {
+	const char *arch, *qemu, *console;
+	const char *serial_args; /* kernel command line for the console */
+};
+
+struct machine {
+	struct qemu_info qemu;
+	const char *accel; /* "kvm" or "tcg", resolved */
+	const char *cpu;   /* resolved: "host", "max" or what was named */
+	unsigned vcpus;
+	unsigned long long memory; /* bytes */
+	bool sandbox;
+	const char *vmlinuz, *initramfs, *append;
+};
+
+/* fd numbers that the command line shall name; -1 shows a placeholder (--dry-run). */
+struct machine_fds {
+	int qmp, agent, console, incoming; /* incoming -1: cold boot */
+};
+
+/*
+ * Fills a machine for a cell. accel is the resolved accelerator. Strings are borrowed from cell, info and the
+ * caller; nothing to free.
+ */
+void machine_make(struct machine *m, const struct cell *c, const struct qemu_info *info, const char *accel,
+		  const char *vmlinuz, const char *initramfs);
+
+/* NULL-terminated argv (each string and the array are the caller's: argv_free). show: placeholders for fds. */
+char **machine_argv(const struct machine *m, const struct machine_fds *fds, bool show);
+void argv_free(char **argv);
+
+/* argv as one shell command; caller frees. */
+char *argv_shell(char *const *argv);
+
+/* Text over everything that a template depends on: equal text, equal template. Caller frees. */
+char *machine_key(const struct machine *m);
+
+#endif

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Site "small guest": one QEMU per trial, its disk plugged into a running guest. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/term.h"
+#include "guest/agent_decode.h"
+#include "guest/evidence.h"
+#include "guest/small.h"
+#include "guest/template.h"
+
+#define PLUG_MS 30000
+#define DISK_MS 20000
+#define FACTS_MS 10000
+#define JOB_GRACE_NS 15000000000ull /* beyond the agent's own limit, until we stop waiting for its RESULT */
+
+/* One observation of the running job: how far the disk is, and what QEMU has spent. */
+struct job_sample {
+	uint64_t ns, ios;
+	struct vm_cpu cpu;
+};
+
+struct small {
+	struct site site;
+	struct small_opts o;
+	struct template *templates;
+	size_t ntemplates;
+	struct vm vm;
+	bool up, from_template;
+	struct machine machine;
+	const char *kernel;
+	const struct disk_plan *plan;
+	char scheduler[32];
+	json_t *facts;
+};
+
+static struct small *small_of(struct site *s)
+{
+	return (struct small *)s;
+}
+
+static int small_fail(struct small *s, int rc)
+{
+	s->site.cause = s->vm.cause ? s->vm.cause : CAUSE_GUEST;
+	return rc;
+}
+
+/* The block's template for a machine, made if it is not there yet; its failure is remembered for the block. */
+static struct template *small_template(struct small *s, const struct machine *m)
+{
+	struct template *t;
+	char hash[17];
+	size_t i;
+
+	machine_hash(m, hash);
+	for (i = 0; i < s->ntemplates; i++)
+		if (!strcmp(s->templates[i].machine, hash))
+			return &s->templates[i];
+	s->templates = xrealloc(s->templates, s->ntemplates + 1, sizeof(*s->templates));
+	t = &s->templates[s->ntemplates++];
+	template_make(&s->o.env, m, s->site.block, s->o.templates, s->o.boot_ms, t, NULL);
+	if (!t->rc && s->o.made)
+		s->o.made(s->o.arg, t->id, t->boot_ns, t->save_ns, t->bytes);
+	return t;
+}
+
+static bool wants_boot(const struct cell *c)
+{
+	return cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot");
+}
+
+static int small_prepare(struct site *site, const struct cell *c, struct err *e)
+{
+	struct small *s = small_of(site);
+	struct machine m;
+	const char *kernel;
+	struct template *t;
+	int rc = s->o.machine(s->o.arg, c, &m, &kernel, e);
+
+	if (rc) {
+		site->cause = CAUSE_PLAN;
+		return rc;
+	}
+	if (wants_boot(c))
+		return 0;
+	t = small_template(s, &m);
+	site->cause = t->cause;
+	return t->rc ? err_set(e, t->rc, "template: %s", t->why) : 0;
+}
+
+static int small_open(struct site *site, const struct cell *c, char template_id[40], struct err *e)
+{
+	struct small *s = small_of(site);
+	int rc = s->o.machine(s->o.arg, c, &s->machine, &s->kernel, e);
+
+	template_id[0] = 0;
+	if (rc) {
+		site->cause = CAUSE_PLAN;
+		return rc;
+	}
+	snprintf(s->scheduler, sizeof(s->scheduler), "%s",
+		 cell_get(c, K_SCHEDULER) ? cell_get(c, K_SCHEDULER) : "none");
+	s->from_template = !wants_boot(c);
+	if (s->from_template) {
+		struct template *t = small_template(s, &s->machine);
+
+		if (t->rc) {
+			site->cause = t->cause;
+			return err_set(e, t->rc, "template: %s", t->why);
+		}
+		snprintf(template_id, 40, "%s", t->id);
+		rc = template_restore(&s->vm, &s->o.env, &s->machine, t, site->folder, e);
+	} else {
+		rc = vm_boot(&s->vm, &s->o.env, &s->machine, site->folder, s->o.boot_ms, e);
+	}
+	s->up = !rc;
+	return rc ? small_fail(s, rc) : 0;
+}
+
+/* The commands as one would type them into a QMP shell: kept beside the trial, and shown in reports. */
+static void plug_artefact(struct small *s, const struct disk_plan *p)
+{
+	char *path = xasprintf("%s/plug.txt", s->site.folder);
+	FILE *f = fopen(path, "we");
+	size_t i;
+
+	for (i = 0; f && i < p->nspecs; i++) {
+		char *text = json_dumps(p->specs[i].args, JSON_COMPACT);
+
+		fprintf(f, "{\"execute\":\"%s\",\"arguments\":%s}\n", qspec_command(p->specs[i].kind),
+			text ? text : "{}");
+		free(text);
+	}
+	if (f)
+		fclose(f);
+	free(path);
+}
+
+static int small_disk(struct small *s, bool set_scheduler, json_t **facts, struct err *e)
+{
+	json_t *q = json_pack("{s:s, s:i}", "serial", s->plan->serial, "timeout_ms", DISK_MS);
+	int rc;
+
+	if (set_scheduler)
+		json_object_set_new(q, "scheduler", json_string(s->scheduler));
+	rc = vm_ask(&s->vm, WIRE_DISK, q, DISK_MS + 5000, facts, e);
+	if (rc)
+		err_prefix(e, "disk %s", s->plan->serial);
+	return rc;
+}
+
+/* The guest's word for the device path goes into a job file: accept nothing but a plain /dev name. */
+static int small_target(struct small *s, const json_t *facts, struct err *e)
+{
+	const char *path = json_string_value(json_object_get(facts, "path"));
+
+	if (!path || strncmp(path, "/dev/", 5) || strlen(path) >= sizeof(s->site.target) ||
+	    path[5 + strspn(path + 5, "abcdefghijklmnopqrstuvwxyz0123456789")]) {
+		s->vm.cause = CAUSE_AGENT;
+		return err_set(e, -EPROTO, "the agent names no usable path for the disk");
+	}
+	snprintf(s->site.target, sizeof(s->site.target), "%s", path);
+	return 0;
+}
+
+static int small_plug(struct site *site, const struct disk_plan *p, struct err *e)
+{
+	struct small *s = small_of(site);
+	json_t *facts = NULL;
+	uint64_t t0;
+	size_t i;
+	int rc = 0;
+
+	s->plan = p;
+	plug_artefact(s, p);
+	for (i = 0; i < p->nspecs && !rc; i++)
+		rc = vm_qmp(&s->vm, qspec_command(p->specs[i].kind), json_incref(p->specs[i].args), NULL,
+			    PLUG_MS, e);
+	t0 = clock_mono_ns();
+	if (!rc)
+		rc = small_disk(s, true, &facts, e);
+	site->visible_ns = clock_mono_ns() - t0;
+	if (!rc)
+		rc = small_target(s, facts, e);
+	json_decref(facts);
+	return rc ? small_fail(s, rc) : 0;
+}
+
+static int small_ask(struct site *site, json_t **evidence, struct err *e)
+{
+	struct small *s = small_of(site);
+	struct vm_threads threads;
+	json_t *disk = NULL, *qmp;
+	int rc = 0;
+
+	*evidence = NULL;
+	if (!s->facts)
+		rc = vm_ask(&s->vm, WIRE_FACTS, json_object(), FACTS_MS, &s->facts, e);
+	if (!rc)
+		rc = small_disk(s, false, &disk, e);
+	if (!rc)
+		rc = vm_threads(&s->vm, &threads, e);
+	if (!rc) {
+		qmp = evidence_qmp(&s->vm, s->plan, e);
+		rc = qmp ? 0 : -ECONNRESET;
+	}
+	if (!rc)
+		*evidence = json_pack("{s:{s:O, s:O}, s:o, s:o}", "guest", "facts", s->facts, "disk", disk,
+				      "qmp", qmp, "host",
+				      evidence_host(&s->vm, &threads, s->plan->image));
+	json_decref(disk);
+	return rc ? small_fail(s, rc) : 0;
+}
+
+static size_t small_agreed(struct site *site, const struct cell *c, const json_t *evidence,
+			   struct asked_got *out, size_t max)
+{
+	struct small *s = small_of(site);
+
+	return guest_asked_got(c, &s->machine, s->kernel, s->from_template, evidence, out, max);
+}
+
+/*
+ * CPU spent and I/Os done between the first observation after the ramp and the last but one in which the
+ * disk still moved: what lies outside is fio starting and ending.
+ */
+static void job_window(const struct job_sample *x, size_t n, uint64_t ramp_ns, struct job_result *out)
+{
+	size_t first = 0, last, begin;
+
+	while (first < n && !x[first].ios)
+		first++;
+	for (begin = first; begin < n && x[begin].ns - x[first].ns < ramp_ns; begin++)
+		;
+	for (last = n ? n - 1 : 0; last > begin && x[last].ios == x[last - 1].ios; last--)
+		;
+	if (last > begin + 1)
+		last--;
+	if (begin >= n || last <= begin || x[last].ios <= x[begin].ios)
+		return;
+	out->cpu_ios = x[last].ios - x[begin].ios;
+	out->cpu_vcpu_ns = x[last].cpu.vcpu - x[begin].cpu.vcpu;
+	out->cpu_iothread_ns = x[last].cpu.iothread - x[begin].cpu.iothread;
+	out->cpu_rest_ns = x[last].cpu.rest > x[begin].cpu.rest ? x[last].cpu.rest - x[begin].cpu.rest : 0;
+}
+
+/* Asks the agent to end the job and waits a little for its last word, so that the guest can be used on. */
+static void job_cancel(struct small *s, uint16_t seq)
+{
+	vm_ask(&s->vm, WIRE_CANCEL, json_pack("{s:i}", "seq", seq), 3000, NULL, NULL);
+}
+
+static int small_work(struct site *site, const struct job *j,
+		      void (*progress)(const struct job_progress *, void *), void *arg, struct job_result *out,
+		      struct err *e)
+{
+	enum { MAX_SAMPLES = 65536 };
+	struct small *s = small_of(site);
+	uint64_t deadline = clock_mono_ns() + j->timeout_ns + JOB_GRACE_NS;
+	struct job_sample *samples = NULL;
+	struct vm_threads threads;
+	struct job_progress jp;
+	struct agent_msg msg;
+	size_t n = 0, cap = 0;
+	bool done = false;
+	uint16_t seq;
+	int rc;
+
+	*out = (struct job_result){ 0 };
+	rc = vm_threads(&s->vm, &threads, e);
+	if (!rc) {
+		s->vm.cause = CAUSE_AGENT;
+		rc = agent_send(s->vm.agent, WIRE_JOB,
+				json_pack("{s:s, s:I, s:I}", "job", j->fio, "timeout_ms",
+					  (json_int_t)(j->timeout_ns / 1000000), "interval_ms",
+					  (json_int_t)(j->interval_ns / 1000000)),
+				&seq, e);
+	}
+	while (!rc && !done) {
+		rc = vm_next(&s->vm, deadline, &msg, e);
+		if (rc == -ENOSPC || rc == -EINTR)
+			job_cancel(s, seq);
+		if (rc)
+			break;
+		if (msg.seq != seq) {
+			agent_msg_free(&msg);
+			continue;
+		}
+		if (msg.type == WIRE_PROGRESS && !agent_decode_progress(msg.body, &jp, NULL)) {
+			if (n == cap && cap < MAX_SAMPLES) {
+				cap = cap ? cap * 2 : 64;
+				samples = xrealloc(samples, cap, sizeof(*samples));
+			}
+			if (n < cap) {
+				samples[n].ns = clock_mono_ns();
+				samples[n].ios = jp.ios;
+				vm_cpu(&s->vm, &threads, &samples[n++].cpu);
+			}
+			if (progress)
+				progress(&jp, arg);
+		} else if (msg.type == WIRE_RESULT) {
+			s->vm.cause = CAUSE_AGENT;
+			rc = agent_decode_result(msg.body, out, e);
+			done = true;
+		} else if (msg.type == WIRE_ERROR) {
+			const char *why = json_string_value(json_object_get(msg.body, "error"));
+
+			s->vm.cause = CAUSE_AGENT;
+			rc = err_set(e, -EREMOTEIO, "the guest's agent says: %s", why ? why : "(no reason)");
+		}
+		agent_msg_free(&msg);
+	}
+	if (!rc)
+		job_window(samples, n, j->ramp_ns, out);
+	free(samples);
+	return rc ? small_fail(s, rc) : 0;
+}
+
+static void small_close(struct site *site, bool clean)
+{
+	struct small *s = small_of(site);
+
+	if (s->up)
+		vm_end(&s->vm, clean);
+	s->up = false;
+	s->plan = NULL;
+	json_decref(s->facts);
+	s->facts = NULL;
+}
+
+static void small_end_block(struct site *site)
+{
+	struct small *s = small_of(site);
+	size_t i;
+
+	for (i = 0; i < s->ntemplates; i++)
+		template_drop(&s->templates[i]);
+	free(s->templates);
+	s->templates = NULL;
+	s->ntemplates = 0;
+}
+
+static void small_destroy(struct site *site)
+{
+	small_close(site, false);
+	small_end_block(site);
+	free(site);
+}
+
+static const struct site_ops small_ops = {
+	.name	   = "small guest",
+	.fresh	   = true,
+	.prepare   = small_prepare,
+	.open	   = small_open,
+	.plug	   = small_plug,
+	.ask	   = small_ask,
+	.agreed	   = small_agreed,
+	.work	   = small_work,
+	.close	   = small_close,
+	.end_block = small_end_block,
+	.destroy   = small_destroy,
+};
+
+struct site *site_small_new(const struct small_opts *o)
+{
+	struct small *s = xcalloc(1, sizeof(*s));
+
+	s->site.ops = &small_ops;
+	s->o = *o;
+	return &s->site;
+}
