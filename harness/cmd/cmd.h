@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sub-commands: each takes its own argv (argv[0] is its name) and returns an exit status (base/err.h). */
+#ifndef VB_CMD_CMD_H
+#define VB_CMD_CMD_H
+
+int cmd_run(int argc, char **argv);
+int cmd_runs(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+int cmd_host(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+
+struct cmd {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+};
+
+/* Ends with a NULL name. */
+extern const struct cmd commands[];
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vbench: a table of sub-commands. */
+#include <stdio.h>
+#include <string.h>
+#include "base/err.h"
+#include "cmd/cmd.h"
+
+const struct cmd commands[] = {
+	{ "run", cmd_run, "measure a profile on fresh guests" },
+	{ "report", cmd_report, "the report of a run: HTML, text or JSON" },
+	{ "runs", cmd_runs, "list, export and import runs" },
+	{ "host", cmd_host, "what this machine is and how it is set up" },
+	{ "doctor", cmd_doctor, "whether this machine can measure, and what to mend" },
+	{ "help", cmd_help, "this list, a command's options, or `help profile`: every key" },
+	{ NULL, NULL, NULL },
+};
+
+int main(int argc, char **argv)
+{
+	const struct cmd *c;
+
+	if (argc < 2)
+		return cmd_help(0, NULL), VB_BAD_INPUT;
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return cmd_help(0, NULL);
+	if (!strcmp(argv[1], "--version"))
+		return printf("vbench %s\n", VB_VERSION) < 0;
+	for (c = commands; c->name; c++)
+		if (!strcmp(c->name, argv[1]))
+			return c->run(argc - 1, argv + 1);
+	fprintf(stderr, "vbench: no command \"%s\"; `vbench help` lists them\n", argv[1]);
+	return VB_BAD_INPUT;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All that a run holds while it goes on: folders, rights, machines, store, site, policy. Private to run/. */
+#ifndef VB_RUN_CONTEXT_H
+#define VB_RUN_CONTEXT_H
+
+#include "base/journal.h"
+#include "guest/machine.h"
+#include "guest/small.h"
+#include "host/host.h"
+#include "run/policy.h"
+#include "run/run.h"
+
+/* A QEMU binary with a machine type, as some cells name it. */
+struct run_qemu {
+	const char *qemu, *machine; /* as in the profile */
+	struct qemu_info info;
+};
+
+/* Which accelerator a kind of cell got: per QEMU, machine, cpu, ... as asked. */
+struct run_accel {
+	char key[17]; /* machine_hash of the KVM machine */
+	char accel[4];
+	char reason[760];
+};
+
+/* An initramfs for a guest kernel. */
+struct run_kernel {
+	char *asked; /* guest.kernel */
+	char *version, *vmlinuz, *initramfs, hash[65];
+};
+
+struct run {
+	const struct profile *profile;
+	const struct run_opts *opts;
+	struct term term;
+	char uuid[37];
+	uint64_t seed;
+	unsigned blocks;
+	bool strict;
+
+	char *data;    /* data folder */
+	char *folder;  /* of this run */
+	char *images_sub; /* name of this run's folder within each image folder */
+	struct child_user user;
+	struct journal *journal;
+	uint64_t keep_free; /* 0: the rule's default */
+
+	struct run_qemu *qemus;
+	size_t nqemus;
+	struct run_kernel *kernels;
+	size_t nkernels;
+	struct run_accel *accels;
+	size_t naccels;
+
+	struct store *store;
+	struct site *site;
+	struct policy *policy;
+
+	char *image_dirs[64]; /* resolved disk.dir values, one per value */
+	const char *image_dir_names[64];
+	size_t nimage_dirs;
+
+	/* the current trial */
+	const char *watch_dir; /* folder whose free space is watched */
+	unsigned done, total, ok, failed;
+	uint64_t begun_ns, busy_ns; /* monotonic; time spent in trials of this session */
+	unsigned session_trials;
+	char now[160]; /* shown in the bar */
+};
+
+/* Looks everything up that the profile names: rights, QEMUs, kernels, folders. Writes nothing. */
+int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, struct err *e);
+/* Makes what the guests need: kernel and initramfs in the data folder, image folders (journalled). */
+int run_prepare(struct run *r, struct err *e);
+void run_teardown(struct run *r);
+
+/* A cell's machine, accelerator resolved. For --dry-run "auto" that was not probed is shown as kvm. */
+int run_machine(void *run, const struct cell *c, struct machine *out, const char **kernel, struct err *e);
+
+/* Folder for a cell's image; NULL for a back end without one. */
+const char *run_image_dir(const struct run *r, const struct cell *c);
+int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, struct err *e);
+
+/* Resolves the accelerators of all cells, loudly. */
+int run_accels(struct run *r, struct err *e);
+
+/* The text that must be the same when a run is resumed: QEMU, kernel, accelerators. Caller frees. */
+char *run_fingerprint(struct run *r);
+
+/* What the run will cost. */
+struct run_cost {
+	uint64_t ns;		/* time */
+	uint64_t ns_per_trial;  /* mean */
+	uint64_t image_bytes;	/* written by creating and filling images, all trials */
+	uint64_t image_peak;	/* largest image */
+	uint64_t template_bytes; /* states of one block, at most */
+	uint64_t memory;	/* of the largest guest */
+	unsigned trials, templates; /* templates: per block */
+	uint64_t write_ns;	/* time spent in workloads that write */
+};
+/* Resolves run.seed, and run.blocks or --for, into r; fills the cost. */
+int run_seed_and_blocks(struct run *r, struct run_cost *out, struct err *e);
+int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e);
+void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out);
+
+/* One trial from plan to samples; never fails as a function: what went wrong is in *t. -EINTR when stopped, -ENOSPC when room is gone. */
+int run_trial(struct run *r, const struct order *o, struct store_trial *t, struct err *e);
+void run_trial_free(struct store_trial *t);
+
+#endif

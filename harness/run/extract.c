@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a trial measured. Everything here was sent by a guest: types and ranges are checked, nothing is assumed. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "run/extract.h"
+#include "stats/stats.h"
+#include "store/metric.h"
+
+struct samples {
+	struct store_sample *out;
+	int n;
+};
+
+static void put(struct samples *s, const char *metric, double value)
+{
+	struct store_sample *x;
+
+	if (s->n >= EXTRACT_MAX || !metric_find(metric) || !isfinite(value) || value < 0)
+		return;
+	x = &s->out[s->n++];
+	snprintf(x->metric, sizeof(x->metric), "%s", metric);
+	x->value = value;
+}
+
+static double number(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+void extract_bin(uint64_t key, double *lo, double *hi)
+{
+	int bits;
+
+	if (key < 128) {
+		*lo = (double)key - 0.5;
+		*hi = (double)key + 0.5;
+		return;
+	}
+	bits = 63 - __builtin_clzll(key) - 6;
+	*lo = (double)(key - ((1ull << bits) >> 1));
+	*hi = *lo + (double)(1ull << bits);
+}
+
+struct bin {
+	uint64_t key;
+	unsigned long long count;
+};
+
+static int bin_order(const void *a, const void *b)
+{
+	uint64_t x = ((const struct bin *)a)->key, y = ((const struct bin *)b)->key;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Percentiles of one distribution, from the bins of fio's json+ output. */
+static void put_percentiles(struct samples *s, const char *prefix, const json_t *dist)
+{
+	static const struct {
+		const char *name;
+		double p;
+	} wanted[] = { { "p50", 0.50 }, { "p99", 0.99 }, { "p99.9", 0.999 } };
+	const json_t *bins = json_object_get(dist, "bins"), *v;
+	size_t n = json_object_size(bins), i = 0, k;
+	struct bin *b = xcalloc(n + 1, sizeof(*b));
+	double *lo = xcalloc(n + 1, sizeof(*lo)), *hi = xcalloc(n + 1, sizeof(*hi));
+	unsigned long long *count = xcalloc(n + 1, sizeof(*count)), total = 0;
+	const char *key;
+
+	json_object_foreach ((json_t *)bins, key, v) {
+		json_int_t c = json_integer_value(v);
+
+		/* a count above 2^40 in one trial is a lie, and sums of such would overflow */
+		if (c <= 0 || c > (1ll << 40) || i >= n)
+			continue;
+		b[i].key = strtoull(key, NULL, 10);
+		b[i++].count = (unsigned long long)c;
+	}
+	n = i;
+	qsort(b, n, sizeof(*b), bin_order);
+	for (i = 0; i < n; i++) {
+		extract_bin(b[i].key, &lo[i], &hi[i]);
+		count[i] = b[i].count;
+		total += count[i];
+	}
+	for (k = 0; k < sizeof(wanted) / sizeof(*wanted); k++) {
+		char metric[40];
+
+		if ((double)total * (1 - wanted[k].p) < 100)
+			continue;
+		snprintf(metric, sizeof(metric), "%s.%s", prefix, wanted[k].name);
+		put(s, metric, histogram_percentile(lo, hi, count, n, wanted[k].p));
+	}
+	free(b);
+	free(lo);
+	free(hi);
+	free(count);
+}
+
+static void put_latency(struct samples *s, const char *dir, const char *part, const json_t *dist)
+{
+	char prefix[32], metric[40];
+
+	if (!json_is_object(dist) || !(number(dist, "mean") > 0))
+		return;
+	snprintf(prefix, sizeof(prefix), "%s.%s", dir, part);
+	snprintf(metric, sizeof(metric), "%s.mean", prefix);
+	put(s, metric, number(dist, "mean"));
+	put_percentiles(s, prefix, dist);
+}
+
+/* One direction of one job; returns its I/Os. */
+static double put_direction(struct samples *s, const char *dir, const json_t *d, double *iops)
+{
+	double ios = number(d, "total_ios");
+	char metric[40];
+
+	if (!(ios > 0))
+		return 0;
+	snprintf(metric, sizeof(metric), "%s.iops", dir);
+	put(s, metric, number(d, "iops"));
+	snprintf(metric, sizeof(metric), "%s.bw", dir);
+	put(s, metric, number(d, "bw_bytes"));
+	put_latency(s, dir, "lat", json_object_get(d, "lat_ns"));
+	put_latency(s, dir, "slat", json_object_get(d, "slat_ns"));
+	put_latency(s, dir, "clat", json_object_get(d, "clat_ns"));
+	if (number(d, "iops") > 0)
+		*iops += number(d, "iops");
+	return ios;
+}
+
+static double cpu_ticks(const json_t *snap, const char *key)
+{
+	return number(json_object_get(snap, "cpu"), key);
+}
+
+/* Context switches and steal in the guest, over the whole job. */
+static void put_guest(struct samples *s, const json_t *reply)
+{
+	static const char *const busy[] = { "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal" };
+	const json_t *a = json_object_get(reply, "before"), *b = json_object_get(reply, "after");
+	double ctxt = number(b, "ctxt") - number(a, "ctxt"), ios = number(b, "ios") - number(a, "ios"), all = 0;
+	size_t i;
+
+	if (ios > 0)
+		put(s, "guest.ctxt_per_io", ctxt / ios);
+	for (i = 0; i < sizeof(busy) / sizeof(*busy); i++) {
+		double d = cpu_ticks(b, busy[i]) - cpu_ticks(a, busy[i]);
+
+		if (d > 0)
+			all += d;
+	}
+	if (all > 0)
+		put(s, "guest.steal", (cpu_ticks(b, "steal") - cpu_ticks(a, "steal")) / all);
+}
+
+static void put_cpu(struct samples *s, const struct job_result *r)
+{
+	double n = (double)r->cpu_ios;
+
+	if (!r->cpu_ios)
+		return;
+	put(s, "cpu_per_io", (double)(r->cpu_vcpu_ns + r->cpu_iothread_ns + r->cpu_rest_ns) / n);
+	put(s, "cpu_per_io.vcpu", (double)r->cpu_vcpu_ns / n);
+	put(s, "cpu_per_io.iothread", (double)r->cpu_iothread_ns / n);
+	put(s, "cpu_per_io.rest", (double)r->cpu_rest_ns / n);
+}
+
+int extract_samples(const struct job_result *r, struct store_sample *out, struct err *e)
+{
+	struct samples s = { out, 0 };
+	const json_t *jobs = json_object_get(r->fio, "jobs"), *job = json_array_get(jobs, 0);
+	double ios = 0, iops = 0;
+
+	if (!json_is_object(job))
+		return err_set(e, -EPROTO, "fio's document has no job in it");
+	if (json_array_size(jobs) != 1)
+		return err_set(e, -EPROTO, "fio's document has %zu jobs instead of one group",
+			       json_array_size(jobs));
+	if (json_integer_value(json_object_get(job, "error")))
+		return err_set(e, -EPROTO, "fio's job ended with error %lld (%s)",
+			       (long long)json_integer_value(json_object_get(job, "error")),
+			       strerror((int)json_integer_value(json_object_get(job, "error"))));
+	ios += put_direction(&s, "read", json_object_get(job, "read"), &iops);
+	ios += put_direction(&s, "write", json_object_get(job, "write"), &iops);
+	ios += put_direction(&s, "trim", json_object_get(job, "trim"), &iops);
+	if (!(ios > 0))
+		return err_set(e, -EPROTO, "fio completed no I/O in the measured time; give the workload more runtime");
+	put(&s, "iops", iops);
+	put_latency(&s, "sync", "lat", json_object_get(json_object_get(job, "sync"), "lat_ns"));
+	put_cpu(&s, r);
+	put_guest(&s, r->reply);
+	return s.n;
+}

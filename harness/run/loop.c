@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The loop: ask the policy, run the trial, store it, tell the policy. Resume is the same loop after a replay. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <uuid.h>
+#include "base/file.h"
+#include "base/units.h"
+#include "run/context.h"
+#include "run/lock.h"
+#include "run/record.h"
+#include "run/space.h"
+
+#define BOOT_MS 90000
+
+int run_seed_and_blocks(struct run *r, struct run_cost *cost, struct err *e)
+{
+	const char *seed = profile_get(r->profile, K_SEED);
+	int rc;
+
+	if (!r->seed) {
+		if (seed && strcmp(seed, "random"))
+			r->seed = profile_u64(r->profile, K_SEED);
+		else if (getrandom(&r->seed, sizeof(r->seed), 0) != (ssize_t)sizeof(r->seed))
+			return err_set(e, -errno, "getrandom: %s", strerror(errno));
+		/* SQLite's integers have a sign, and people type seeds */
+		r->seed &= 0x7fffffffffffull;
+	}
+	if (!r->blocks)
+		r->blocks = (unsigned)profile_u64(r->profile, K_BLOCKS);
+	if (r->opts->budget_ns) {
+		rc = run_cost(r, 1, cost, e);
+		if (rc)
+			return rc;
+		r->blocks = cost->ns ? (unsigned)(r->opts->budget_ns / cost->ns) : 1;
+		if (!r->blocks)
+			r->blocks = 1;
+		if (r->blocks > 1000)
+			r->blocks = 1000;
+	}
+	return run_cost(r, r->blocks, cost, e);
+}
+
+static bool stopped(const struct run *r)
+{
+	struct pollfd p = { .fd = r->opts->stop_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static int watch(void *arg, enum cause *cause, struct err *e)
+{
+	struct run *r = arg;
+	int rc = r->watch_dir ? space_check(r->watch_dir, 0, r->keep_free, e) : 0;
+
+	if (!rc)
+		rc = space_check(r->folder, 0, r->keep_free, e);
+	if (rc)
+		*cause = CAUSE_DISK_FULL;
+	return rc;
+}
+
+static int check_space(struct run *r, const struct run_cost *c, struct err *e)
+{
+	size_t i;
+	int rc = space_check(r->data, c->template_bytes, r->keep_free, e);
+
+	for (i = 0; i < r->nimage_dirs && !rc; i++)
+		rc = space_check(r->image_dirs[i], c->image_peak, r->keep_free, e);
+	return rc;
+}
+
+static int check_memory(const struct run_cost *c, struct err *e)
+{
+	char *text = NULL, *p, need[32], have[32];
+	uint64_t avail = UINT64_MAX;
+
+	if (!file_read("/proc/meminfo", 65536, &text, NULL)) {
+		p = strstr(text, "MemAvailable:");
+		if (p)
+			avail = strtoull(p + 13, NULL, 10) << 10;
+		free(text);
+	}
+	/* QEMU itself, and its translation cache under TCG, want room too */
+	if (c->memory + (256ull << 20) > avail)
+		return err_input(e, "guest.memory: %s and 256 MiB for QEMU do not fit into the %s that are available",
+				 units_size_text(c->memory, need, sizeof(need)),
+				 units_size_text(avail, have, sizeof(have)));
+	return 0;
+}
+
+/* A busy host is named; it is refused when the profile says so. */
+static int check_busy(struct run *r, struct err *e)
+{
+	struct host_noise a, b;
+	unsigned guests = host_other_guests();
+	const char *busy = profile_get(r->profile, K_HOST_BUSY);
+	double share;
+
+	host_noise_take(&a);
+	poll(NULL, 0, 200);
+	host_noise_take(&b);
+	share = b.total_ticks > a.total_ticks ?
+			(double)(b.busy_ticks - a.busy_ticks) / (double)(b.total_ticks - a.total_ticks) :
+			0;
+	if (!guests && share < 0.3)
+		return 0;
+	if (busy && !strcmp(busy, "refuse"))
+		return err_set(e, -EBUSY, "the host is busy (%.0f %% CPU, %u other guest%s) and host.busy = refuse",
+			       share * 100, guests, guests == 1 ? "" : "s");
+	term_line(&r->term,
+		  "vbench: WARNING: the host is busy (%.0f %% CPU, %u other guest%s): expect wide intervals", share * 100,
+		  guests, guests == 1 ? "" : "s");
+	return 0;
+}
+
+static void told_swept(const char *what, void *arg)
+{
+	term_line(arg, "vbench: cleaned up after an earlier run: %s", what);
+}
+
+/* Lock, clean-up after the dead, journal: before anything is made. */
+static int begin_effects(struct run *r, struct err *e)
+{
+	char *dir = xasprintf("%s/journal", r->data);
+	int rc = dir_make(r->data, geteuid() ? 0700 : 0755, e);
+
+	if (!rc)
+		rc = run_lock_take(r->opts->wait, e);
+	if (!rc && journal_sweep(dir, told_swept, &r->term, e) < 0)
+		rc = e ? e->rc : -EIO;
+	if (!rc)
+		rc = journal_open(dir, &r->journal, e);
+	free(dir);
+	return rc;
+}
+
+/* The block's templates, for all its cells, before its first trial: no trial pays for them. */
+static int begin_block(struct run *r, unsigned block)
+{
+	char *folder = xasprintf("%s/templates/boot", r->folder);
+	size_t i;
+
+	r->site->block = block;
+	r->site->folder = folder;
+	snprintf(r->now, sizeof(r->now), "block %u/%u  making templates", block + 1, r->blocks);
+	term_bar(&r->term, r->done, r->total, clock_mono_ns() - r->begun_ns, 0, r->now, true);
+	for (i = 0; i < r->profile->ncells; i++) {
+		struct err why = { 0 };
+
+		/* a template that cannot be made fails its trials one by one, with the cause */
+		if (r->site->ops->prepare(r->site, &r->profile->cells[i], &why) &&
+		    r->site->cause != CAUSE_INTERRUPTED)
+			term_line(&r->term, "vbench: block %u: %s: %s", block + 1, r->profile->cells[i].label,
+				  why.text);
+		if (stopped(r))
+			break;
+	}
+	r->site->folder = NULL;
+	free(folder);
+	return stopped(r) ? -EINTR : 0;
+}
+
+static void say_trial(struct run *r, const struct store_trial *t, const struct order *o)
+{
+	const struct cell *c = &r->profile->cells[o->cell];
+	size_t i;
+
+	if (!t->ok) {
+		term_line(&r->term, "trial %u/%u  block %u  %s, %s: FAILED (%s) %s", o->seq + 1, r->total,
+			  o->block + 1, t->workload, c->label, t->cause, t->detail);
+		return;
+	}
+	if (r->term.tty)
+		return;
+	for (i = 0; i < t->nsamples; i++)
+		if (!strcmp(t->samples[i].metric, "iops"))
+			break;
+	term_line(&r->term, "trial %u/%u  block %u  %s, %s: %.0f IOPS", o->seq + 1, r->total, o->block + 1,
+		  t->workload, c->label, i < t->nsamples ? t->samples[i].value : 0.0);
+}
+
+/* One pass: 0, or negative when the run is over early. */
+static int one_trial(struct run *r, const struct order *o, struct err *e)
+{
+	struct outcome told = { .order = *o };
+	struct store_trial t;
+	uint64_t t0 = clock_mono_ns();
+	int rc = run_trial(r, o, &t, e), put = 0;
+
+	/* a trial that the user cut short is no result: it will be run again */
+	if (rc != -EINTR) {
+		put = store_trial_put(r->store, r->uuid, &t, rc ? NULL : e);
+		told.ok = t.ok;
+		if (!put) {
+			r->done++;
+			if (t.ok)
+				r->ok++;
+			else
+				r->failed++;
+			say_trial(r, &t, o);
+			r->policy->tell(r->policy, &told);
+		}
+	}
+	run_trial_free(&t);
+	r->busy_ns += clock_mono_ns() - t0;
+	r->session_trials++;
+	return rc ? rc : put;
+}
+
+static int loop(struct run *r, struct err *e)
+{
+	unsigned block = ~0u, block_ok = 0, block_done = 0;
+	struct order o;
+	int rc = 0;
+
+	r->begun_ns = clock_mono_ns();
+	r->total = r->policy->total(r->policy);
+	while (!rc && r->policy->ask(r->policy, &o)) {
+		if (stopped(r)) {
+			rc = err_set(e, -EINTR, "interrupted");
+			break;
+		}
+		if (o.block != block) {
+			r->site->ops->end_block(r->site);
+			if (block_done && !block_ok) {
+				rc = err_set(e, -EIO, "no trial of block %u could be measured; see the reasons above",
+					     block + 1);
+				break;
+			}
+			if (r->opts->budget_ns && block_done &&
+			    clock_mono_ns() - r->begun_ns +
+					    (clock_mono_ns() - r->begun_ns) / (r->session_trials ? r->session_trials : 1) *
+						    block_done >
+				    r->opts->budget_ns) {
+				term_line(&r->term, "vbench: the time is used up after %u of %u blocks", o.block,
+					  r->blocks);
+				break;
+			}
+			block = o.block;
+			block_ok = block_done = 0;
+			if (begin_block(r, block)) {
+				rc = err_set(e, -EINTR, "interrupted");
+				break;
+			}
+		}
+		{
+			unsigned before = r->ok;
+
+			rc = one_trial(r, &o, e);
+			block_ok += r->ok - before;
+			block_done++;
+		}
+	}
+	r->site->ops->end_block(r->site);
+	if (!rc && block_done && !r->ok)
+		rc = err_set(e, -EIO, "no trial could be measured; see the reasons above");
+	term_end(&r->term);
+	return rc;
+}
+
+static struct site *new_site(struct run *r, char **templates)
+{
+	struct small_opts so = { .env = { .user = &r->user, .journal = r->journal, .stop_fd = r->opts->stop_fd,
+					  .tick = watch, .tick_arg = r },
+				 .boot_ms = BOOT_MS, .machine = run_machine, .arg = r };
+
+	*templates = xasprintf("%s/templates", r->folder);
+	so.templates = *templates;
+	return site_small_new(&so);
+}
+
+/* Everything between "the run is in the store" and its last word there. */
+static int run_go(struct run *r, struct run_outcome *out, struct err *e)
+{
+	struct err late = { 0 };
+	char *templates;
+	const char *status;
+	int rc;
+
+	run_lock_note(r->uuid);
+	r->site = new_site(r, &templates);
+	rc = journal_path(r->journal, templates, e);
+	if (!rc)
+		rc = loop(r, e);
+	dir_remove(templates, NULL);
+	journal_done_path(r->journal, templates);
+	status = !rc ? "complete" : "interrupted";
+	if (store_run_status(r->store, r->uuid, status, (int64_t)clock_real_ns(), &late) && !rc)
+		rc = err_set(e, late.rc, "%s", late.text);
+	free(templates);
+	snprintf(out->uuid, sizeof(out->uuid), "%s", r->uuid);
+	out->ok = r->ok;
+	out->failed = r->failed;
+	out->interrupted = rc == -EINTR;
+	out->folder = xstrdup(r->folder);
+	if (rc == -ENOSPC)
+		err_prefix(e, "stopped, resume with `vbench run --resume` once there is room");
+	return rc;
+}
+
+static void new_uuid(char out[37])
+{
+	uuid_t u;
+
+	uuid_generate_random(u);
+	uuid_unparse_lower(u, out);
+}
+
+int run_profile(const struct profile *p, const struct run_opts *o, struct run_outcome *out, struct err *e)
+{
+	struct run r = { 0 };
+	struct run_cost cost;
+	int rc;
+
+	*out = (struct run_outcome){ 0 };
+	new_uuid(r.uuid);
+	term_init(&r.term, o->quiet);
+	rc = run_setup(&r, p, o, e);
+	if (!rc)
+		rc = run_seed_and_blocks(&r, &cost, e);
+	if (rc)
+		goto out;
+	if (!o->quiet)
+		run_cost_print(&r, &cost, stderr);
+	rc = check_space(&r, &cost, e);
+	if (!rc)
+		rc = check_memory(&cost, e);
+	if (!rc)
+		rc = begin_effects(&r, e);
+	if (!rc)
+		rc = check_busy(&r, e);
+	if (!rc)
+		rc = run_prepare(&r, e);
+	if (!rc)
+		rc = run_accels(&r, e);
+	if (rc)
+		goto out;
+	r.folder = xasprintf("%s/runs/%s", r.data, r.uuid);
+	rc = record_begin(&r, e);
+	if (rc)
+		goto out;
+	r.policy = policy_fixed(r.seed, r.blocks, (unsigned)p->ncells, (unsigned)p->nworkloads);
+	rc = run_go(&r, out, e);
+out:
+	run_teardown(&r);
+	run_lock_release();
+	return rc;
+}
+
+/* Tells the stored trials again; the schedule must give each of them back. */
+static int replay(struct run *r, struct err *e)
+{
+	struct store_trial *t = NULL;
+	size_t n = 0, i;
+	int rc = store_trials(r->store, r->uuid, &t, &n, e);
+
+	for (i = 0; i < n && !rc; i++) {
+		struct outcome told = { .ok = t[i].ok };
+
+		if (!r->policy->ask(r->policy, &told.order) || told.order.seq != t[i].seq ||
+		    told.order.block != t[i].block || told.order.randseed != t[i].randseed ||
+		    strcmp(r->profile->cells[told.order.cell].id, t[i].cell) ||
+		    strcmp(r->profile->workloads[told.order.workload].name, t[i].workload)) {
+			rc = err_input(e, "run %.8s cannot be resumed: its trial %u is not the one that its "
+					  "profile and seed give (was it made by another version?)",
+				       r->uuid, t[i].seq);
+			break;
+		}
+		r->policy->tell(r->policy, &told);
+		r->done++;
+		if (t[i].ok)
+			r->ok++;
+		else
+			r->failed++;
+	}
+	if (!rc)
+		store_trials_free(t, n);
+	return rc;
+}
+
+int run_resume(const char *what, const struct run_opts *o, struct run_outcome *out, struct err *e)
+{
+	struct run r = { 0 };
+	struct store_run row = { 0 };
+	struct profile *p = NULL;
+	int rc;
+
+	*out = (struct run_outcome){ 0 };
+	term_init(&r.term, o->quiet);
+	rc = record_reopen(&r, o, what, &row, &p, e);
+	if (!rc)
+		rc = run_setup(&r, p, o, e);
+	if (!rc)
+		rc = begin_effects(&r, e);
+	if (!rc)
+		rc = run_prepare(&r, e);
+	if (!rc)
+		rc = run_accels(&r, e);
+	if (!rc)
+		rc = record_same(&r, &row, e);
+	if (rc)
+		goto out;
+	r.policy = policy_fixed(r.seed, r.blocks, (unsigned)p->ncells, (unsigned)p->nworkloads);
+	rc = replay(&r, e);
+	if (rc)
+		goto out;
+	if (!o->quiet)
+		fprintf(stderr, "resuming run %.8s: %u of %u trials are stored\n", r.uuid, r.done,
+			r.policy->total(r.policy));
+	rc = store_run_status(r.store, r.uuid, "running", 0, e);
+	if (!rc)
+		rc = run_go(&r, out, e);
+out:
+	run_teardown(&r);
+	run_lock_release();
+	profile_free(p);
+	store_run_free(&row);
+	return rc;
+}

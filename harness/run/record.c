@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Profile, machine and schedule of a run -> rows and files; and back again for --resume. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/units.h"
+#include "run/record.h"
+
+#ifndef VB_VERSION
+#define VB_VERSION "unknown"
+#endif
+
+static char *dump(json_t *v)
+{
+	char *t = json_dumps(v, JSON_COMPACT);
+
+	json_decref(v);
+	return t;
+}
+
+static char *axes_json(const struct profile *p)
+{
+	json_t *out = json_array();
+	size_t i, k;
+
+	for (i = 0; i < p->naxes; i++) {
+		json_t *values = json_array();
+
+		for (k = 0; k < p->axes[i].nvalues; k++)
+			json_array_append_new(values, json_string(p->axes[i].values[k]));
+		json_array_append_new(out, json_pack("{s:s, s:o}", "key", p->axes[i].key, "values", values));
+	}
+	return dump(out);
+}
+
+static char *skipped_json(const struct profile *p)
+{
+	json_t *out = json_array();
+	size_t i;
+
+	for (i = 0; i < p->nskipped; i++)
+		json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "what", p->skipped[i].what, "reason",
+						     p->skipped[i].reason, "folded", p->skipped[i].folded));
+	return dump(out);
+}
+
+/* Values of the keys of the given sections, and the pass-through ones under prefix. */
+static char *keys_json(char *const *val, const struct extra *extras, size_t nextras, const char *prefix,
+		       enum section a, enum section b)
+{
+	json_t *out = json_object();
+	char name[64];
+	size_t i;
+
+	for (i = 0; i < K_COUNT; i++) {
+		const struct key_row *row = &profile_keys[i];
+
+		if (row->section != a && row->section != b)
+			continue;
+		json_object_set_new(out, key_full_name(row, name, sizeof(name)),
+				    val[i] ? json_string(val[i]) : json_null());
+	}
+	for (i = 0; i < nextras; i++) {
+		char *key = xasprintf("%s%s", prefix, extras[i].key);
+
+		json_object_set_new(out, key, json_string(extras[i].value));
+		free(key);
+	}
+	return dump(out);
+}
+
+static char *describe(const struct workload *w)
+{
+	char bs[32], run[32], ramp[32];
+
+	return xasprintf("%s %s, QD %s, %s job%s, %s after %s of ramp, %s", workload_get(w, K_RW),
+			 units_size_spell(workload_u64(w, K_BS), bs, sizeof(bs)), workload_get(w, K_IODEPTH),
+			 workload_get(w, K_NUMJOBS), workload_u64(w, K_NUMJOBS) == 1 ? "" : "s",
+			 units_time_text(workload_u64(w, K_RUNTIME), run, sizeof(run)),
+			 units_time_text(workload_u64(w, K_RAMP), ramp, sizeof(ramp)),
+			 workload_get(w, K_IOENGINE));
+}
+
+static char *primary_json(const struct profile *p)
+{
+	const char *metric = profile_get(p, K_PRIMARY);
+	json_t *out = json_object();
+	size_t i;
+
+	for (i = 0; metric && strcmp(metric, "auto") && i < p->nworkloads; i++)
+		json_object_set_new(out, p->workloads[i].name, json_string(metric));
+	return dump(out);
+}
+
+static char *meta_json(struct run *r)
+{
+	const struct profile *p = r->profile;
+	char *fingerprint = run_fingerprint(r);
+	json_t *accels = json_array(), *out;
+	size_t i;
+
+	for (i = 0; i < r->naccels; i++)
+		json_array_append_new(accels, json_pack("{s:s, s:s}", "accel", r->accels[i].accel, "reason",
+							r->accels[i].reason));
+	out = json_pack("{s:s?, s:s?, s:s?, s:s?, s:s, s:o, s:I}", "title", profile_get(p, K_TITLE), "question",
+			profile_get(p, K_QUESTION), "source", profile_get(p, K_SOURCE), "profile_path", p->path,
+			"fingerprint", fingerprint, "accels", accels, "budget_ns",
+			(json_int_t)r->opts->budget_ns);
+	free(fingerprint);
+	return dump(out);
+}
+
+static char *sets_json(const struct profile *p)
+{
+	json_t *out = json_array();
+	size_t i;
+
+	for (i = 0; i < p->nsets; i++)
+		json_array_append_new(out, json_string(p->sets[i]));
+	return dump(out);
+}
+
+static char *host_json(struct run *r)
+{
+	const char *dirs[65] = { NULL };
+	json_t *facts;
+	size_t i, n = 0;
+
+	for (i = 0; i < r->nimage_dirs && n < 64; i++)
+		dirs[n++] = r->image_dirs[i];
+	dirs[n] = NULL;
+	facts = host_facts(r->nqemus ? r->qemus[0].info.path : NULL, dirs);
+	return dump(facts ? facts : json_object());
+}
+
+static void save(struct run *r, const char *name, const char *text, size_t len)
+{
+	char *path = xasprintf("%s/%s", r->folder, name);
+
+	file_write(path, text, len, 0644, NULL);
+	free(path);
+}
+
+static int store_rows(struct run *r, const struct store_run *row, struct err *e)
+{
+	const struct profile *p = r->profile;
+	struct store_cell *cells = xcalloc(p->ncells + 1, sizeof(*cells));
+	struct store_workload *ws = xcalloc(p->nworkloads + 1, sizeof(*ws));
+	size_t i;
+	int rc;
+
+	for (i = 0; i < p->ncells; i++) {
+		const struct cell *c = &p->cells[i];
+
+		memcpy(cells[i].id, c->id, sizeof(cells[i].id));
+		cells[i].index = c->index;
+		cells[i].label = c->label;
+		cells[i].keys_json = keys_json(c->val, c->extras, c->nextras, "disk.blockdev.", SEC_GUEST, SEC_DISK);
+	}
+	for (i = 0; i < p->nworkloads; i++) {
+		const struct workload *w = &p->workloads[i];
+
+		memcpy(ws[i].id, w->id, sizeof(ws[i].id));
+		ws[i].index = (unsigned)i;
+		ws[i].name = w->name;
+		ws[i].describe = describe(w);
+		ws[i].keys_json = keys_json(w->val, w->extras, w->nextras, "workload.fio.", SEC_WORKLOAD,
+					    SEC_WORKLOAD);
+	}
+	rc = store_run_begin(r->store, row, cells, p->ncells, ws, p->nworkloads, e);
+	for (i = 0; i < p->ncells; i++)
+		free(cells[i].keys_json);
+	for (i = 0; i < p->nworkloads; i++) {
+		free(ws[i].describe);
+		free(ws[i].keys_json);
+	}
+	free(cells);
+	free(ws);
+	return rc;
+}
+
+int record_begin(struct run *r, struct err *e)
+{
+	const struct profile *p = r->profile;
+	struct store_run row = { .seed = r->seed, .blocks = r->blocks };
+	char *xml;
+	int rc = dir_make(r->folder, 0755, e);
+
+	if (!rc)
+		rc = store_open(r->opts->db, true, &r->store, e);
+	if (!rc)
+		rc = host_id(row.host_id, e);
+	if (rc)
+		return rc;
+	memcpy(row.uuid, r->uuid, sizeof(row.uuid));
+	row.label = xstrdup(profile_get(p, K_LABEL) ? profile_get(p, K_LABEL) : "");
+	row.profile_name = xstrdup(p->name);
+	row.profile_text = xstrdup(p->text);
+	row.sets_json = sets_json(p);
+	row.command = xstrdup(r->opts->command);
+	row.version = xstrdup(VB_VERSION);
+	row.folder = xstrdup(r->folder);
+	row.host_json = host_json(r);
+	row.axes_json = axes_json(p);
+	row.skipped_json = skipped_json(p);
+	row.primary_json = primary_json(p);
+	row.meta_json = meta_json(r);
+	row.trials = r->blocks * (unsigned)(p->ncells * p->nworkloads);
+	row.begun = (int64_t)clock_real_ns();
+	row.status = xstrdup("running");
+	save(r, "profile.ini", p->text, p->text_len);
+	save(r, "host.json", row.host_json, strlen(row.host_json));
+	xml = host_topology_xml(NULL);
+	if (xml)
+		save(r, "topology.xml", xml, strlen(xml));
+	free(xml);
+	rc = store_rows(r, &row, e);
+	store_run_free(&row);
+	return rc;
+}
+
+/* The newest run of this host that has not come to its end. */
+static int find_unfinished(struct run *r, struct store_run *out, struct err *e)
+{
+	struct store_run *runs = NULL;
+	char host[65], uuid[37] = "";
+	size_t n = 0, i;
+	int rc = host_id(host, e);
+
+	if (!rc)
+		rc = store_runs(r->store, &runs, &n, e);
+	if (rc)
+		return rc;
+	for (i = 0; i < n && !*uuid; i++)
+		if (!strcmp(runs[i].host_id, host) && strcmp(runs[i].status, "complete"))
+			memcpy(uuid, runs[i].uuid, sizeof(uuid));
+	store_runs_free(runs, n);
+	if (!*uuid)
+		return err_input(e, "no unfinished run of this host in %s; `vbench runs` lists them all",
+				 r->opts->db);
+	return store_run_find(r->store, uuid, out, e);
+}
+
+static int parse_again(const struct store_run *row, struct profile **p, struct err *e)
+{
+	json_t *sets = json_loads(row->sets_json ? row->sets_json : "[]", 0, NULL);
+	json_t *meta = json_loads(row->meta_json ? row->meta_json : "{}", 0, NULL);
+	const char *path = json_string_value(json_object_get(meta, "profile_path"));
+	size_t n = json_array_size(sets), i;
+	const char **v = xcalloc(n + 1, sizeof(*v));
+	int rc;
+
+	for (i = 0; i < n; i++)
+		v[i] = json_string_value(json_array_get(sets, i));
+	rc = profile_parse(row->profile_text, strlen(row->profile_text), path ? path : row->profile_name, v, n, p, e);
+	free(v);
+	json_decref(sets);
+	json_decref(meta);
+	return rc;
+}
+
+int record_reopen(struct run *r, const struct run_opts *o, const char *what, struct store_run *row,
+		  struct profile **p, struct err *e)
+{
+	char host[65];
+	int rc;
+
+	r->opts = o;
+	rc = store_open(o->db, false, &r->store, e);
+	if (!rc)
+		rc = *what ? store_run_find(r->store, what, row, e) : find_unfinished(r, row, e);
+	if (!rc)
+		rc = host_id(host, e);
+	if (rc)
+		return rc;
+	if (strcmp(host, row->host_id))
+		return err_input(e, "run %.8s was begun on another host; it can only be resumed there", row->uuid);
+	if (!strcmp(row->status, "complete"))
+		return err_input(e, "run %.8s is complete; begin a new one, or raise run.blocks", row->uuid);
+	memcpy(r->uuid, row->uuid, sizeof(r->uuid));
+	r->seed = row->seed;
+	r->blocks = row->blocks;
+	r->folder = xstrdup(row->folder);
+	return parse_again(row, p, e);
+}
+
+int record_same(struct run *r, const struct store_run *row, struct err *e)
+{
+	json_t *meta = json_loads(row->meta_json ? row->meta_json : "{}", 0, NULL);
+	const char *then = json_string_value(json_object_get(meta, "fingerprint"));
+	char *now = run_fingerprint(r), *p;
+	int rc = 0;
+
+	if (!then || strcmp(then, now)) {
+		for (p = now; *p; p++)
+			if (*p == '\n')
+				*p = ';';
+		rc = err_input(e,
+			       "run %.8s was begun with another QEMU, guest or accelerator than is here now (%s); begin "
+			       "a new run, so that one run compares like with like",
+			       row->uuid, now);
+	}
+	free(now);
+	json_decref(meta);
+	return rc;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Executes a profile: the one feedback loop between policy, site and store. */
+#ifndef VB_RUN_RUN_H
+#define VB_RUN_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "base/err.h"
+#include "base/term.h"
+#include "profile/profile.h"
+#include "store/store.h"
+
+struct run_opts {
+	const char *db;	     /* database file */
+	const char *command; /* as typed, for the record */
+	uint64_t budget_ns;  /* --for: fits the blocks into it; 0: run.blocks */
+	bool wait;	     /* for another measuring run of this host to end */
+	bool quiet;
+	int stop_fd; /* readable when the user wants to stop (signalfd); -1: none */
+};
+
+/* What became of it. */
+struct run_outcome {
+	char uuid[37];
+	unsigned ok, failed;
+	bool interrupted;
+	char *folder; /* caller frees */
+};
+
+/*
+ * Runs a profile from its start. 0 when it ran to its planned end (trials may have failed: see out), -EINTR when
+ * it was stopped, else -errno: nothing or not all could be measured. Everything recorded stays.
+ */
+int run_profile(const struct profile *p, const struct run_opts *o, struct run_outcome *out, struct err *e);
+
+/* Goes on with an unfinished run: "" means this host's newest unfinished one. Stored trials are replayed to the policy. */
+int run_resume(const char *what, const struct run_opts *o, struct run_outcome *out, struct err *e);
+
+/* Prints cells, skipped combinations with reasons, schedule, estimates, and every cell's command lines. Starts no guest. */
+int run_dry(const struct profile *p, const struct run_opts *o, FILE *out, struct err *e);
+
+#endif

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a run needs before its first guest: machines, kernels, accelerators, folders, rights. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "guest/accel.h"
+#include "guest/initramfs.h"
+#include "guest/template.h"
+#include "run/context.h"
+
+static struct run_qemu *qemu_of(struct run *r, const struct cell *c)
+{
+	size_t i;
+
+	for (i = 0; i < r->nqemus; i++)
+		if (!strcmp(r->qemus[i].qemu, cell_get(c, K_QEMU)) &&
+		    !strcmp(r->qemus[i].machine, cell_get(c, K_MACHINE)))
+			return &r->qemus[i];
+	return NULL;
+}
+
+static const char *asked_kernel(const struct cell *c)
+{
+	return cell_get(c, K_KERNEL) ? cell_get(c, K_KERNEL) : "auto";
+}
+
+static struct run_kernel *kernel_of(struct run *r, const struct cell *c)
+{
+	size_t i;
+
+	for (i = 0; i < r->nkernels; i++)
+		if (!strcmp(r->kernels[i].asked, asked_kernel(c)))
+			return &r->kernels[i];
+	return NULL;
+}
+
+static int setup_qemus(struct run *r, struct err *e)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < r->profile->ncells; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		struct run_qemu *q;
+
+		if (qemu_of(r, c))
+			continue;
+		r->qemus = xrealloc(r->qemus, r->nqemus + 1, sizeof(*r->qemus));
+		q = &r->qemus[r->nqemus];
+		*q = (struct run_qemu){ cell_get(c, K_QEMU), cell_get(c, K_MACHINE), { 0 } };
+		rc = qemu_info_get(q->qemu, q->machine, &q->info, e);
+		if (rc)
+			return rc;
+		r->nqemus++;
+	}
+	return 0;
+}
+
+/*
+ * Kernel and initramfs in the data folder, under names that hold their content's hash: QEMU's user may not be
+ * allowed into the folder where the program was built.
+ */
+static int prepare_kernel(struct run *r, struct run_kernel *k, struct err *e)
+{
+	char *dir = xasprintf("%s/guest", r->data), *tmp = NULL;
+	struct assets a;
+	struct stat st;
+	int rc = assets_find(&a, k->asked, e);
+
+	if (!rc)
+		rc = dir_make(dir, 0755, e);
+	if (rc)
+		goto out;
+	tmp = xasprintf("%s/initramfs.%d.tmp", dir, (int)getpid());
+	{
+		struct initramfs_spec spec = { .agent = a.agent, .fio = a.fio, .modules = a.modules,
+					       .wanted = disk_guest_modules };
+
+		rc = initramfs_build(&spec, tmp, k->hash, e);
+	}
+	if (rc)
+		goto out;
+	free(k->initramfs);
+	k->initramfs = xasprintf("%s/initramfs-%.16s.cpio", dir, k->hash);
+	if (chmod(tmp, 0644) || rename(tmp, k->initramfs)) {
+		rc = err_set(e, -errno, "%s: %s", k->initramfs, strerror(errno));
+		goto out;
+	}
+	if (stat(a.vmlinuz, &st)) {
+		rc = err_set(e, -errno, "%s: %s", a.vmlinuz, strerror(errno));
+		goto out;
+	}
+	free(k->vmlinuz);
+	k->vmlinuz = xasprintf("%s/vmlinuz-%s-%llx-%llx", dir, a.kernel, (unsigned long long)st.st_mtime,
+			       (unsigned long long)st.st_size);
+	if (!path_exists(k->vmlinuz)) {
+		char *copy = xasprintf("%s.%d.tmp", k->vmlinuz, (int)getpid());
+
+		rc = file_copy(a.vmlinuz, copy, 0644, e);
+		if (!rc && rename(copy, k->vmlinuz))
+			rc = err_set(e, -errno, "%s: %s", k->vmlinuz, strerror(errno));
+		free(copy);
+	}
+out:
+	free(tmp);
+	free(dir);
+	assets_free(&a);
+	return rc;
+}
+
+static int setup_kernels(struct run *r, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < r->profile->ncells; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		struct run_kernel *k;
+		struct assets a;
+		int rc;
+
+		if (kernel_of(r, c))
+			continue;
+		rc = assets_find(&a, asked_kernel(c), e);
+		if (rc)
+			return rc;
+		r->kernels = xrealloc(r->kernels, r->nkernels + 1, sizeof(*r->kernels));
+		k = &r->kernels[r->nkernels++];
+		*k = (struct run_kernel){ .asked = xstrdup(asked_kernel(c)), .version = xstrdup(a.kernel),
+					  .vmlinuz = xstrdup(a.vmlinuz),
+					  .initramfs = xasprintf("%s/guest/initramfs.cpio", r->data) };
+		assets_free(&a);
+	}
+	return 0;
+}
+
+/* May QEMU's user write there? Only a process with its rights can tell (ACLs, root squash, read-only mounts). */
+static int image_dir_usable(struct run *r, const char *dir, struct err *e)
+{
+	const char *argv[] = { "test", "-w", dir, NULL };
+	struct err why = { 0 };
+
+	if (!child_run(argv, &r->user, 10000, NULL, &why))
+		return 0;
+	return err_input(e,
+			 "disk.dir: %s cannot be written by the user as whom QEMU runs (uid %u); give it search "
+			 "permission on every folder above, or name another folder or host.user",
+			 dir, r->user.uid == (uid_t)-1 ? geteuid() : r->user.uid);
+}
+
+static int setup_image_dir(struct run *r, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (r->nimage_dirs == sizeof(r->image_dirs) / sizeof(*r->image_dirs))
+		return err_input(e, "disk.dir: more than %zu folders", r->nimage_dirs);
+	if (strcmp(name, "auto") && (stat(name, &st) || !S_ISDIR(st.st_mode)))
+		return err_input(e, "disk.dir: %s is not a folder; make it, or name another", name);
+	r->image_dir_names[r->nimage_dirs] = name;
+	r->image_dirs[r->nimage_dirs++] = !strcmp(name, "auto") ?
+						  xasprintf("%s/images/%s", r->data, r->images_sub) :
+						  xasprintf("%s/%s", name, r->images_sub);
+	return 0;
+}
+
+/* This run's own folder in each image folder: the only place there that is ever written to, or cleaned. */
+static int prepare_image_dir(struct run *r, const char *dir, struct err *e)
+{
+	char *base = xasprintf("%s/images", r->data);
+	int rc = 0;
+
+	if (!strncmp(dir, base, strlen(base)))
+		rc = dir_make(base, 0755, e);
+	free(base);
+	if (!rc)
+		rc = journal_path(r->journal, dir, e);
+	if (!rc && mkdir(dir, 0700))
+		rc = err_input(e, "disk.dir: %s: %s", dir, strerror(errno));
+	if (!rc && r->user.uid != (uid_t)-1 && chown(dir, r->user.uid, r->user.gid))
+		rc = err_input(e, "disk.dir: %s: cannot be given to QEMU's user: %s", dir, strerror(errno));
+	return rc ? rc : image_dir_usable(r, dir, e);
+}
+
+const char *run_image_dir(const struct run *r, const struct cell *c)
+{
+	const char *name = cell_get(c, K_DIR);
+	const char *backend = cell_get(c, K_BACKEND);
+	size_t i;
+
+	if (backend && !strcmp(backend, "null"))
+		return NULL;
+	for (i = 0; i < r->nimage_dirs; i++)
+		if (!strcmp(r->image_dir_names[i], name ? name : "auto"))
+			return r->image_dirs[i];
+	return NULL;
+}
+
+static int setup_image_dirs(struct run *r, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < r->profile->ncells; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		const char *backend = cell_get(c, K_BACKEND);
+		int rc;
+
+		if ((backend && !strcmp(backend, "null")) || run_image_dir(r, c))
+			continue;
+		rc = setup_image_dir(r, cell_get(c, K_DIR) ? cell_get(c, K_DIR) : "auto", e);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, struct err *e)
+{
+	int rc;
+
+	r->profile = p;
+	r->opts = o;
+	if (!r->data)
+		r->data = store_data_dir();
+	r->keep_free = 0;
+	if (profile_get(p, K_HOST_FREE) && strcmp(profile_get(p, K_HOST_FREE), "auto"))
+		r->keep_free = profile_u64(p, K_HOST_FREE);
+	r->strict = profile_on(p, K_STRICT);
+	if (!r->images_sub)
+		r->images_sub = xasprintf("vbench-%.8s", r->uuid);
+	rc = qemu_user(profile_get(p, K_HOST_USER), &r->user, e);
+	if (!rc)
+		rc = setup_qemus(r, e);
+	if (!rc)
+		rc = setup_kernels(r, e);
+	if (!rc)
+		rc = setup_image_dirs(r, e);
+	return rc;
+}
+
+int run_prepare(struct run *r, struct err *e)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < r->nkernels && !rc; i++)
+		rc = prepare_kernel(r, &r->kernels[i], e);
+	for (i = 0; i < r->nimage_dirs && !rc; i++)
+		rc = prepare_image_dir(r, r->image_dirs[i], e);
+	return rc;
+}
+
+/* With accel = kvm, for looking up and for the probe. */
+static void kvm_machine(struct run *r, const struct cell *c, struct machine *m)
+{
+	struct run_kernel *k = kernel_of(r, c);
+
+	machine_make(m, c, &qemu_of(r, c)->info, "kvm", k->vmlinuz, k->initramfs);
+}
+
+static const struct run_accel *accel_of(struct run *r, const struct machine *kvm)
+{
+	char hash[17];
+	size_t i;
+
+	machine_hash(kvm, hash);
+	for (i = 0; i < r->naccels; i++)
+		if (!strcmp(r->accels[i].key, hash))
+			return &r->accels[i];
+	return NULL;
+}
+
+int run_machine(void *arg, const struct cell *c, struct machine *out, const char **kernel, struct err *e)
+{
+	struct run *r = arg;
+	struct run_kernel *k = kernel_of(r, c);
+	const char *accel = cell_get(c, K_ACCEL);
+
+	(void)e;
+	if (strcmp(accel, "tcg")) {
+		struct machine m;
+		const struct run_accel *a;
+
+		kvm_machine(r, c, &m);
+		a = accel_of(r, &m);
+		accel = a ? a->accel : "kvm";
+	}
+	machine_make(out, c, &qemu_of(r, c)->info, accel, k->vmlinuz, k->initramfs);
+	if (kernel)
+		*kernel = k->version;
+	return 0;
+}
+
+int run_accels(struct run *r, struct err *e)
+{
+	char *memory = xasprintf("%s/accel.json", r->data);
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < r->profile->ncells && !rc; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		const char *asked = cell_get(c, K_ACCEL);
+		struct vm_env env = { .user = &r->user, .journal = r->journal, .stop_fd = r->opts->stop_fd };
+		struct accel_answer ans;
+		struct run_accel *a;
+		struct machine m;
+
+		if (!strcmp(asked, "tcg"))
+			continue;
+		kvm_machine(r, c, &m);
+		if (!accel_of(r, &m)) {
+			rc = accel_probe(&env, &m, memory, &ans, e);
+			if (rc)
+				break;
+			r->accels = xrealloc(r->accels, r->naccels + 1, sizeof(*r->accels));
+			a = &r->accels[r->naccels++];
+			machine_hash(&m, a->key);
+			snprintf(a->accel, sizeof(a->accel), "%s", ans.kvm ? "kvm" : "tcg");
+			snprintf(a->reason, sizeof(a->reason), "%s%s", ans.reason,
+				 ans.remembered && !ans.kvm ? " (remembered from an earlier try since this host booted)" : "");
+			if (!ans.kvm && strcmp(asked, "kvm"))
+				term_line(&r->term,
+					  "vbench: WARNING: KVM does not work here, falling back to TCG: %s. "
+					  "Figures under TCG are good for comparison only.",
+					  a->reason);
+		}
+		if (!strcmp(asked, "kvm") && strcmp(accel_of(r, &m)->accel, "kvm"))
+			rc = err_set(e, -ENODEV, "guest.accel = kvm, but KVM does not work here: %s",
+				     accel_of(r, &m)->reason);
+	}
+	free(memory);
+	return rc;
+}
+
+int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, struct err *e)
+{
+	struct disk_env env = { .image_dir = run_image_dir(r, c), .vcpus = (unsigned)cell_u64(c, K_VCPUS) };
+	size_t i;
+
+	for (i = 0; i < r->nqemus; i++)
+		if (!strcmp(r->qemus[i].qemu, cell_get(c, K_QEMU)))
+			env.qemu_img = r->qemus[i].info.img;
+	return disk_plan_make(c, &env, out, e);
+}
+
+char *run_fingerprint(struct run *r)
+{
+	char *out = NULL;
+	size_t len, i;
+	FILE *f = open_memstream(&out, &len);
+
+	for (i = 0; i < r->nqemus; i++)
+		fprintf(f, "qemu %s %s %s\n", r->qemus[i].info.path, r->qemus[i].info.version,
+			r->qemus[i].info.machine);
+	for (i = 0; i < r->nkernels; i++)
+		fprintf(f, "guest %s %s\n", r->kernels[i].version, r->kernels[i].hash);
+	for (i = 0; i < r->naccels; i++)
+		fprintf(f, "accel %s\n", r->accels[i].accel);
+	fclose(f);
+	return out;
+}
+
+void run_teardown(struct run *r)
+{
+	size_t i;
+
+	if (r->site)
+		r->site->ops->destroy(r->site);
+	if (r->policy)
+		r->policy->free(r->policy);
+	for (i = 0; i < r->nqemus; i++)
+		qemu_info_free(&r->qemus[i].info);
+	for (i = 0; i < r->nkernels; i++) {
+		free(r->kernels[i].asked);
+		free(r->kernels[i].version);
+		free(r->kernels[i].vmlinuz);
+		free(r->kernels[i].initramfs);
+	}
+	for (i = 0; i < r->nimage_dirs; i++)
+		free(r->image_dirs[i]);
+	free(r->qemus);
+	free(r->kernels);
+	free(r->accels);
+	free(r->images_sub);
+	free(r->folder);
+	free(r->data);
+	if (r->journal)
+		journal_close(r->journal);
+	if (r->store)
+		store_close(r->store);
+	*r = (struct run){ 0 };
+}

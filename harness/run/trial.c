@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One trial: image, guest, disk, asked/got, workload, asked/got, samples. What goes wrong costs this trial alone. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "guest/evidence.h"
+#include "run/context.h"
+#include "run/extract.h"
+#include "run/space.h"
+
+#define NS_PER_S 1000000000ull
+#define MAX_CHECKS 64
+#define STEP_MS 3600000 /* preallocating a large image takes its time; ^C ends it */
+
+/* State of the trial that is going on. */
+struct trial {
+	struct run *r;
+	const struct cell *cell;
+	const struct workload *work;
+	const struct order *order;
+	struct store_trial *t;
+	struct disk_plan plan;
+	bool planned;
+	json_t *phases, *before, *after;
+	struct asked_got checks[MAX_CHECKS];
+	size_t nchecks;
+	char *folder;
+	enum cause cause;
+};
+
+static void phase(struct trial *x, const char *name, uint64_t since)
+{
+	json_object_set_new(x->phases, name, json_integer((json_int_t)(clock_mono_ns() - since)));
+}
+
+static void artefact(struct trial *x, const char *name, const char *text, size_t len)
+{
+	char *path = xasprintf("%s/%s", x->folder, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	/* an artefact that cannot be written is no reason to lose the measurement */
+	if (fd >= 0) {
+		while (len) {
+			ssize_t n = write(fd, text, len);
+
+			if (n <= 0)
+				break;
+			text += n;
+			len -= (size_t)n;
+		}
+		close(fd);
+	}
+	free(path);
+}
+
+static void artefact_json(struct trial *x, const char *name, const json_t *v)
+{
+	char *text = v ? json_dumps(v, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
+
+	if (text)
+		artefact(x, name, text, strlen(text));
+	free(text);
+}
+
+static int fail(struct trial *x, enum cause cause, int rc)
+{
+	if (!x->cause)
+		x->cause = cause ? cause : CAUSE_PLAN;
+	return rc;
+}
+
+/* One image step under a deadline that ^C can end. */
+static int image_step(struct trial *x, const struct disk_step *s, struct err *e)
+{
+	int pipefd[2], status = 0, rc;
+	struct child c = { .pidfd = -1 };
+	char out[1024], why[64];
+	size_t n = 0;
+
+	if (pipe2(pipefd, O_CLOEXEC))
+		return err_set(e, -errno, "pipe: %s", strerror(errno));
+	{
+		struct child_opts o = { .argv = (const char *const *)s->argv, .in = -1, .out = pipefd[1],
+					.err = pipefd[1], .user = &x->r->user, .own_group = true };
+
+		rc = child_start(&c, &o, e);
+	}
+	close(pipefd[1]);
+	while (!rc) {
+		struct pollfd p[2] = { { .fd = pipefd[0], .events = POLLIN },
+				       { .fd = x->r->opts->stop_fd, .events = POLLIN } };
+
+		if (poll(p, 2, STEP_MS) <= 0)
+			rc = err_set(e, -ETIMEDOUT, "%s took more than %d min", s->what, STEP_MS / 60000);
+		else if (p[1].revents)
+			rc = err_set(e, -EINTR, "interrupted");
+		if (!rc && p[0].revents) {
+			char sink[512];
+			ssize_t got = read(pipefd[0], sink, sizeof(sink));
+
+			if (got <= 0)
+				break;
+			if (n + (size_t)got < sizeof(out)) {
+				memcpy(out + n, sink, (size_t)got);
+				n += (size_t)got;
+			}
+		}
+	}
+	close(pipefd[0]);
+	out[n] = 0;
+	if (rc) {
+		child_end(&c, 0, NULL);
+		return rc;
+	}
+	child_wait(&c, 10000, &status);
+	child_end(&c, 0, NULL);
+	if (!status)
+		return 0;
+	rc = strstr(out, "No space left") ? -ENOSPC : -EIO;
+	return err_set(e, rc, "%s: %s %s: %s", s->what, s->argv[0],
+		       child_status_text(status, why, sizeof(why)), out);
+}
+
+static int make_image(struct trial *x, struct err *e)
+{
+	uint64_t t0 = clock_mono_ns();
+	const char *img = NULL;
+	json_t *evidence;
+	size_t i;
+	int rc;
+
+	rc = run_plan(x->r, x->cell, &x->plan, e);
+	if (rc)
+		return fail(x, CAUSE_PLAN, rc);
+	x->planned = true;
+	x->r->watch_dir = x->plan.image ? run_image_dir(x->r, x->cell) : NULL;
+	if (x->plan.image) {
+		rc = space_check(x->r->watch_dir, x->plan.peak_bytes, x->r->keep_free, e);
+		if (rc)
+			return fail(x, CAUSE_DISK_FULL, rc);
+	}
+	for (i = 0; i < x->plan.nsteps && !rc; i++)
+		rc = image_step(x, &x->plan.steps[i], e);
+	if (rc)
+		return fail(x, rc == -EINTR ? CAUSE_INTERRUPTED : rc == -ENOSPC ? CAUSE_DISK_FULL : CAUSE_PLAN, rc);
+	for (i = 0; i < x->r->nqemus; i++)
+		if (!strcmp(x->r->qemus[i].qemu, cell_get(x->cell, K_QEMU)))
+			img = x->r->qemus[i].info.img;
+	/* FIEMAP with its sync flag also keeps the image's own writeback out of the measured time */
+	evidence = evidence_image(x->plan.image, img, &x->r->user);
+	x->before = json_pack("{s:o}", "image", evidence);
+	phase(x, "image_ns", t0);
+	return 0;
+}
+
+static void drop_image(struct trial *x)
+{
+	if (x->planned && x->plan.image)
+		unlink(x->plan.image);
+}
+
+/* The rows of both sides and both times; a difference seen at either time stays. */
+static void agree(struct trial *x)
+{
+	struct asked_got guest[MAX_CHECKS];
+	struct site *site = x->r->site;
+	size_t n, i, k;
+
+	x->nchecks = disk_asked_got(x->cell, &x->plan, x->before, x->after, x->checks, MAX_CHECKS);
+	n = site->ops->agreed(site, x->cell, x->before, guest, MAX_CHECKS);
+	for (i = 0; i < n && x->nchecks < MAX_CHECKS; i++)
+		x->checks[x->nchecks++] = guest[i];
+	if (!x->after)
+		return;
+	n = site->ops->agreed(site, x->cell, x->after, guest, MAX_CHECKS);
+	for (i = 0; i < n; i++)
+		for (k = 0; k < x->nchecks; k++)
+			if (!strcmp(x->checks[k].key, guest[i].key) && guest[i].state == GOT_DIFFER)
+				x->checks[k] = guest[i];
+}
+
+/* -EBADE when what is in force is not what was asked for. */
+static int judge(struct trial *x, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < x->nchecks; i++) {
+		const struct asked_got *a = &x->checks[i];
+
+		if (a->state == GOT_DIFFER)
+			return fail(x, CAUSE_MISMATCH,
+				    err_set(e, -EBADE, "%s: asked %s, got %s (says the %s)", a->key, a->asked,
+					    a->got, *a->from ? a->from : "host"));
+	}
+	/* what only the workload shows is not judged before it */
+	for (i = 0; x->r->strict && x->after && i < x->nchecks; i++) {
+		const struct asked_got *a = &x->checks[i];
+
+		if (a->state == GOT_UNKNOWN)
+			return fail(x, CAUSE_MISMATCH,
+				    err_set(e, -EBADE, "%s: asked %s, and it cannot be told what is in force: %s "
+						       "(run.strict is on)",
+					    a->key, a->asked, a->got));
+	}
+	return 0;
+}
+
+static int ask_site(struct trial *x, bool after, struct err *e)
+{
+	struct site *site = x->r->site;
+	json_t *ev = NULL;
+	int rc = site->ops->ask(site, &ev, e);
+
+	if (rc)
+		return fail(x, site->cause, rc);
+	if (after) {
+		x->after = ev;
+	} else {
+		json_object_update(ev, x->before);
+		json_decref(x->before);
+		x->before = ev;
+	}
+	artefact_json(x, after ? "after.json" : "before.json", ev);
+	agree(x);
+	return judge(x, e);
+}
+
+static void show_progress(const struct job_progress *p, void *arg)
+{
+	struct run *r = arg;
+	char what[240];
+	uint64_t elapsed = clock_mono_ns() - r->begun_ns, left = 0;
+
+	if (r->session_trials)
+		left = r->busy_ns / r->session_trials * (r->total - r->done);
+	if (p && p->iops > 0)
+		snprintf(what, sizeof(what), "%s  %.0f IOPS", r->now, p->iops);
+	else
+		snprintf(what, sizeof(what), "%s", r->now);
+	term_bar(&r->term, r->done, r->total, elapsed, left, what, false);
+}
+
+static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns, struct job_result *res,
+		struct err *e)
+{
+	struct site *site = x->r->site;
+	struct job j = { .fio = fio, .ramp_ns = ramp_ns,
+			 .interval_ns = ns < 3 * NS_PER_S ? NS_PER_S / 10 : NS_PER_S / 4,
+			 .timeout_ns = ns + ns / 2 + 60 * NS_PER_S };
+	int rc = site->ops->work(site, &j, show_progress, x->r, res, e);
+	json_int_t status, sig;
+
+	if (rc)
+		return fail(x, site->cause, rc);
+	if (json_is_true(json_object_get(res->reply, "timed_out")))
+		return fail(x, CAUSE_TIMEOUT,
+			    err_set(e, -ETIMEDOUT, "fio did not end in %.0f s", (double)j.timeout_ns / 1e9));
+	status = json_integer_value(json_object_get(res->reply, "exit"));
+	sig = json_integer_value(json_object_get(res->reply, "signal"));
+	if (status || sig || !res->fio)
+		return fail(x, CAUSE_FIO,
+			    err_set(e, -EIO, "fio in the guest ended with %s %d: %.600s", sig ? "signal" : "status",
+				    (int)(sig ? sig : status), res->output ? res->output : ""));
+	return 0;
+}
+
+/* Fills the disk from within the guest, as a guest's own history would have. */
+static int precondition(struct trial *x, struct err *e)
+{
+	const char *how = cell_get(x->cell, K_PRECONDITION);
+	struct job_result res = { 0 };
+	uint64_t t0 = clock_mono_ns();
+	char *job;
+	int rc;
+
+	if (!how || strcmp(how, "fill"))
+		return 0;
+	job = precondition_fio_job(x->cell, x->r->site->target, x->order->randseed);
+	artefact(x, "fill.fio", job, strlen(job));
+	/* at 4 MiB/s even the slowest disk of interest has filled */
+	rc = work(x, job, x->plan.size / (4u << 20) * NS_PER_S, 0, &res, e);
+	free(job);
+	job_result_free(&res);
+	phase(x, "fill_ns", t0);
+	return rc ? err_prefix(e, "precondition = fill") : 0;
+}
+
+static void keep_samples(struct trial *x, struct store_sample *s, int n)
+{
+	x->t->samples = xcalloc((unsigned long)n + 1, sizeof(*s));
+	memcpy(x->t->samples, s, (size_t)n * sizeof(*s));
+	x->t->nsamples = (size_t)n;
+}
+
+static int measure(struct trial *x, struct err *e)
+{
+	struct store_sample samples[EXTRACT_MAX];
+	struct job_result res = { 0 };
+	struct host_noise n0, n1;
+	uint64_t t0, ns = workload_u64(x->work, K_RUNTIME) + workload_u64(x->work, K_RAMP);
+	char *job = workload_fio_job(x->work, x->cell, x->r->site->target, x->order->randseed);
+	json_t *noise;
+	int rc;
+
+	artefact(x, "job.fio", job, strlen(job));
+	host_noise_take(&n0);
+	t0 = clock_mono_ns();
+	rc = work(x, job, ns, workload_u64(x->work, K_RAMP), &res, e);
+	phase(x, "work_ns", t0);
+	json_object_set_new(x->phases, "fio_ns", json_integer((json_int_t)ns));
+	host_noise_take(&n1);
+	noise = host_noise_diff(&n0, &n1);
+	x->t->noise_json = json_dumps(noise, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(noise);
+	free(job);
+	if (res.fio)
+		artefact_json(x, "fio.json", res.fio);
+	if (!rc) {
+		int n = extract_samples(&res, samples, e);
+
+		if (n < 0)
+			rc = fail(x, CAUSE_FIO, n);
+		else
+			keep_samples(x, samples, n);
+	}
+	job_result_free(&res);
+	return rc;
+}
+
+/* Bytes the image takes on the host, once QEMU has closed it. */
+static void measure_image(struct trial *x)
+{
+	struct store_sample *s;
+	struct stat st;
+
+	if (!x->plan.image || stat(x->plan.image, &st))
+		return;
+	x->t->samples = xrealloc(x->t->samples, x->t->nsamples + 1, sizeof(*s));
+	s = &x->t->samples[x->t->nsamples++];
+	snprintf(s->metric, sizeof(s->metric), "image.bytes");
+	s->value = (double)st.st_blocks * 512;
+}
+
+static int trial_steps(struct trial *x, struct err *e)
+{
+	struct site *site = x->r->site;
+	uint64_t t0;
+	int rc = make_image(x, e);
+
+	if (rc)
+		return rc;
+	t0 = clock_mono_ns();
+	rc = site->ops->open(site, x->cell, x->t->template_id, e);
+	phase(x, "open_ns", t0);
+	if (rc)
+		return fail(x, site->cause, rc);
+	t0 = clock_mono_ns();
+	rc = site->ops->plug(site, &x->plan, e);
+	phase(x, "plug_ns", t0);
+	if (rc)
+		return fail(x, site->cause, rc);
+	t0 = clock_mono_ns();
+	rc = ask_site(x, false, e);
+	phase(x, "check_ns", t0);
+	if (!rc)
+		rc = precondition(x, e);
+	if (!rc)
+		rc = measure(x, e);
+	if (rc)
+		return rc;
+	t0 = clock_mono_ns();
+	rc = ask_site(x, true, e);
+	phase(x, "recheck_ns", t0);
+	return rc;
+}
+
+static void keep_checks(struct trial *x)
+{
+	struct store_trial *t = x->t;
+	size_t i;
+
+	t->checks = xcalloc(x->nchecks + 1, sizeof(*t->checks));
+	for (i = 0; i < x->nchecks; i++) {
+		t->checks[i] = (struct store_check){
+			.key = xstrdup(x->checks[i].key),
+			.asked = xstrdup(x->checks[i].asked),
+			.got = xstrdup(x->checks[i].got),
+			.from = xstrdup(x->checks[i].from),
+			.state = (int)x->checks[i].state,
+		};
+	}
+	t->nchecks = x->nchecks;
+}
+
+static void keep_facts(struct trial *x)
+{
+	const json_t *ev = x->after ? x->after : x->before;
+	json_t *guest = json_object_get(ev, "guest"), *facts;
+
+	if (!guest)
+		return;
+	facts = json_pack("{s:O?, s:O?, s:o?}", "guest", json_object_get(guest, "facts"), "disk",
+			  json_object_get(guest, "disk"), "side", disk_side_facts(ev));
+	if (facts)
+		x->t->facts_json = json_dumps(facts, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(facts);
+}
+
+static void describe(struct trial *x, const struct order *o)
+{
+	struct store_trial *t = x->t;
+
+	*t = (struct store_trial){ .seq = o->seq, .block = o->block, .place = o->place,
+				   .workload = xstrdup(x->work->name), .site = xstrdup(x->r->site->ops->name),
+				   .fresh = x->r->site->ops->fresh, .randseed = o->randseed };
+	snprintf(t->cell, sizeof(t->cell), "%s", x->cell->id);
+	t->folder = xasprintf("trials/%05u", o->seq);
+	t->begun = (int64_t)clock_real_ns();
+	snprintf(x->r->now, sizeof(x->r->now), "block %u/%u  %s, %s", o->block + 1, x->r->blocks, x->work->name,
+		 x->cell->label);
+}
+
+int run_trial(struct run *r, const struct order *o, struct store_trial *t, struct err *e)
+{
+	struct trial x = { .r = r, .cell = &r->profile->cells[o->cell],
+			   .work = &r->profile->workloads[o->workload], .order = o, .t = t,
+			   .phases = json_object() };
+	struct err why = { 0 };
+	uint64_t t0 = clock_mono_ns(), t1;
+	int rc;
+
+	describe(&x, o);
+	x.folder = xasprintf("%s/%s", r->folder, t->folder);
+	r->site->folder = x.folder;
+	r->site->block = o->block;
+	show_progress(NULL, r);
+	/* what a killed run left of the same trial */
+	rc = dir_remove(x.folder, &why);
+	if (!rc)
+		rc = dir_make(x.folder, 0755, &why);
+	rc = rc ? fail(&x, rc == -ENOSPC ? CAUSE_DISK_FULL : CAUSE_PLAN, rc) : trial_steps(&x, &why);
+	t1 = clock_mono_ns();
+	/* an I/O that will never end must not be waited for */
+	r->site->ops->close(r->site, !rc);
+	phase(&x, "close_ns", t1);
+	if (!rc)
+		measure_image(&x);
+	drop_image(&x);
+	phase(&x, "all_ns", t0);
+	t->ended = (int64_t)clock_real_ns();
+	t->ok = !rc;
+	if (rc) {
+		t->cause = xstrdup(cause_name(x.cause));
+		t->detail = xstrdup(why.text);
+	}
+	keep_checks(&x);
+	keep_facts(&x);
+	t->phases_json = json_dumps(x.phases, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(x.phases);
+	json_decref(x.before);
+	json_decref(x.after);
+	if (x.planned)
+		disk_plan_free(&x.plan);
+	free(x.folder);
+	r->site->folder = NULL;
+	r->watch_dir = NULL;
+	if (x.cause == CAUSE_INTERRUPTED)
+		return err_set(e, -EINTR, "interrupted");
+	if (x.cause == CAUSE_DISK_FULL)
+		return err_set(e, -ENOSPC, "%s", why.text);
+	return 0;
+}
+
+void run_trial_free(struct store_trial *t)
+{
+	size_t i;
+
+	free(t->workload);
+	free(t->site);
+	free(t->cause);
+	free(t->detail);
+	free(t->phases_json);
+	free(t->noise_json);
+	free(t->facts_json);
+	free(t->folder);
+	free(t->samples);
+	for (i = 0; i < t->nchecks; i++) {
+		free(t->checks[i].key);
+		free(t->checks[i].asked);
+		free(t->checks[i].got);
+		free(t->checks[i].from);
+	}
+	free(t->checks);
+	*t = (struct store_trial){ 0 };
+}
