@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Child processes that never outlive us: parent-death signal, deadlines, dropped rights, passed fds. */
+/* Child processes that never outlive us: parent-death signal, deadlines, dropped rights, passed
+ * fds. */
 #ifndef VB_BASE_CHILD_H
 #define VB_BASE_CHILD_H
 
@@ -30,10 +31,11 @@ struct child_opts {
 	size_t nkeep;
 	const struct child_user *user; /* NULL: ours */
 	const char *cwd;	       /* NULL: ours */
-	bool own_group;		       /* its own process group, so that ^C on the terminal does not reach it */
+	bool own_group; /* its own process group, so that ^C on the terminal does not reach it */
 };
 
-/* Starts it, with PR_SET_PDEATHSIG = SIGKILL set after dropping rights. 0 or -errno (also of exec). */
+/* Starts it, with PR_SET_PDEATHSIG = SIGKILL set after dropping rights. 0 or -errno (also of exec).
+ */
 int child_start(struct child *c, const struct child_opts *o, struct err *e);
 
 /* Waits up to timeout_ms (-1: for ever). 0 and the wait status, or -ETIMEDOUT, or -errno. Reaps. */
@@ -43,8 +45,8 @@ int child_wait(struct child *c, int timeout_ms, int *wstatus);
 void child_end(struct child *c, int grace_ms, int *wstatus);
 
 /*
- * Runs argv to its end under a deadline and collects what it prints (stdout, and stderr behind it; at
- * most 4 MiB, NUL-terminated, caller frees; out may be NULL). 0 when it exits with 0; else a
+ * Runs argv to its end under a deadline and collects what it prints (stdout, and stderr behind it;
+ * at most 4 MiB, NUL-terminated, caller frees; out may be NULL). 0 when it exits with 0; else a
  * negative code and a sentence with the command, its exit and the tail of its output.
  */
 int child_run(const char *const *argv, const struct child_user *user, int timeout_ms, char **out,
@@ -53,7 +55,8 @@ int child_run(const char *const *argv, const struct child_user *user, int timeou
 /* "exit status 3" or "killed by SIGSEGV", into buf. */
 const char *child_status_text(int wstatus, char *buf, size_t size);
 
-/* Start time of any process in clock ticks after boot, 0 if there is none such. Identifies a pid for good. */
+/* Start time of any process in clock ticks after boot, 0 if there is none such. Identifies a pid
+ * for good. */
 uint64_t child_start_time(pid_t pid);
 
 #endif

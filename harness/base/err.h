@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What went wrong: a return code for the caller, a sentence for the user, an exit status for the shell. */
+/* What went wrong: a return code for the caller, a sentence for the user, an exit status for the
+ * shell. */
 #ifndef VB_BASE_ERR_H
 #define VB_BASE_ERR_H
 
 /* Exit statuses of every sub-command (HACKING.md, "Commands"). */
 enum vb_status {
 	VB_OK = 0,
-	VB_WORSE = 1,	     /* worse, or a rule not followed */
-	VB_BAD_INPUT = 2,    /* the user can mend it: wrong key, missing file, missing right */
+	VB_WORSE = 1,	  /* worse, or a rule not followed */
+	VB_BAD_INPUT = 2, /* the user can mend it: wrong key, missing file, missing right */
 	VB_UNDECIDED = 3,
 	VB_NOT_MEASURED = 4, /* missing, failed or mismatched */
 	VB_INTERRUPTED = 130,
@@ -25,7 +26,8 @@ struct err {
 	char text[2048];
 };
 
-/* Records a failure (exit status 4) and returns rc, which is negative. Text over the limit is cut. */
+/* Records a failure (exit status 4) and returns rc, which is negative. Text over the limit is cut.
+ */
 int err_set(struct err *e, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same for bad input (exit status 2); returns -EINVAL. */
@@ -37,7 +39,7 @@ int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf
 /* malloc family that ends the process with a clear message when memory is gone. */
 void *xcalloc(unsigned long n, unsigned long size);
 void *xrealloc(void *p, unsigned long n, unsigned long size); /* n * size is overflow-checked */
-char *xstrdup(const char *s);				       /* NULL gives NULL */
+char *xstrdup(const char *s);				      /* NULL gives NULL */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

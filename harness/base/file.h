@@ -31,6 +31,9 @@ int dir_make(const char *path, mode_t mode, struct err *e);
 /* rm -r, never following symbolic links nor crossing mount points. A missing path is fine. */
 int dir_remove(const char *path, struct err *e);
 
+/* The same for one name in an open folder. */
+int dir_remove_at(int dirfd, const char *name, struct err *e);
+
 /* Copies a regular file (copy_file_range, then read/write); 0 or -errno. */
 int file_copy(const char *from, const char *to, mode_t mode, struct err *e);
 

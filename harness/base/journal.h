@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What must not stay behind, written down before it comes into being, so that the next start can clean
- * up after a SIGKILL. One journal file per living process, locked with flock by it: a journal whose
- * lock can be had has lost its owner.
+ * What must not stay behind, written down before it comes into being, so that the next start can
+ * clean up after a SIGKILL. One journal file per living process, locked with flock by it: a journal
+ * whose lock can be had has lost its owner.
  */
 #ifndef VB_BASE_JOURNAL_H
 #define VB_BASE_JOURNAL_H
@@ -32,6 +32,7 @@ void journal_close(struct journal *j);
  * sentence for each thing removed. A pid is only killed when its start time matches.
  * Returns the number of things removed, or a negative code.
  */
-int journal_sweep(const char *dir, void (*told)(const char *what, void *arg), void *arg, struct err *e);
+int journal_sweep(const char *dir, void (*told)(const char *what, void *arg), void *arg,
+		  struct err *e);
 
 #endif

@@ -16,7 +16,8 @@ struct term {
 
 void term_init(struct term *t, bool quiet);
 
-/* Redraws the bar (at most 10 times a second; force for the last). No effect on a pipe. done/total in steps. */
+/* Redraws the bar (at most 10 times a second; force for the last). No effect on a pipe. done/total
+ * in steps. */
 void term_bar(struct term *t, unsigned done, unsigned total, uint64_t elapsed_ns, uint64_t left_ns,
 	      const char *what, bool force);
 

@@ -7,12 +7,14 @@
 #include <stdint.h>
 
 /*
- * "4k", "1G", "512", "1.5M" -> bytes. Suffixes k, M, G, T (any case, optionally followed by iB or B) are
- * powers of 1024, as in QEMU and fio. Returns 0, or -EINVAL (not a size), -ERANGE (over 2^63-1).
+ * "4k", "1G", "512", "1.5M" -> bytes. Suffixes k, M, G, T (any case, optionally followed by iB or
+ * B) are powers of 1024, as in QEMU and fio. Returns 0, or -EINVAL (not a size), -ERANGE (over
+ * 2^63-1).
  */
 int units_size(const char *text, uint64_t *bytes);
 
-/* "200ms", "1.5s", "30m", "2h", "100us", "50ns"; a bare number is seconds. 0, -EINVAL or -ERANGE. */
+/* "200ms", "1.5s", "30m", "2h", "100us", "50ns"; a bare number is seconds. 0, -EINVAL or -ERANGE.
+ */
 int units_time(const char *text, uint64_t *ns);
 
 /*
