@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The one table of metrics: name, unit, direction. Copied into every store, so that old stores explain themselves. */
+/* The one table of metrics: name, unit, direction. Copied into every store, so that old stores
+ * explain themselves. */
 #ifndef VB_STORE_METRIC_H
 #define VB_STORE_METRIC_H
 
@@ -17,7 +18,8 @@ struct metric_row {
 	const char *unit;  /* "IOPS", "B/s", "ns", "ns/IO", "1/IO", "B" */
 	enum better better;
 	enum metric_scale scale;
-	double min_effect; /* smallest effect of interest: 0.02 is 2 %; for SCALE_DIFFERENCE in the unit */
+	double min_effect; /* smallest effect of interest: 0.02 is 2 %; for SCALE_DIFFERENCE in the
+			      unit */
 	bool percentile;   /* only stored with at least 100 I/Os above it */
 };
 
