@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The page: one file that needs nothing else, no script, no network, and whose policy forbids both.
+ */
+#include <errno.h>
+#include <sha256.h>
+#include <stdlib.h>
+#include "base/file.h"
+#include "reports/page.h"
+#include "reports/report.h"
+
+/* page.css, put into the program by the Makefile. */
+extern const unsigned char embed_page_css[];
+extern const size_t embed_page_css_len;
+
+/* SHA-256 of the style sheet in base64, as a content security policy names it [CSP level 3, 2.3.1].
+ */
+static const char *css_hash(char text[64])
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned char digest[SHA256_DIGEST_LENGTH + 1] = {0}; /* 32 bytes and a zero: 11 times 3 */
+	SHA2_CTX ctx;
+	char *p = text;
+
+	SHA256Init(&ctx);
+	SHA256Update(&ctx, embed_page_css, embed_page_css_len);
+	SHA256Final(digest, &ctx);
+	for (size_t i = 0; i < sizeof(digest); i += 3) {
+		unsigned v = (unsigned)digest[i] << 16 | digest[i + 1] << 8 | digest[i + 2];
+
+		for (int shift = 18; shift >= 0; shift -= 6)
+			*p++ = digits[v >> shift & 63];
+	}
+	p[-1] = '='; /* the zero that was added carries nothing */
+	*p = 0;
+	return text;
+}
+
+/* What the page may do: show itself. Styles by hash of the one sheet; nothing is fetched, sent or
+ * run. */
+static void page_begin(FILE *f, const struct model *m)
+{
+	char hash[64] = "";
+
+	html(f,
+	     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+	     "style-src 'sha256-%s'; img-src data:; base-uri 'none'; form-action 'none'\">\n"
+	     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+	     "<meta name=\"color-scheme\" content=\"light dark\">\n"
+	     "<meta name=\"generator\" content=\"vbench %s\">\n"
+	     "<link rel=\"icon\" href=\"data:,\">\n<title>%s: vbench</title>\n<style>",
+	     css_hash(hash), m->version, m->title ? m->title : m->profile);
+	fwrite(embed_page_css, 1, embed_page_css_len, f);
+	html(f, "</style>\n</head>\n<body>\n");
+}
+
+static void page_contents(FILE *f, const struct model *m)
+{
+	html(f, "<nav aria-label=\"Contents\"><ul>\n");
+	for (size_t w = 0; w < m->nworkloads; w++)
+		html(f, "<li><a href=\"#w%zu\">%s</a></li>\n", w, m->workloads[w].name);
+	html(f, "<li><a href=\"#checks\">Asked and got</a></li>\n");
+	if (m->nfailures || m->trials_failed)
+		html(f, "<li><a href=\"#failures\">Failed trials</a></li>\n");
+	html(f,
+	     "<li><a href=\"#skipped\">Not measured</a></li>\n"
+	     "<li><a href=\"#repeat\">Repeat a cell</a></li>\n"
+	     "<li><a href=\"#host\">Host</a></li>\n<li><a href=\"#time\">Time and noise</a></li>\n"
+	     "<li><a href=\"#method\">Method</a></li>\n"
+	     "<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n");
+}
+
+static void page_write(FILE *f, const struct model *m)
+{
+	struct plots plots;
+
+	plots_make(m, &plots);
+	page_begin(f, m);
+	part_head(f, m);
+	page_contents(f, m);
+	html(f, "<main>\n");
+	for (size_t w = 0; w < m->nworkloads; w++)
+		part_workload(f, m, w, &plots);
+	part_checks(f, m);
+	part_failures(f, m);
+	part_skipped(f, m);
+	part_repeat(f, m);
+	part_facts(f, m);
+	part_time(f, m);
+	part_method(f, m);
+	part_provenance(f, m);
+	html(f, "</main>\n</body>\n</html>\n");
+	plots_free(&plots);
+}
+
+int report_html(const struct model *m, const char *path, struct err *e)
+{
+	char *page = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&page, &size);
+	int rc;
+
+	if (!f)
+		return err_set(e, -ENOMEM, "no memory for the page");
+	page_write(f, m);
+	if (fclose(f) != 0)
+		rc = err_set(e, -ENOMEM, "no memory for the page");
+	else
+		rc = file_write(path, page, size, 0644, e);
+	free(page);
+	return rc;
+}

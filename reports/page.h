@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of this room share: cleaned text, numbers for people, plots and the parts of the
+ * page. */
+#ifndef VB_REPORTS_PAGE_H
+#define VB_REPORTS_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "analysis/model.h"
+
+/* ---- clean.c: text from elsewhere ---- */
+
+/*
+ * Decodes one character of s (NUL-terminated) into *cp and returns how many bytes it took, at least
+ * 1 unless at the end. What is not UTF-8 (RFC 3629) gives U+FFFD for each maximal wrong part.
+ */
+size_t clean_next(const char *s, uint32_t *cp);
+
+/* A character that must not be shown as it is: controls, direction overrides, invisible tags,
+ * noncharacters. */
+bool clean_hidden(uint32_t cp);
+
+/* Escaped for HTML content and quoted attributes; hidden characters, also newlines, as U+FFFD. NULL
+ * is "". */
+void html_text(FILE *f, const char *s);
+
+/* The same for <pre>: newlines and tabs stay. */
+void html_block(FILE *f, const char *s);
+
+/*
+ * printf of markup in which everything that is put in is escaped: "%s" goes through html_text, "%u"
+ * and "%zu" are numbers, "%%" a per cent sign. There is no other conversion, so nothing gets in
+ * raw.
+ */
+void html(FILE *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes s for a terminal, hidden characters as '?', at most max columns (0: no limit); returns the
+ * columns. */
+int term_text(FILE *f, const char *s, int max);
+
+/* Columns that s takes on a terminal when written by term_text. */
+int term_columns(const char *s);
+
+/* ---- number.c: numbers for people ---- */
+
+enum num_style { NUM_ASCII, NUM_HTML }; /* HTML has a real minus and spaces that do not break */
+
+/*
+ * What the metric's `ratio` interval says: "+18 % [+12, +25]", "x12.3 [10.1, 14.9]" from tenfold
+ * on, "+1.2 us [+0.8, +1.6]" for differences, "n/a" when it cannot be said. Into buf, which is
+ * returned.
+ */
+char *num_ratio(const struct metric_row *m, const struct interval *i, enum num_style s, char *buf,
+		size_t size);
+
+/* "45.1k IOPS [43.9k, 46.2k]"; "n/a" without a middle, no brackets without an interval. */
+char *num_value(const struct metric_row *m, const struct interval *i, enum num_style s, char *buf,
+		size_t size);
+
+/* One ratio as a difference in per cent with as few digits as it needs: "-20 %", "0", "x15". */
+char *num_percent(double ratio, enum num_style s, char *buf, size_t size);
+
+/* Three significant digits: "0.0123", "1.23", "123", "1230". */
+char *num_3(double v, char *buf, size_t size);
+
+/* A point in time as "2024-05-31 12:00:00 UTC" and a stretch as "3 min 20 s"; "" when ns <= 0. */
+char *num_date(int64_t ns, char *buf, size_t size);
+
+/* ---- query.c: what several parts ask of a model ---- */
+
+/* The row's value of a metric, NULL if it has none. */
+const struct model_value *row_value(const struct model_row *r, const struct metric_row *m);
+const struct model_value *row_primary(const struct model_workload *w, const struct model_row *r);
+
+/* The row of the first cell, to which all are compared; NULL if there is none. */
+const struct model_row *workload_first(const struct model_workload *w);
+
+/* The label of a row's cell, never NULL. */
+const char *row_label(const struct model *m, const struct model_row *r);
+
+/* "better", "worse", "failed", "same" or "" (nothing was shown). */
+enum mark { MARK_NONE, MARK_BETTER, MARK_WORSE, MARK_FAILED, MARK_SAME };
+enum mark row_mark(const struct model_row *r, const struct model_value *v);
+const char *mark_word(enum mark k);
+
+const char *mark_sign(enum mark k);
+
+/* Length of every `points`. */
+size_t model_points(const struct model *m);
+
+/* Whether the set of best cells says anything: some are in it, some not. */
+bool workload_best_told(const struct model_workload *w);
+
+/* How many rows of a workload were shown to differ from the first in a metric. */
+size_t workload_differing(const struct model_workload *w, const struct metric_row *m);
+
+/* ---- plot.c, svg.c ---- */
+
+struct plots {
+	char **wide, **narrow; /* [nworkloads] SVG to put into the page, NULL where there is nothing
+				  to plot */
+	size_t n;
+	char trouble[512]; /* why there are none, "" if there was no trouble */
+};
+
+/* Draws a plot of each workload with gnuplot, all in one child process. Always succeeds: see
+ * trouble. */
+void plots_make(const struct model *m, struct plots *p);
+void plots_free(struct plots *p);
+
+/* What stands for text in what gnuplot draws: gnuplot is given "L3", the page shows text[3]. */
+struct svg_text {
+	char letter;
+	char **text;
+	size_t n;
+};
+
+/*
+ * Takes over what gnuplot has drawn: only known elements and attributes pass, ids get the prefix,
+ * style attributes become plain ones (the page's policy forbids inline styles), stand-in colours
+ * become the page's, stand-in texts the true ones. title and desc are for people who do not see it.
+ * Caller frees; NULL if it is no SVG.
+ */
+char *svg_adopt(const char *svg, const char *prefix, const char *title, const char *desc,
+		const struct svg_text *texts, size_t ntexts);
+
+/* ---- html_*.c ---- */
+
+void part_head(FILE *f, const struct model *m);
+void part_workload(FILE *f, const struct model *m, size_t w, const struct plots *p);
+void part_checks(FILE *f, const struct model *m);
+void part_failures(FILE *f, const struct model *m);
+void part_skipped(FILE *f, const struct model *m);
+void part_repeat(FILE *f, const struct model *m);
+void part_facts(FILE *f, const struct model *m);
+void part_time(FILE *f, const struct model *m);
+void part_method(FILE *f, const struct model *m);
+void part_provenance(FILE *f, const struct model *m);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One workload's plot on its way from the model to gnuplot's script. */
+#ifndef VB_REPORTS_PLOT_H
+#define VB_REPORTS_PLOT_H
+
+#include "reports/page.h"
+
+#define LABEL_COLUMNS 44 /* of a cell's name beside the plot */
+#define MAX_TICS 24
+
+struct plot { /* one workload, in axis units: ln(ratio), or the difference in the metric's unit */
+	const struct model *m;
+	const struct model_workload *w;
+	const struct model_row *first;
+	bool difference;
+	double lo, hi;
+	double tic[MAX_TICS];
+	char *tic_text[MAX_TICS];
+	size_t ntics, zero; /* zero: which of them is at "equal" */
+	size_t rows;
+	char **left, **number, **right; /* [rows]: label, number and figures of each */
+	char *title[2];			/* of the axis, wide and narrow */
+};
+
+/* A ratio (or difference) on the axis; NAN where it has no place there. */
+double plot_axis(const struct plot *p, double ratio);
+
+/* What block b of a cell says against the first cell's, on the axis. */
+double plot_point(const struct plot *p, const struct model_value *v, size_t b);
+
+/* Appends what draws p to the script s, wide or narrow, and writes its data files into dir:
+ * W-wide.svg will be the drawing. */
+void plot_script(FILE *s, const char *dir, const struct plot *p, size_t w, bool wide);
+
+#endif
