@@ -16,6 +16,8 @@
 #define WIRE_MAX_PAYLOAD (4u << 20)
 #define WIRE_PORT_NAME "org.vbench.agent.0" /* name of the virtio-serial port */
 
+/* A header in memory: magic (4), version (1), type (1), seq (2), length of the payload (4). */
+
 enum wire_type {
 	/* host to agent; each is answered by exactly one REPLY, RESULT or ERROR with the same seq */
 	WIRE_HELLO = 1, /* {time_ns, entropy (hex, at most 128 digits)} -> {version, agent, boot_id} */
@@ -29,7 +31,7 @@ enum wire_type {
 	WIRE_READY = 64, /* {version, agent}, seq 0: once after boot, when all is set up */
 	WIRE_REPLY,
 	WIRE_RESULT,   /* {exit, signal, cancelled, timed_out, fio: object|null, output: text, before: {}, after: {}} */
-	WIRE_PROGRESS, /* {iops, bw_bytes, elapsed_ms} with the job's seq */
+	WIRE_PROGRESS, /* {iops, bw_bytes, elapsed_ms, ios: completed by the disk since the job began} with the job's seq */
 	WIRE_ERROR,    /* {error: sentence} */
 };
 
@@ -46,7 +48,10 @@ struct wire_parser {
 	size_t len, cap, used;
 };
 
-/* Adds bytes. 0, -ENOMEM, or -EMSGSIZE when more than one largest frame is pending unparsed. */
+/*
+ * Adds bytes. 0, -ENOMEM, or -EMSGSIZE when a largest frame is pending unparsed already (call wire_next until it
+ * returns 0 after each feed) or when len is more than one largest frame.
+ */
 int wire_feed(struct wire_parser *p, const void *data, size_t len);
 
 /*
@@ -55,6 +60,16 @@ int wire_feed(struct wire_parser *p, const void *data, size_t len);
  */
 int wire_next(struct wire_parser *p, struct wire_frame *f, const char **why);
 
+/*
+ * After -EPROTO, for a side that must not hang up: drops bytes up to the next place where a frame may begin, at
+ * least one. Returns how many; 0 only when nothing is pending.
+ */
+size_t wire_resync(struct wire_parser *p);
+
+/* Bytes that are pending: a part of a frame once wire_next has returned 0. */
+size_t wire_pending(const struct wire_parser *p);
+
+/* Drops everything pending and the memory; the parser is then as new. */
 void wire_free(struct wire_parser *p);
 
 /* Fills a header. */

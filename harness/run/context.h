@@ -60,6 +60,8 @@ struct run {
 	const char *image_dir_names[64];
 	size_t nimage_dirs;
 
+	struct child dropping; /* removes the last trial's image */
+
 	/* the current trial */
 	const char *watch_dir; /* folder whose free space is watched */
 	unsigned done, total, ok, failed;
@@ -106,5 +108,8 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out);
 /* One trial from plan to samples; never fails as a function: what went wrong is in *t. -EINTR when stopped, -ENOSPC when room is gone. */
 int run_trial(struct run *r, const struct order *o, struct store_trial *t, struct err *e);
 void run_trial_free(struct store_trial *t);
+
+/* Waits until the last trial's image is gone. */
+void run_dropped(struct run *r);
 
 #endif

@@ -368,6 +368,7 @@ void run_teardown(struct run *r)
 
 	if (r->site)
 		r->site->ops->destroy(r->site);
+	run_dropped(r);
 	if (r->policy)
 		r->policy->free(r->policy);
 	for (i = 0; i < r->nqemus; i++)
