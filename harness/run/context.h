@@ -74,6 +74,7 @@ struct run {
 int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, struct err *e);
 /* Makes what the guests need: kernel and initramfs in the data folder, image folders (journalled). */
 int run_prepare(struct run *r, struct err *e);
+int run_prepare_kernels(struct run *r, struct err *e);
 void run_teardown(struct run *r);
 
 /* A cell's machine, accelerator resolved. For --dry-run "auto" that was not probed is shown as kvm. */
@@ -82,6 +83,10 @@ int run_machine(void *run, const struct cell *c, struct machine *out, const char
 /* Folder for a cell's image; NULL for a back end without one. */
 const char *run_image_dir(const struct run *r, const struct cell *c);
 int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, struct err *e);
+
+struct accel_answer;
+/* Tries KVM for a cell; see accel_probe. */
+int run_probe_cell(struct run *r, const struct cell *c, struct accel_answer *out, struct err *e);
 
 /* Resolves the accelerators of all cells, loudly. */
 int run_accels(struct run *r, struct err *e);

@@ -194,7 +194,11 @@ static int one_trial(struct run *r, const struct order *o, struct err *e)
 
 	/* a trial that the user cut short is no result: it will be run again */
 	if (rc != -EINTR) {
-		put = store_trial_put(r->store, r->uuid, &t, rc ? NULL : e);
+		struct err lost = { 0 };
+
+		put = store_trial_put(r->store, r->uuid, &t, &lost);
+		if (put)
+			rc = err_set(e, put, "trial %u could not be stored: %s", o->seq + 1, lost.text);
 		told.ok = t.ok;
 		if (!put) {
 			r->done++;
@@ -209,7 +213,7 @@ static int one_trial(struct run *r, const struct order *o, struct err *e)
 	run_trial_free(&t);
 	r->busy_ns += clock_mono_ns() - t0;
 	r->session_trials++;
-	return rc ? rc : put;
+	return rc;
 }
 
 static int loop(struct run *r, struct err *e)

@@ -240,13 +240,21 @@ int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, 
 	return rc;
 }
 
-int run_prepare(struct run *r, struct err *e)
+int run_prepare_kernels(struct run *r, struct err *e)
 {
+	int rc = dir_make(r->data, geteuid() ? 0700 : 0755, e);
 	size_t i;
-	int rc = 0;
 
 	for (i = 0; i < r->nkernels && !rc; i++)
 		rc = prepare_kernel(r, &r->kernels[i], e);
+	return rc;
+}
+
+int run_prepare(struct run *r, struct err *e)
+{
+	size_t i;
+	int rc = run_prepare_kernels(r, e);
+
 	for (i = 0; i < r->nimage_dirs && !rc; i++)
 		rc = prepare_image_dir(r, r->image_dirs[i], e);
 	return rc;
@@ -293,16 +301,27 @@ int run_machine(void *arg, const struct cell *c, struct machine *out, const char
 	return 0;
 }
 
+int run_probe_cell(struct run *r, const struct cell *c, struct accel_answer *out, struct err *e)
+{
+	struct vm_env env = { .user = &r->user, .journal = r->journal, .stop_fd = r->opts->stop_fd };
+	char *memory = xasprintf("%s/accel.json", r->data);
+	struct machine m;
+	int rc;
+
+	kvm_machine(r, c, &m);
+	rc = accel_probe(&env, &m, memory, out, e);
+	free(memory);
+	return rc;
+}
+
 int run_accels(struct run *r, struct err *e)
 {
-	char *memory = xasprintf("%s/accel.json", r->data);
 	size_t i;
 	int rc = 0;
 
 	for (i = 0; i < r->profile->ncells && !rc; i++) {
 		const struct cell *c = &r->profile->cells[i];
 		const char *asked = cell_get(c, K_ACCEL);
-		struct vm_env env = { .user = &r->user, .journal = r->journal, .stop_fd = r->opts->stop_fd };
 		struct accel_answer ans;
 		struct run_accel *a;
 		struct machine m;
@@ -311,7 +330,7 @@ int run_accels(struct run *r, struct err *e)
 			continue;
 		kvm_machine(r, c, &m);
 		if (!accel_of(r, &m)) {
-			rc = accel_probe(&env, &m, memory, &ans, e);
+			rc = run_probe_cell(r, c, &ans, e);
 			if (rc)
 				break;
 			r->accels = xrealloc(r->accels, r->naccels + 1, sizeof(*r->accels));
@@ -330,7 +349,6 @@ int run_accels(struct run *r, struct err *e)
 			rc = err_set(e, -ENODEV, "guest.accel = kvm, but KVM does not work here: %s",
 				     accel_of(r, &m)->reason);
 	}
-	free(memory);
 	return rc;
 }
 
