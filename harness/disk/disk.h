@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pure tables of buses, formats, modes and back ends: a cell goes in, a plan comes out; evidence goes in,
- * what is in force comes out. Nothing here runs anything.
+ * Pure tables of buses, formats, modes and back ends: a cell goes in, a plan comes out; evidence
+ * goes in, what is in force comes out. Nothing here runs anything.
  */
 #ifndef VB_DISK_DISK_H
 #define VB_DISK_DISK_H
@@ -11,7 +11,8 @@
 
 enum qspec_kind { Q_OBJECT, Q_CHARDEV, Q_BLOCKDEV, Q_DEVICE };
 
-/* One thing to be made in QEMU, as QMP arguments; the same JSON serves -object/-blockdev/-device. */
+/* One thing to be made in QEMU, as QMP arguments; the same JSON serves -object/-blockdev/-device.
+ */
 struct qspec {
 	enum qspec_kind kind;
 	json_t *args;
@@ -19,7 +20,7 @@ struct qspec {
 
 /* A command to be run on the host before plugging, as QEMU's user. */
 struct disk_step {
-	char **argv; /* NULL-terminated, owned */
+	char **argv;	  /* NULL-terminated, owned */
 	const char *what; /* "create image" */
 };
 
@@ -35,13 +36,16 @@ struct disk_plan {
 	size_t nsteps;
 	struct qspec *specs; /* in the order in which they are to be made */
 	size_t nspecs;
-	char serial[21];     /* by which the guest finds the disk */
-	char device_id[24];  /* id of the -device that is the disk ("vb0") */
-	char file_node[24];  /* node name of the protocol layer */
-	char iothread[24];   /* id of its iothread, "" if none */
-	char *image;	     /* path, NULL for a null back end */
-	uint64_t size;	     /* virtual size in bytes */
-	uint64_t peak_bytes; /* how large the image can become on the host */
+	char serial[21];    /* by which the guest finds the disk */
+	char device_id[24]; /* id of the -device that is the disk ("vb0") */
+	char file_node[24]; /* node name of the protocol layer */
+	char fmt_node[24];  /* node name of the format layer, which the device uses as its drive */
+	char virtio_path[64]; /* QOM path for x-query-virtio-queue-status, "" when the bus has no
+				 virtio device */
+	char iothread[24];    /* id of its iothread, "" if none */
+	char *image;	      /* path, NULL for a null back end */
+	uint64_t size;	      /* virtual size in bytes */
+	uint64_t peak_bytes;  /* how large the image can become on the host */
 };
 
 /* Builds the plan for a cell. 0, or -EINVAL with a sentence. Caller frees with disk_plan_free. */
@@ -53,20 +57,22 @@ void disk_plan_free(struct disk_plan *p);
 const char *qspec_command(enum qspec_kind k);
 const char *qspec_option(enum qspec_kind k);
 
-/* Kernel modules that the guest needs for all buses of the table; NULL-terminated, without order. */
+/* Kernel modules that the guest needs for all buses of the table; NULL-terminated, without order.
+ */
 extern const char *const disk_guest_modules[];
 
 /*
- * Asked against got. Evidence is one JSON object, gathered by the site after plugging ("before") and again after the
- * workload ("after"); its shape is documented in HACKING.md, "Evidence", and it is kept as an artefact.
+ * Asked against got. Evidence is one JSON object, gathered by the site after plugging ("before")
+ * and again after the workload ("after"); its shape is documented in HACKING.md, "Evidence", and it
+ * is kept as an artefact.
  */
 enum got_state { GOT_MATCH, GOT_DIFFER, GOT_UNKNOWN };
 
 struct asked_got {
-	char key[48];	 /* "disk.ring" */
-	char asked[96];	 /* canonical values as people write them */
-	char got[160];	 /* what was read; for GOT_UNKNOWN why it cannot be told */
-	char from[16];	 /* "guest", "host" or "both": which side said so */
+	char key[48];	/* "disk.ring" */
+	char asked[96]; /* canonical values as people write them */
+	char got[160];	/* what was read; for GOT_UNKNOWN why it cannot be told */
+	char from[16];	/* "guest", "host" or "both": which side said so */
 	enum got_state state;
 };
 
@@ -77,7 +83,8 @@ struct asked_got {
 size_t disk_asked_got(const struct cell *c, const struct disk_plan *p, const json_t *before,
 		      const json_t *after, struct asked_got *out, size_t max);
 
-/* What still differs between buses beside the axis (max_segments, nr_requests, ...): JSON object of facts, new reference. */
+/* What still differs between buses beside the axis (max_segments, nr_requests, ...): JSON object of
+ * facts, new reference. */
 json_t *disk_side_facts(const json_t *evidence);
 
 #endif

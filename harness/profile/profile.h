@@ -24,19 +24,60 @@ enum key_type {
 /* One id per row of the table; the order is the order of `vbench help profile`. */
 enum key_id {
 	/* [profile] */
-	K_TITLE, K_QUESTION, K_SOURCE,
+	K_TITLE,
+	K_QUESTION,
+	K_SOURCE,
 	/* [host] */
-	K_HOST_USER, K_HOST_FREE, K_HOST_BUSY,
+	K_HOST_USER,
+	K_HOST_FREE,
+	K_HOST_BUSY,
 	/* [guest] */
-	K_VCPUS, K_MEMORY, K_ACCEL, K_CPU, K_MACHINE, K_SCHEDULER, K_SANDBOX, K_KERNEL, K_QEMU, K_START,
+	K_VCPUS,
+	K_MEMORY,
+	K_ACCEL,
+	K_CPU,
+	K_MACHINE,
+	K_SCHEDULER,
+	K_SANDBOX,
+	K_KERNEL,
+	K_QEMU,
+	K_START,
 	/* [disk] */
-	K_DIR, K_BUS, K_RING, K_FORMAT, K_MODE, K_SIZE, K_CACHE, K_AIO, K_IOTHREAD, K_QUEUES,
-	K_QUEUE_SIZE, K_BACKEND, K_LATENCY, K_PRECONDITION,
+	K_DIR,
+	K_BUS,
+	K_RING,
+	K_FORMAT,
+	K_MODE,
+	K_SIZE,
+	K_CACHE,
+	K_AIO,
+	K_IOTHREAD,
+	K_QUEUES,
+	K_QUEUE_SIZE,
+	K_BACKEND,
+	K_LATENCY,
+	K_PRECONDITION,
 	/* [workload NAME] */
-	K_RW, K_BS, K_IODEPTH, K_NUMJOBS, K_RUNTIME, K_RAMP, K_RATE, K_WSIZE, K_FSYNC, K_FDATASYNC,
-	K_DIRECT, K_VERIFY, K_IOENGINE,
+	K_RW,
+	K_BS,
+	K_IODEPTH,
+	K_NUMJOBS,
+	K_RUNTIME,
+	K_RAMP,
+	K_RATE,
+	K_WSIZE,
+	K_FSYNC,
+	K_FDATASYNC,
+	K_DIRECT,
+	K_VERIFY,
+	K_IOENGINE,
 	/* [run] */
-	K_BLOCKS, K_SEED, K_LABEL, K_STRICT, K_OUT, K_PRIMARY,
+	K_BLOCKS,
+	K_SEED,
+	K_LABEL,
+	K_STRICT,
+	K_OUT,
+	K_PRIMARY,
 	K_COUNT
 };
 
@@ -45,22 +86,31 @@ struct cell;
 struct key_row {
 	enum key_id id;
 	enum section section;
-	const char *name;     /* as in the file: "queue-size" */
+	const char *name; /* as in the file: "queue-size" */
 	enum key_type type;
-	const char *values;   /* KT_ENUM: "split,packed" */
-	const char *aliases;  /* "dynamic=metadata,prealloc=full", or NULL */
-	const char *def;      /* default as one would write it; NULL: none */
-	uint64_t min, max;    /* KT_INT, KT_SIZE, KT_TIME; max 0: unbounded */
-	bool axis;	      /* may hold a list */
-	const char *help;     /* one line */
+	const char *values;  /* KT_ENUM: "split,packed" */
+	const char *aliases; /* "dynamic=metadata,prealloc=full", or NULL */
+	const char *def;     /* default as one would write it; NULL: none */
+	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME; max 0: unbounded. KT_STRING, KT_PATH:
+				longest, max 0: 200 */
+	uint64_t step;	     /* KT_SIZE: must be a multiple of it; 0: any */
+	const char *words;   /* words taken beside a number or a path: "auto", "all"; canonical as
+				they are, as a number 0 */
+	bool axis;	     /* may hold a list */
+	bool bare;	     /* labels show its value without its name ("packed") */
+	const char *help;    /* one line */
+	/* NULL, or says why a well-formed canonical value will not do ("must be a power of two"),
+	 * else NULL. */
+	const char *(*check)(const char *canonical);
 	/*
-	 * NULL, or says why this key means nothing in this cell ("raw images have no mode"), else NULL. A key
-	 * that does not apply loses its value there, and cells that become equal are folded into one.
+	 * NULL, or says why this key means nothing in this cell ("raw images have no mode"), else
+	 * NULL. A key that does not apply loses its value there, and cells that become equal are
+	 * folded into one.
 	 */
 	const char *(*applies)(const struct cell *c);
 	/*
-	 * NULL, or says why this cell cannot be ("aio=native needs cache none or directsync"), else NULL. Such a
-	 * cell is skipped with the reason listed.
+	 * NULL, or says why this cell cannot be ("aio=native needs cache none or directsync"), else
+	 * NULL. Such a cell is skipped with the reason listed.
 	 */
 	const char *(*conflict)(const struct cell *c);
 };
@@ -79,9 +129,10 @@ struct extra {
  * where the key does not apply (and for keys of other sections). Owned by the profile.
  */
 struct cell {
-	char id[17];	 /* 16 hex digits: hash of the keys that differ from the defaults */
-	char *label;	 /* axis values only, for people: "virtio-blk packed qcow2 full"; "default" without axes */
-	unsigned index;	 /* in profile order */
+	char id[17];	/* 16 hex digits: hash of the keys that differ from the defaults */
+	char *label;	/* axis values only, for people: "virtio-blk packed qcow2 full"; "default"
+			   without axes */
+	unsigned index; /* in profile order */
 	char *val[K_COUNT];
 	struct extra *extras; /* blockdev.KEY */
 	size_t nextras;
@@ -90,7 +141,7 @@ struct cell {
 struct workload {
 	char *name;
 	char id[17];
-	char *val[K_COUNT]; /* keys of [workload] */
+	char *val[K_COUNT];   /* keys of [workload] */
 	struct extra *extras; /* fio.KEY */
 	size_t nextras;
 };
@@ -104,18 +155,18 @@ struct axis {
 };
 
 struct skipped {
-	char *what;   /* "aio=native cache=writeback (6 combinations)" */
+	char *what; /* "aio=native cache=writeback (6 combinations)" */
 	char *reason;
-	bool folded;  /* true: the combination equals a cell that is measured */
+	bool folded; /* true: the combination equals a cell that is measured */
 };
 
 struct profile {
-	char *path;	 /* as given */
-	char *name;	 /* file name without folder and .ini */
-	char *text;	 /* the file, byte for byte */
+	char *path; /* as given */
+	char *name; /* file name without folder and .ini */
+	char *text; /* the file, byte for byte */
 	size_t text_len;
 	char *val[K_COUNT]; /* keys of [profile], [host], [run] */
-	char **sets;	 /* --set arguments, in order */
+	char **sets;	    /* --set arguments, in order */
 	size_t nsets;
 	struct axis *axes;
 	size_t naxes;
@@ -128,8 +179,8 @@ struct profile {
 };
 
 /*
- * Reads and checks a profile. sets are "section.key=value" or "workload NAME.key=value" overrides (a
- * workload key without a name, "workload.bs=8k", goes to all). On bad input: -EINVAL and
+ * Reads and checks a profile. sets are "section.key=value" or "workload NAME.key=value" overrides
+ * (a workload key without a name, "workload.bs=8k", goes to all). On bad input: -EINVAL and
  * "PATH:LINE: ... remedy", exit status 2. Caller frees with profile_free.
  */
 int profile_load(const char *path, const char *const *sets, size_t nsets, struct profile **out,
@@ -141,7 +192,8 @@ int profile_parse(const char *text, size_t len, const char *path, const char *co
 
 void profile_free(struct profile *p);
 
-/* Values of a cell / workload / profile: canonical text or NULL (does not apply); numbers 0, false if NULL. */
+/* Values of a cell / workload / profile: canonical text or NULL (does not apply); numbers 0, false
+ * if NULL. */
 const char *cell_get(const struct cell *c, enum key_id k);
 uint64_t cell_u64(const struct cell *c, enum key_id k);
 bool cell_on(const struct cell *c, enum key_id k);
@@ -155,12 +207,13 @@ bool profile_on(const struct profile *p, enum key_id k);
 const char *key_full_name(const struct key_row *row, char *buf, size_t size);
 
 /* A canonical value as people write it ("4k" for "4096", "700ms"); into buf. row NULL: as it is. */
-const char *key_value_text(const struct key_row *row, const char *canonical, char *buf, size_t size);
+const char *key_value_text(const struct key_row *row, const char *canonical, char *buf,
+			   size_t size);
 
 /*
  * fio's job file for a workload on a target in a cell (caller frees). randseed: the block's. fio
- * options always set: lat_percentiles, group_reporting, time_based, randseed, thread-safe names; extras last, so they
- * win. target is a path in the guest. See fiojob.c for what is fixed and why.
+ * options always set: lat_percentiles, group_reporting, time_based, randseed, thread-safe names;
+ * extras last, so they win. target is a path in the guest. See fiojob.c for what is fixed and why.
  */
 char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
 		       uint64_t randseed);
@@ -171,7 +224,8 @@ char *precondition_fio_job(const struct cell *c, const char *target, uint64_t ra
 /* `vbench help profile`: sections and keys with type, values, default and help. */
 void profile_help(FILE *out);
 
-/* Looks NAME or NAME.ini up in ., $XDG_CONFIG_HOME/vbench/profiles and PREFIX/share/vbench/profiles; caller frees; NULL: none. */
+/* Looks NAME or NAME.ini up in ., $XDG_CONFIG_HOME/vbench/profiles and
+ * PREFIX/share/vbench/profiles; caller frees; NULL: none. */
 char *profile_find(const char *name, const char *share_dir);
 
 /* Lists the ready profiles (name, question) of those folders. */

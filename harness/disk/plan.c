@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A cell goes in, a plan comes out: names, image steps, and what is to be made in QEMU in which
+ * order. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "disk/internal.h"
+
+const char *qspec_command(enum qspec_kind k)
+{
+	static const char *const names[] = {
+		[Q_OBJECT] = "object-add",
+		[Q_CHARDEV] = "chardev-add",
+		[Q_BLOCKDEV] = "blockdev-add",
+		[Q_DEVICE] = "device_add",
+	};
+
+	return names[k];
+}
+
+const char *qspec_option(enum qspec_kind k)
+{
+	static const char *const names[] = {
+		[Q_OBJECT] = "-object",
+		[Q_CHARDEV] = "-chardev",
+		[Q_BLOCKDEV] = "-blockdev",
+		[Q_DEVICE] = "-device",
+	};
+
+	return names[k];
+}
+
+void plan_add(struct disk_plan *p, enum qspec_kind kind, json_t *args)
+{
+	p->specs = xrealloc(p->specs, p->nspecs + 1, sizeof(*p->specs));
+	p->specs[p->nspecs++] = (struct qspec){.kind = kind, .args = args};
+}
+
+static void name_things(const struct cell *c, const struct disk_env *env, const struct bus_row *bus,
+			struct disk_plan *p)
+{
+	unsigned i = env->index;
+
+	snprintf(p->device_id, sizeof(p->device_id), "vb%u", i);
+	snprintf(p->file_node, sizeof(p->file_node), "vb%u-file", i);
+	snprintf(p->fmt_node, sizeof(p->fmt_node), "vb%u-fmt", i);
+	/* virtio-blk cuts serials at 20 bytes; the cell's id in it shows that this is the disk that
+	 * was meant */
+	snprintf(p->serial, sizeof(p->serial), "vb%u-%.12s", i % 10000, c->id);
+	if (bus->virtio_id)
+		snprintf(p->virtio_path, sizeof(p->virtio_path),
+			 "/machine/peripheral/%s%u/virtio-backend", bus->virtio_id, i);
+	if (cell_on(c, K_IOTHREAD))
+		snprintf(p->iothread, sizeof(p->iothread), "io%u", i);
+}
+
+/* JSON is UTF-8, and so must a path be that goes into it. */
+static bool all_made(const struct disk_plan *p)
+{
+	for (size_t i = 0; i < p->nspecs; i++)
+		if (!p->specs[i].args)
+			return false;
+	return true;
+}
+
+int disk_plan_make(const struct cell *c, const struct disk_env *env, struct disk_plan *out,
+		   struct err *e)
+{
+	const struct bus_row *bus = bus_find(cell_get(c, K_BUS));
+	const char *backend = cell_get(c, K_BACKEND);
+
+	*out = (struct disk_plan){0};
+	if (!bus)
+		return err_input(e, "disk.bus: \"%s\" is none that can be planned",
+				 cell_get(c, K_BUS) ? cell_get(c, K_BUS) : "");
+	if (strcmp(backend, "null") && (!env->image_dir || env->image_dir[0] != '/'))
+		return err_input(e, "disk.dir: the image folder must be an absolute path");
+	name_things(c, env, bus, out);
+	if (out->iothread[0])
+		plan_add(out, Q_OBJECT,
+			 json_pack("{s:s, s:s}", "qom-type", "iothread", "id", out->iothread));
+	image_plan(c, env, out);
+	bus->plug(c, env, out);
+	if (!all_made(out)) {
+		disk_plan_free(out);
+		return err_input(
+			e, "disk.dir: the path of the image folder is not UTF-8, which QMP needs");
+	}
+	return 0;
+}
+
+void disk_plan_free(struct disk_plan *p)
+{
+	for (size_t i = 0; i < p->nsteps; i++) {
+		for (size_t k = 0; p->steps[i].argv[k]; k++)
+			free(p->steps[i].argv[k]);
+		free(p->steps[i].argv);
+	}
+	for (size_t i = 0; i < p->nspecs; i++)
+		json_decref(p->specs[i].args);
+	free(p->steps);
+	free(p->specs);
+	free(p->image);
+	*p = (struct disk_plan){0};
+}

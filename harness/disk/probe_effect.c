@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What only shows by its effect during the workload: the way of submission and the iothread. */
+#include <inttypes.h>
+#include <string.h>
+#include "disk/internal.h"
+
+/* Submissions to the ring of that fd, -1 if it is not listed. */
+static int64_t tail_of(const json_t *rings, json_int_t fd)
+{
+	for (size_t i = 0; i < json_array_size(rings); i++) {
+		const json_t *ring = json_array_get(rings, i);
+
+		if (json_is_integer(json_object_get(ring, "fd")) &&
+		    json_integer_value(json_object_get(ring, "fd")) == fd)
+			return (int64_t)json_integer_value(json_object_get(ring, "sq_tail"));
+	}
+	return -1;
+}
+
+/* How many rings took submissions between the two; -1 without both lists. */
+static int rings_used(const struct evidence *ev)
+{
+	const json_t *a = json_at(ev->before, "host/uring"), *b = json_at(ev->after, "host/uring");
+	int n = 0;
+
+	if (!json_is_array(a) || !json_is_array(b))
+		return -1;
+	for (size_t i = 0; i < json_array_size(b); i++) {
+		json_int_t fd = json_integer_value(json_object_get(json_array_get(b, i), "fd"));
+		int64_t was = tail_of(a, fd), is = tail_of(b, fd);
+
+		n += is != (was < 0 ? 0 : was); /* SqTail wraps at 32 bits */
+	}
+	return n;
+}
+
+static int64_t number(const json_t *evidence, const char *path)
+{
+	const json_t *v = json_at(evidence, path);
+
+	return json_is_integer(v) ? (int64_t)json_integer_value(v) : -1;
+}
+
+/* From 10.2 on QEMU's event loops and its block layer share their rings: growth says nothing any
+ * more. */
+static bool own_rings(const struct evidence *ev)
+{
+	const json_t *v = ev_get(ev, "qmp/query-version/qemu");
+	json_int_t major = json_integer_value(json_object_get(v, "major"));
+	json_int_t minor = json_integer_value(json_object_get(v, "minor"));
+
+	return major > 0 && (major < 10 || (major == 10 && minor < 2));
+}
+
+enum use { USE_NO, USE_YES, USE_MAYBE, USE_UNTOLD };
+
+/*
+ * Was the ring of aio=io_uring in use? An iothread's event loop may be a ring, too (not in every
+ * build), and then takes submissions of its own; aio=io_uring adds rings to that one. The main loop
+ * has none.
+ */
+static enum use uring_use(const struct evidence *ev)
+{
+	int used = rings_used(ev), loops = ev->plan->iothread[0] ? 1 : 0;
+	int rings = (int)json_array_size(json_at(ev->after, "host/uring"));
+
+	if (used <= 0)
+		return used < 0 ? USE_UNTOLD : USE_NO;
+	return own_rings(ev) && rings > loops ? USE_YES : USE_MAYBE;
+}
+
+/*
+ * Contexts of native aio: of this QEMU where the evidence has them ("aio_rings", mappings of
+ * /[aio]), else of the whole host, whose absence proves something and whose presence does not. QEMU
+ * sets 1024 events aside for each of at most two contexts a disk; with no more than these on the
+ * host they are ours, and the kernel cannot have run out of them (of which QEMU would fall back to
+ * threads).
+ */
+static enum use native_use(const struct evidence *ev)
+{
+	int64_t own = number(ev->after, "host/aio_rings"), all = number(ev->after, "host/aio_nr");
+
+	if (own >= 0)
+		return own ? USE_YES : USE_NO;
+	if (all < 0)
+		return USE_UNTOLD;
+	return !all ? USE_NO : USE_MAYBE;
+}
+
+static void asked_uring(enum use uring, enum use native, struct asked_got *r)
+{
+	if (uring == USE_YES)
+		got_set(r, GOT_MATCH, "host", "io_uring");
+	else if (uring == USE_NO)
+		got_set(r, GOT_DIFFER, "host", "%s (no io_uring took a submission)",
+			native == USE_YES ? "native" : "not io_uring");
+	else
+		got_set(r, GOT_UNKNOWN, "host", "the ring in use may be the event loop's");
+}
+
+/* more: worker threads were added during the workload. few: no more aio events on the host than
+ * this disk's. */
+static void asked_native(enum use uring, enum use native, bool more, bool few, struct asked_got *r)
+{
+	if (uring == USE_YES)
+		got_set(r, GOT_DIFFER, "host", "io_uring");
+	else if (native == USE_NO)
+		got_set(r, GOT_DIFFER, "host", "not native (there is no aio context)");
+	else if (native == USE_YES || (native == USE_MAYBE && few && !more && uring == USE_NO))
+		got_set(r, GOT_MATCH, "host", "native");
+	else
+		got_set(r, GOT_UNKNOWN, "host",
+			"there are aio contexts on this host, maybe of other processes");
+}
+
+static void asked_threads(enum use uring, enum use native, bool more, struct asked_got *r)
+{
+	if (uring == USE_YES)
+		got_set(r, GOT_DIFFER, "host", "io_uring");
+	else if (native == USE_YES)
+		got_set(r, GOT_DIFFER, "host", "native");
+	else if ((uring == USE_NO && native == USE_NO) || more)
+		got_set(r, GOT_MATCH, "host",
+			"threads"); /* there is no fourth way; or they were seen to come */
+	else
+		got_set(r, GOT_UNKNOWN, "host", "%s",
+			uring == USE_MAYBE
+				? "the ring in use may be the event loop's"
+				: "there are aio contexts on this host, maybe of this QEMU");
+}
+
+/* QMP has no word on aio: it shows by what grows while the guest works. */
+void probe_aio(const struct evidence *ev, struct asked_got *r)
+{
+	const char *asked = cell_get(ev->cell, K_AIO);
+	enum use uring = uring_use(ev), native = native_use(ev);
+	bool more = number(ev->after, "host/workers") > number(ev->before, "host/workers");
+	bool few = number(ev->after, "host/aio_nr") <= (ev->plan->iothread[0] ? 2048 : 1024);
+
+	if (!ev->before || !ev->after)
+		got_set(r, GOT_UNKNOWN, "host", "shows only by its effect during the workload");
+	else if (uring == USE_UNTOLD)
+		got_set(r, GOT_UNKNOWN, "host", "QEMU's rings cannot be read here");
+	else if (!strcmp(asked, "io_uring"))
+		asked_uring(uring, native, r);
+	else if (!strcmp(asked, "native"))
+		asked_native(uring, native, more, few, r);
+	else
+		asked_threads(uring, native, more, r);
+}
+
+/* Is there an iothread of that id? -1: QEMU does not say. */
+static int iothread_there(const struct evidence *ev, const char *id)
+{
+	const json_t *list = ev_get(ev, "qmp/query-iothreads");
+
+	if (!json_is_array(list))
+		return -1;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name =
+			json_string_value(json_object_get(json_array_get(list, i), "id"));
+
+		if (name && (!id[0] || !strcmp(name, id)))
+			return 1;
+	}
+	return 0;
+}
+
+void probe_iothread(const struct evidence *ev, struct asked_got *r)
+{
+	bool asked = cell_on(ev->cell, K_IOTHREAD);
+	int there = iothread_there(ev, asked ? ev->plan->iothread : "");
+	int64_t before = number(ev->before, "host/cpu_ns/iothread"),
+		after = number(ev->after, "host/cpu_ns/iothread");
+
+	if (there < 0)
+		got_set(r, GOT_UNKNOWN, "host", "QEMU does not list its iothreads");
+	else if (!asked)
+		got_set(r, there ? GOT_DIFFER : GOT_MATCH, "host", "%s",
+			there ? "there is an iothread" : "off");
+	else if (!there)
+		got_set(r, GOT_DIFFER, "host", "there is no iothread %s", ev->plan->iothread);
+	else if (before < 0 || after < 0)
+		got_set(r, GOT_UNKNOWN, "host",
+			"that it is used shows only by its CPU time during the workload");
+	else if (after <= before)
+		got_set(r, GOT_DIFFER, "host",
+			"it is there, but used no CPU time during the workload");
+	else
+		got_set(r, GOT_MATCH, "host", "on");
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What no single value shows: options against each other, workloads against cells, pass-through
+ * against what vbench sets. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/units.h"
+#include "profile/internal.h"
+
+/* Pass-through keys that are taken already, with what to do instead. The first component of a
+ * dotted key counts. */
+struct taken {
+	const char *key, *instead;
+};
+
+static const struct taken taken_disk[] = {
+	{"driver", "disk.format and disk.backend say it"},
+	{"file", "vbench makes the image itself; see disk.dir"},
+	{"filename", "vbench makes the image itself; see disk.dir"},
+	{"data-file", "vbench makes the image itself; see disk.dir"},
+	{"backing", "vbench makes the image itself; see disk.dir"},
+	{"node-name", "vbench names the nodes"},
+	{"cache", "disk.cache says it"},
+	{"read-only", "a disk under test is written"},
+	{"auto-read-only", "a disk under test is written"},
+	{NULL, NULL},
+};
+
+static const struct taken taken_fio[] = {
+	{"rw", "use the key rw"},
+	{"readwrite", "use the key rw"},
+	{"bs", "use the key bs"},
+	{"blocksize", "use the key bs"},
+	{"iodepth", "use the key iodepth"},
+	{"numjobs", "use the key numjobs"},
+	{"runtime", "use the key runtime"},
+	{"timeout", "use the key runtime"},
+	{"ramp_time", "use the key ramp"},
+	{"rate", "use the key rate"},
+	{"rate_iops", "use the key rate"},
+	{"size", "use the key size"},
+	{"fsync", "use the key fsync"},
+	{"fdatasync", "use the key fdatasync"},
+	{"direct", "use the key direct"},
+	{"buffered", "use the key direct"},
+	{"verify", "use the key verify"},
+	{"ioengine", "use the key ioengine"},
+	{"filename", "vbench aims fio at the disk under test"},
+	{"filename_format", "vbench aims fio at the disk under test"},
+	{"directory", "vbench aims fio at the disk under test"},
+	{"opendir", "vbench aims fio at the disk under test"},
+	{"name", "the section's name says it"},
+	{"include", "a profile is one file"},
+	{"exec_prerun", "the guest has no programs"},
+	{"exec_postrun", "the guest has no programs"},
+	{"group_reporting", "vbench reads one result a workload"},
+	{"time_based", "every workload runs for its runtime"},
+	{"lat_percentiles", "total latency is always measured"},
+	{"randseed", "run.seed says it"},
+	{"randrepeat", "run.seed says it"},
+	{"allrandrepeat", "run.seed says it"},
+	{NULL, NULL},
+};
+
+static const char *taken_why(const struct taken *t, const char *key)
+{
+	size_t n = strcspn(key, ".");
+
+	for (; t->key; t++)
+		if (strlen(t->key) == n && !strncmp(t->key, key, n))
+			return t->instead;
+	return NULL;
+}
+
+const char *extra_refused(enum section sec, const char *key, const char *value)
+{
+	const char *letters = sec == SEC_DISK ? "abcdefghijklmnopqrstuvwxyz0123456789-_."
+					      : "abcdefghijklmnopqrstuvwxyz0123456789_";
+
+	if (!*key || key[strspn(key, letters)] || key[0] == '.' || key[strlen(key) - 1] == '.' ||
+	    strstr(key, ".."))
+		return sec == SEC_DISK
+			       ? "after blockdev. comes the name of a QEMU block option, such as discard"
+			       : "after fio. comes the name of a fio option, such as bssplit";
+	if (strlen(key) > 64 || strlen(value) > 400)
+		return "the option is too long; at most 64 bytes of name and 400 of value are taken";
+	if (sec == SEC_DISK)
+		return taken_why(taken_disk, key);
+	/* $ and ` are expanded by fio, the others could end the option or begin another section */
+	if (value[strcspn(value, "[];#$`")])
+		return "a value for fio may not hold any of [ ] ; # $ `";
+	return taken_why(taken_fio, key);
+}
+
+static bool word_of(const char *v, const char *list)
+{
+	size_t len = strlen(v);
+
+	while (*list) {
+		size_t n = strcspn(list, ",");
+
+		if (n == len && !strncmp(v, list, n))
+			return true;
+		list += n + (list[n] == ',');
+	}
+	return false;
+}
+
+int workload_check(const struct workload *w, const char *where, struct err *e)
+{
+	const char *rw = w->val[K_RW], *engine = w->val[K_IOENGINE];
+	uint64_t size = workload_u64(w, K_WSIZE);
+
+	if (workload_u64(w, K_IODEPTH) > 1 && word_of(engine, "sync,psync,pvsync,pvsync2"))
+		return err_input(
+			e,
+			"%s: iodepth=%s with ioengine=%s: that engine has one request in flight; use "
+			"io_uring or libaio, or numjobs",
+			where, w->val[K_IODEPTH], engine);
+	if (strcmp(w->val[K_VERIFY], "none") && word_of(rw, "read,randread"))
+		return err_input(
+			e,
+			"%s: verify=%s with rw=%s: there is nothing written to verify; take verify out",
+			where, w->val[K_VERIFY], rw);
+	/* seen with fio 3.33: total_ios is right, but every latency has N = 0 */
+	if (strcmp(w->val[K_RATE], "none") && workload_u64(w, K_RAMP) >= workload_u64(w, K_RUNTIME))
+		return err_input(
+			e,
+			"%s: with a rate, fio records no latency unless ramp is shorter than runtime; "
+			"shorten ramp or lengthen runtime",
+			where);
+	if (size && size < workload_u64(w, K_BS))
+		return err_input(e, "%s: size is less than one request of bs; raise size", where);
+	return 0;
+}
+
+/* fio's buffers live in guest memory: a guest of 256 MiB dies of what is nothing on a host. */
+static int check_memory(const struct workload *w, const struct cell *c, const char *where,
+			struct err *e)
+{
+	uint64_t bs = workload_u64(w, K_BS),
+		 in_flight = workload_u64(w, K_IODEPTH) * workload_u64(w, K_NUMJOBS);
+	uint64_t memory = cell_u64(c, K_MEMORY);
+	char need[32], have[32];
+
+	if (bs * in_flight <= memory / 4)
+		return 0;
+	return err_input(
+		e,
+		"%s: numjobs x iodepth x bs makes %s of buffers, more than a quarter of guest.memory = %s; "
+		"lower them or raise guest.memory",
+		where, units_size_text(bs * in_flight, need, sizeof(need)),
+		units_size_spell(memory, have, sizeof(have)));
+}
+
+static int check_size(const struct workload *w, const struct cell *c, const char *where,
+		      struct err *e)
+{
+	uint64_t size = cell_u64(c, K_SIZE), part = workload_u64(w, K_WSIZE);
+	char a[32], b[32];
+
+	if (part > size)
+		return err_input(e,
+				 "%s: size = %s is more than disk.size = %s; lower it or write all",
+				 where, units_size_spell(part, a, sizeof(a)),
+				 units_size_spell(size, b, sizeof(b)));
+	if (workload_u64(w, K_BS) > size)
+		return err_input(e, "%s: bs is more than disk.size = %s; lower it", where,
+				 units_size_spell(size, b, sizeof(b)));
+	return 0;
+}
+
+int profile_check(const struct profile *p, char *const *where, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < p->nworkloads; i++) {
+		for (size_t k = 0; !rc && k < p->ncells; k++) {
+			rc = check_memory(&p->workloads[i], &p->cells[k], where[i], e);
+			if (!rc)
+				rc = check_size(&p->workloads[i], &p->cells[k], where[i], e);
+		}
+	}
+	return rc;
+}

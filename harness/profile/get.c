@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Values of a parsed profile, and its end. */
+#include <stdlib.h>
+#include <string.h>
+#include "profile/internal.h"
+
+static uint64_t number(const char *v)
+{
+	return v && v[0] >= '0' && v[0] <= '9' ? strtoull(v, NULL, 10) : 0;
+}
+
+const char *cell_get(const struct cell *c, enum key_id k)
+{
+	return c->val[k];
+}
+
+uint64_t cell_u64(const struct cell *c, enum key_id k)
+{
+	return number(c->val[k]);
+}
+
+bool cell_on(const struct cell *c, enum key_id k)
+{
+	return c->val[k] && !strcmp(c->val[k], "on");
+}
+
+const char *workload_get(const struct workload *w, enum key_id k)
+{
+	return w->val[k];
+}
+
+uint64_t workload_u64(const struct workload *w, enum key_id k)
+{
+	return number(w->val[k]);
+}
+
+const char *profile_get(const struct profile *p, enum key_id k)
+{
+	return p->val[k];
+}
+
+uint64_t profile_u64(const struct profile *p, enum key_id k)
+{
+	return number(p->val[k]);
+}
+
+bool profile_on(const struct profile *p, enum key_id k)
+{
+	return p->val[k] && !strcmp(p->val[k], "on");
+}
+
+static void values_free(char **val, struct extra *extras, size_t nextras)
+{
+	for (size_t i = 0; i < K_COUNT; i++)
+		free(val[i]);
+	for (size_t i = 0; i < nextras; i++) {
+		free(extras[i].key);
+		free(extras[i].value);
+	}
+	free(extras);
+}
+
+void profile_free(struct profile *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < K_COUNT; i++)
+		free(p->val[i]);
+	for (size_t i = 0; i < p->nsets; i++)
+		free(p->sets[i]);
+	for (size_t i = 0; i < p->naxes; i++) {
+		for (size_t k = 0; k < p->axes[i].nvalues; k++)
+			free(p->axes[i].values[k]);
+		free(p->axes[i].values);
+		free(p->axes[i].key);
+	}
+	for (size_t i = 0; i < p->ncells; i++) {
+		values_free(p->cells[i].val, p->cells[i].extras, p->cells[i].nextras);
+		free(p->cells[i].label);
+	}
+	for (size_t i = 0; i < p->nworkloads; i++) {
+		values_free(p->workloads[i].val, p->workloads[i].extras, p->workloads[i].nextras);
+		free(p->workloads[i].name);
+	}
+	for (size_t i = 0; i < p->nskipped; i++) {
+		free(p->skipped[i].what);
+		free(p->skipped[i].reason);
+	}
+	free(p->sets);
+	free(p->axes);
+	free(p->cells);
+	free(p->workloads);
+	free(p->skipped);
+	free(p->path);
+	free(p->name);
+	free(p->text);
+	free(p);
+}

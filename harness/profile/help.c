@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `vbench help profile`, from the table of keys. */
+#include <string.h>
+#include "profile/internal.h"
+
+static const char *const section_help[SEC_COUNT] = {
+	[SEC_PROFILE] = "what the profile is about",
+	[SEC_HOST] = "how this machine is treated",
+	[SEC_GUEST] = "the virtual machine; a list makes an axis",
+	[SEC_DISK] = "the disk under test; a list makes an axis",
+	[SEC_WORKLOAD] = "what is driven, one section for each workload",
+	[SEC_RUN] = "how it is measured",
+};
+
+static void bound(const struct key_row *row, uint64_t v, char *buf, size_t size)
+{
+	char num[24];
+
+	snprintf(num, sizeof(num), "%llu", (unsigned long long)v);
+	key_value_text(row, num, buf, size);
+}
+
+static void print_values(FILE *out, const struct key_row *row)
+{
+	static const char *const kinds[] = {
+		[KT_STRING] = "TEXT", [KT_PATH] = "PATH", [KT_ENUM] = "",     [KT_BOOL] = "on, off",
+		[KT_INT] = "NUMBER",  [KT_SIZE] = "SIZE", [KT_TIME] = "TIME",
+	};
+	bool number = row->type == KT_INT || row->type == KT_SIZE || row->type == KT_TIME;
+	char lo[32], hi[32];
+
+	for (const char *c = row->values ? row->values : ""; *c; c++)
+		fprintf(out, *c == ',' ? ", " : "%c", *c);
+	fprintf(out, "%s", kinds[row->type]);
+	bound(row, row->min, lo, sizeof(lo));
+	bound(row, row->max, hi, sizeof(hi));
+	if (number && row->max)
+		fprintf(out, " from %s to %s", lo, hi);
+	else if (number && row->min)
+		fprintf(out, " from %s", lo);
+	if (row->words)
+		fprintf(out, ", or %s", row->words);
+}
+
+static void print_aliases(FILE *out, const char *aliases)
+{
+	fprintf(out, "\n        also: ");
+	for (; *aliases; aliases++)
+		fprintf(out, *aliases == ',' ? ", " : *aliases == '=' ? " for " : "%c", *aliases);
+}
+
+static void print_row(FILE *out, const struct key_row *row)
+{
+	fprintf(out, "    %s = ", row->name);
+	print_values(out, row);
+	if (row->def)
+		fprintf(out, " (default %s)", row->def);
+	fprintf(out, "\n        %s", row->help);
+	if (row->aliases)
+		print_aliases(out, row->aliases);
+	if (row->axis)
+		fprintf(out, "\n        may be a list");
+	fputc('\n', out);
+}
+
+void profile_help(FILE *out)
+{
+	fprintf(out,
+		"A profile is an INI file: sections, KEY = VALUE, and comments on lines of their own that begin\n"
+		"with # or ;. Sizes take k, M, G, T (powers of 1024), times ns, us, ms, s, m, h. A key that may be\n"
+		"a list takes values separated by commas, and the cells are all their combinations; those that\n"
+		"make no sense are left out and listed with the reason.\n");
+	for (int s = 0; s < SEC_COUNT; s++) {
+		fprintf(out, "\n[%s%s]  %s\n", section_names[s], s == SEC_WORKLOAD ? " NAME" : "",
+			section_help[s]);
+		for (size_t i = 0; i < K_COUNT; i++)
+			if (profile_keys[i].section == (enum section)s)
+				print_row(out, &profile_keys[i]);
+		if (s == SEC_DISK)
+			fprintf(out,
+				"    blockdev.KEY = VALUE\n"
+				"        any other option of QEMU's -blockdev, for the image's format node\n"
+				"        may be a list\n");
+		if (s == SEC_WORKLOAD)
+			fprintf(out, "    fio.KEY = VALUE\n"
+				     "        any other option of fio\n");
+	}
+	fprintf(out,
+		"\nFrom the command line: --set disk.bus=nvme, --set run.blocks=10, --set workload.bs=8k (every\n"
+		"workload), --set \"workload NAME.bs=8k\" (one).\n");
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of this room share among themselves. */
+#ifndef VB_PROFILE_INTERNAL_H
+#define VB_PROFILE_INTERNAL_H
+
+#include "profile/profile.h"
+
+/* Bounds of a profile: far over any sensible one, far under what could hurt. */
+#define INI_MAX_LINE (64u << 10)
+#define INI_MAX_FILE (1u << 20)
+#define PROFILE_MAX_CELLS 4096
+#define PROFILE_MAX_WORKLOADS 64
+
+/* ini.c: text -> sections with lines. Syntax only, no knowledge of keys. */
+struct ini_entry {
+	unsigned line;
+	char *key, *value;
+};
+
+struct ini_section {
+	unsigned line;
+	char *name;
+	struct ini_entry *entries; /* by line */
+	size_t n;
+};
+
+struct ini {
+	struct ini_section *sections; /* by line */
+	size_t n;
+};
+
+int ini_read(const char *text, size_t len, const char *path, struct ini *out, struct err *e);
+void ini_free(struct ini *ini);
+
+/* UTF-8 of a sensible length without control characters? place is what the error begins with. */
+int text_plain(const char *s, size_t n, const char *place, struct err *e);
+
+/* value.c: one value of one key. where is what errors begin with ("x.ini:12: ring"). */
+int value_parse(const struct key_row *row, const char *text, const char *where, char **canonical,
+		struct err *e);
+
+/* The same for a whole right-hand side, which may be a list if the row is an axis. row NULL: a
+ * pass-through. */
+int value_list(const struct key_row *row, bool axis, const char *text, const char *where,
+	       char ***values, size_t *n, struct err *e);
+
+/* The row's default in canonical form, new; NULL without one. */
+char *value_default(const struct key_row *row);
+
+/* Of a comma-separated list (or a NULL-terminated array), the word nearest to text, or NULL when
+ * none is near; into buf. */
+const char *nearest_in_list(const char *text, const char *list, char *buf, size_t size);
+const char *nearest_in_array(const char *text, const char *const *words);
+
+/* Text from a file, cut and with control characters masked, for a message. */
+const char *show(const char *text, char buf[64]);
+
+/* What has been said about one key, in the order in which it was said. */
+struct setting {
+	const struct key_row *row; /* NULL: pass-through */
+	char *key;		   /* "disk.bus", "disk.blockdev.discard" */
+	char *where;
+	char **values; /* canonical */
+	size_t n;
+};
+
+struct settings {
+	struct setting *s;
+	size_t n;
+};
+
+/* expand.c: what [guest] and [disk] say -> axes, cells, skipped. */
+int profile_expand(struct profile *p, const struct settings *said, struct err *e);
+
+/* Hash of sorted "key=value" lines, 16 hex digits. */
+void id_hash(char **lines, size_t n, char id[17]);
+/* The lines that make a cell / workload what it is; the array and its lines are the caller's. */
+char **cell_lines(const struct cell *c, size_t *n);
+char **workload_lines(const struct workload *w, size_t *n);
+
+/* check.c: what only shows when cells and workloads are held against each other. */
+int workload_check(const struct workload *w, const char *where, struct err *e);
+int profile_check(const struct profile *p, char *const *where, struct err *e);
+
+/* NULL, or why a pass-through key is not taken. */
+const char *extra_refused(enum section sec, const char *key, const char *value);
+
+#endif

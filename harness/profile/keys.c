@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of profile keys: parsing, errors, help and the hash of a cell all come from it. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/units.h"
+#include "profile/profile.h"
+
+const char *const section_names[SEC_COUNT] = {
+	[SEC_PROFILE] = "profile", [SEC_HOST] = "host",		[SEC_GUEST] = "guest",
+	[SEC_DISK] = "disk",	   [SEC_WORKLOAD] = "workload", [SEC_RUN] = "run",
+};
+
+#define KIB 1024ull
+#define MIB (KIB * KIB)
+#define GIB (KIB * MIB)
+#define TIB (KIB * GIB)
+#define MSEC 1000000ull
+#define HOUR (3600ull * 1000 * MSEC)
+
+static bool is(const struct cell *c, enum key_id k, const char *value)
+{
+	return c->val[k] && !strcmp(c->val[k], value);
+}
+
+static bool virtio(const struct cell *c)
+{
+	return c->val[K_BUS] && !strncmp(c->val[K_BUS], "virtio-", 7);
+}
+
+/* When a key means nothing. */
+
+static const char *applies_file(const struct cell *c)
+{
+	return is(c, K_BACKEND, "file") ? NULL : "a null back end has no image";
+}
+
+static const char *applies_mode(const struct cell *c)
+{
+	if (!is(c, K_BACKEND, "file"))
+		return "a null back end has no image";
+	return is(c, K_FORMAT, "qcow2") ? NULL : "a raw image has no qcow2 allocation mode";
+}
+
+static const char *applies_latency(const struct cell *c)
+{
+	return is(c, K_BACKEND, "null") ? NULL : "only a null back end has a latency to set";
+}
+
+static const char *applies_virtio(const struct cell *c)
+{
+	return virtio(c) ? NULL : "nvme has no virtio ring";
+}
+
+static const char *applies_iothread(const struct cell *c)
+{
+	return virtio(c) ? NULL : "QEMU's nvme has no iothread";
+}
+
+/* When a cell cannot be. */
+
+static const char *conflict_cpu(const struct cell *c)
+{
+	const char *cpu = c->val[K_CPU];
+
+	if (is(c, K_ACCEL, "tcg") && cpu && (!strcmp(cpu, "host") || !strncmp(cpu, "host,", 5)))
+		return "cpu=host needs KVM; use cpu=auto or cpu=max";
+	return NULL;
+}
+
+static const char *conflict_aio(const struct cell *c)
+{
+	if (is(c, K_AIO, "native") && !is(c, K_CACHE, "none") && !is(c, K_CACHE, "directsync"))
+		return "QEMU's aio=native needs O_DIRECT: cache=none or cache=directsync";
+	return NULL;
+}
+
+/* qemu-fio-facts: the guest takes no more queues than it has vCPUs, without a word. */
+static const char *conflict_queues(const struct cell *c)
+{
+	if (cell_u64(c, K_QUEUES) > cell_u64(c, K_VCPUS))
+		return "a guest uses no more queues than vCPUs; raise guest.vcpus or lower disk.queues";
+	return NULL;
+}
+
+/* When a single value will not do. */
+
+static const char *check_power_of_two(const char *v)
+{
+	uint64_t n = strtoull(v, NULL, 10);
+
+	return n & (n - 1) ? "must be a power of two (QEMU takes no other)" : NULL;
+}
+
+/* Said as fio has it: bytes a second, or a number of I/Os with "iops" behind it. */
+static const char *check_rate(const char *v)
+{
+	size_t digits = strspn(v, "0123456789");
+	uint64_t bytes;
+
+	if (!strcmp(v, "none"))
+		return NULL;
+	if (digits && digits < 10 && !strcmp(v + digits, "iops"))
+		return atoll(v) ? NULL : "must be over 0; write none for no limit";
+	if (units_size(v, &bytes) || !bytes)
+		return "is no rate; write 10M (bytes a second), 1000iops or none";
+	return NULL;
+}
+
+#define QEMU_WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-=,"
+
+static const char *check_qemu_word(const char *v)
+{
+	if (v[0] == '-' || v[strspn(v, QEMU_WORD)])
+		return "may hold only letters, digits and _.+-=,";
+	return NULL;
+}
+
+static const char *check_name(const char *v)
+{
+	if (v[0] == '-' ||
+	    v[strspn(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
+		return "may hold only letters, digits and _.-";
+	return NULL;
+}
+
+static const char *check_absolute(const char *v)
+{
+	if (strcmp(v, "auto") && v[0] != '/')
+		return "must be an absolute path (or auto)";
+	return NULL;
+}
+
+static const char *check_binary(const char *v)
+{
+	if (v[0] == '-')
+		return "must be the name or path of a program";
+	if (strchr(v, '/') && v[0] != '/')
+		return "must be a name looked up in PATH, or an absolute path";
+	return NULL;
+}
+
+/* clang-format off */
+const struct key_row profile_keys[K_COUNT] = {
+	[K_TITLE] = { .id = K_TITLE, .section = SEC_PROFILE, .name = "title", .type = KT_STRING, .max = 200,
+		.help = "heading of the report" },
+	[K_QUESTION] = { .id = K_QUESTION, .section = SEC_PROFILE, .name = "question", .type = KT_STRING, .max = 400,
+		.help = "the question that this profile answers; ready profiles are listed with it" },
+	[K_SOURCE] = { .id = K_SOURCE, .section = SEC_PROFILE, .name = "source", .type = KT_STRING, .max = 400,
+		.help = "where the practice under test is written down" },
+
+	[K_HOST_USER] = { .id = K_HOST_USER, .section = SEC_HOST, .name = "user", .type = KT_STRING, .def = "auto", .words = "auto",
+		.max = 32, .check = check_name,
+		.help = "whose rights QEMU gets when vbench is started as root" },
+	[K_HOST_FREE] = { .id = K_HOST_FREE, .section = SEC_HOST, .name = "free", .type = KT_SIZE, .def = "auto", .words = "auto",
+		.help = "space that stays free on the image folder's file system; auto: the larger of 10 % and 10G" },
+	[K_HOST_BUSY] = { .id = K_HOST_BUSY, .section = SEC_HOST, .name = "busy", .type = KT_ENUM, .values = "warn,refuse", .def = "warn",
+		.help = "what to do on a host that is busy already" },
+
+	[K_VCPUS] = { .id = K_VCPUS, .section = SEC_GUEST, .name = "vcpus", .type = KT_INT, .min = 1, .max = 255, .def = "2",
+		.axis = true, .help = "virtual CPUs" },
+	[K_MEMORY] = { .id = K_MEMORY, .section = SEC_GUEST, .name = "memory", .type = KT_SIZE, .min = 128 * MIB, .max = 4 * TIB,
+		.step = MIB, .def = "256M", .axis = true, .help = "guest memory" },
+	[K_ACCEL] = { .id = K_ACCEL, .section = SEC_GUEST, .name = "accel", .type = KT_ENUM, .values = "auto,kvm,tcg", .def = "auto",
+		.axis = true, .bare = true,
+		.help = "auto: KVM if the small guest really boots under it, else TCG, loudly" },
+	[K_CPU] = { .id = K_CPU, .section = SEC_GUEST, .name = "cpu", .type = KT_STRING, .def = "auto", .words = "auto", .max = 400,
+		.axis = true, .check = check_qemu_word, .conflict = conflict_cpu,
+		.help = "CPU model with features (host,-x2apic); auto: host under KVM, max under TCG" },
+	[K_MACHINE] = { .id = K_MACHINE, .section = SEC_GUEST, .name = "machine", .type = KT_STRING, .def = "q35", .axis = true,
+		.check = check_qemu_word, .help = "machine type; an alias is pinned to its versioned name" },
+	[K_SCHEDULER] = { .id = K_SCHEDULER, .section = SEC_GUEST, .name = "scheduler", .type = KT_ENUM, .values = "none,mq-deadline",
+		.def = "none", .axis = true, .help = "I/O scheduler of the disk in the guest" },
+	[K_SANDBOX] = { .id = K_SANDBOX, .section = SEC_GUEST, .name = "sandbox", .type = KT_BOOL, .def = "on", .axis = true,
+		.help = "QEMU's seccomp sandbox, as libvirt sets it" },
+	[K_KERNEL] = { .id = K_KERNEL, .section = SEC_GUEST, .name = "kernel", .type = KT_PATH, .def = "auto", .words = "auto",
+		.axis = true, .check = check_absolute,
+		.help = "guest kernel image; auto: the newest packaged one on this machine" },
+	[K_QEMU] = { .id = K_QEMU, .section = SEC_GUEST, .name = "qemu", .type = KT_PATH, .def = "qemu-system-x86_64", .axis = true,
+		.check = check_binary, .help = "QEMU binary; list two to compare builds" },
+	[K_START] = { .id = K_START, .section = SEC_GUEST, .name = "start", .type = KT_ENUM, .values = "template,boot",
+		.def = "template", .help = "fresh guests restored from a template of the block, or booted" },
+
+	[K_DIR] = { .id = K_DIR, .section = SEC_DISK, .name = "dir", .type = KT_PATH, .def = "auto", .words = "auto", .axis = true,
+		.check = check_absolute, .applies = applies_file,
+		.help = "folder in which the image lies; auto: the run's own" },
+	[K_BUS] = { .id = K_BUS, .section = SEC_DISK, .name = "bus", .type = KT_ENUM, .values = "virtio-blk,virtio-scsi,nvme",
+		.aliases = "virtio=virtio-blk,scsi=virtio-scsi", .def = "virtio-blk", .axis = true, .bare = true,
+		.help = "how the guest sees the disk" },
+	[K_RING] = { .id = K_RING, .section = SEC_DISK, .name = "ring", .type = KT_ENUM, .values = "split,packed", .def = "split",
+		.axis = true, .bare = true, .applies = applies_virtio, .help = "layout of the virtqueues" },
+	[K_FORMAT] = { .id = K_FORMAT, .section = SEC_DISK, .name = "format", .type = KT_ENUM, .values = "raw,qcow2", .def = "raw",
+		.axis = true, .bare = true, .applies = applies_file, .help = "format of the image" },
+	[K_MODE] = { .id = K_MODE, .section = SEC_DISK, .name = "mode", .type = KT_ENUM, .values = "thin,metadata,falloc,full",
+		.aliases = "dynamic=metadata,prealloc=full,off=thin", .def = "thin", .axis = true, .bare = true,
+		.applies = applies_mode, .help = "what of a qcow2 image is allocated beforehand" },
+	[K_SIZE] = { .id = K_SIZE, .section = SEC_DISK, .name = "size", .type = KT_SIZE, .min = MIB, .max = 16 * TIB, .step = MIB,
+		.def = "1G", .axis = true, .help = "size of the disk" },
+	[K_CACHE] = { .id = K_CACHE, .section = SEC_DISK, .name = "cache", .type = KT_ENUM,
+		.values = "none,writeback,writethrough,directsync,unsafe", .def = "none", .axis = true,
+		.applies = applies_file, .help = "host page cache and flushes, as QEMU's cache= names them" },
+	[K_AIO] = { .id = K_AIO, .section = SEC_DISK, .name = "aio", .type = KT_ENUM, .values = "io_uring,native,threads",
+		.def = "io_uring", .axis = true, .bare = true, .applies = applies_file, .conflict = conflict_aio,
+		.help = "how QEMU submits to the host" },
+	[K_IOTHREAD] = { .id = K_IOTHREAD, .section = SEC_DISK, .name = "iothread", .type = KT_BOOL, .def = "on", .axis = true,
+		.applies = applies_iothread, .help = "the disk has a thread of its own in QEMU" },
+	[K_QUEUES] = { .id = K_QUEUES, .section = SEC_DISK, .name = "queues", .type = KT_INT, .min = 1, .max = 255, .def = "1",
+		.axis = true, .conflict = conflict_queues, .help = "request queues" },
+	[K_QUEUE_SIZE] = { .id = K_QUEUE_SIZE, .section = SEC_DISK, .name = "queue-size", .type = KT_INT, .min = 4, .max = 1024,
+		.def = "256", .axis = true, .applies = applies_virtio, .check = check_power_of_two,
+		.help = "entries of each virtqueue, a power of two" },
+	[K_BACKEND] = { .id = K_BACKEND, .section = SEC_DISK, .name = "backend", .type = KT_ENUM, .values = "file,null",
+		.def = "file", .axis = true, .help = "an image on the host, or QEMU's null device" },
+	[K_LATENCY] = { .id = K_LATENCY, .section = SEC_DISK, .name = "latency", .type = KT_TIME, .max = 1000 * MSEC, .def = "0s",
+		.axis = true, .applies = applies_latency,
+		.help = "what each request of a null back end takes (exact only with an iothread)" },
+	[K_PRECONDITION] = { .id = K_PRECONDITION, .section = SEC_DISK, .name = "precondition", .type = KT_ENUM, .values = "none,fill",
+		.def = "none", .axis = true, .applies = applies_file,
+		.help = "fill: the whole disk is written once before the workload" },
+
+	[K_RW] = { .id = K_RW, .section = SEC_WORKLOAD, .name = "rw", .type = KT_ENUM,
+		.values = "read,write,randread,randwrite,rw,randrw", .aliases = "readwrite=rw",
+		.def = "randread", .help = "pattern of the I/O" },
+	[K_BS] = { .id = K_BS, .section = SEC_WORKLOAD, .name = "bs", .type = KT_SIZE, .min = 512, .max = 16 * MIB, .step = 512,
+		.def = "4k", .help = "size of a request" },
+	[K_IODEPTH] = { .id = K_IODEPTH, .section = SEC_WORKLOAD, .name = "iodepth", .type = KT_INT, .min = 1, .max = 4096, .def = "1",
+		.help = "requests in flight, for each job" },
+	[K_NUMJOBS] = { .id = K_NUMJOBS, .section = SEC_WORKLOAD, .name = "numjobs", .type = KT_INT, .min = 1, .max = 256, .def = "1",
+		.help = "jobs (threads) side by side" },
+	[K_RUNTIME] = { .id = K_RUNTIME, .section = SEC_WORKLOAD, .name = "runtime", .type = KT_TIME, .min = 50 * MSEC, .max = 24 * HOUR,
+		.def = "700ms", .help = "how long a trial measures" },
+	[K_RAMP] = { .id = K_RAMP, .section = SEC_WORKLOAD, .name = "ramp", .type = KT_TIME, .max = HOUR, .def = "300ms",
+		.help = "how long it runs before it measures" },
+	[K_RATE] = { .id = K_RATE, .section = SEC_WORKLOAD, .name = "rate", .type = KT_STRING, .def = "none", .words = "none",
+		.check = check_rate, .help = "limit for each job: bytes a second (10M) or 1000iops" },
+	[K_WSIZE] = { .id = K_WSIZE, .section = SEC_WORKLOAD, .name = "size", .type = KT_SIZE, .min = 512, .step = 512, .def = "all",
+		.words = "all", .help = "part of the disk, from its start, that is used" },
+	[K_FSYNC] = { .id = K_FSYNC, .section = SEC_WORKLOAD, .name = "fsync", .type = KT_INT, .max = 1000000, .def = "0",
+		.help = "fsync after so many writes; 0: never" },
+	[K_FDATASYNC] = { .id = K_FDATASYNC, .section = SEC_WORKLOAD, .name = "fdatasync", .type = KT_INT, .max = 1000000, .def = "0",
+		.help = "fdatasync after so many writes; 0: never" },
+	[K_DIRECT] = { .id = K_DIRECT, .section = SEC_WORKLOAD, .name = "direct", .type = KT_BOOL, .def = "on",
+		.help = "O_DIRECT in the guest" },
+	[K_VERIFY] = { .id = K_VERIFY, .section = SEC_WORKLOAD, .name = "verify", .type = KT_ENUM,
+		.values = "none,crc32c,md5,sha256,xxhash", .def = "none",
+		.help = "read back and check what was written (not for figures)" },
+	[K_IOENGINE] = { .id = K_IOENGINE, .section = SEC_WORKLOAD, .name = "ioengine", .type = KT_ENUM,
+		.values = "io_uring,libaio,sync,psync,pvsync,pvsync2", .def = "io_uring",
+		.help = "how fio submits in the guest" },
+
+	[K_BLOCKS] = { .id = K_BLOCKS, .section = SEC_RUN, .name = "blocks", .type = KT_INT, .min = 1, .max = 10000, .def = "6",
+		.help = "how often each cell is measured, each time in a fresh guest" },
+	[K_SEED] = { .id = K_SEED, .section = SEC_RUN, .name = "seed", .type = KT_INT, .def = "random", .words = "random",
+		.help = "of the order and of fio's addresses" },
+	[K_LABEL] = { .id = K_LABEL, .section = SEC_RUN, .name = "label", .type = KT_STRING, .max = 100,
+		.help = "names what is under test (a build), for later look-ups" },
+	[K_STRICT] = { .id = K_STRICT, .section = SEC_RUN, .name = "strict", .type = KT_BOOL, .def = "off",
+		.help = "a setting that cannot be read back fails the trial, too" },
+	[K_OUT] = { .id = K_OUT, .section = SEC_RUN, .name = "out", .type = KT_PATH, .def = "auto", .words = "auto",
+		.help = "where the HTML report goes; auto: into the run's folder" },
+	[K_PRIMARY] = { .id = K_PRIMARY, .section = SEC_RUN, .name = "primary", .type = KT_STRING, .def = "auto", .words = "auto",
+		.max = 39, .check = check_name,
+		.help = "the metric that decides; auto: by workload" },
+};
+/* clang-format on */
