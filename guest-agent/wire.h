@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The wire between host and agent, over a virtio-serial port: frames of a 12-byte little-endian header
- * and a UTF-8 JSON object as payload. Version, types and bounds live here and nowhere else. Each side treats the other's
- * bytes as hostile. Shared by guest-agent/ and harness/guest/; depends on libc only.
+ * The wire between host and agent, over a virtio-serial port: frames of a 12-byte little-endian
+ * header and a UTF-8 JSON object as payload. Version, types and bounds live here and nowhere else.
+ * Each side treats the other's bytes as hostile. Shared by guest-agent/ and harness/guest/; depends
+ * on libc only.
  */
 #ifndef VB_WIRE_H
 #define VB_WIRE_H
@@ -19,19 +20,25 @@
 /* A header in memory: magic (4), version (1), type (1), seq (2), length of the payload (4). */
 
 enum wire_type {
-	/* host to agent; each is answered by exactly one REPLY, RESULT or ERROR with the same seq */
-	WIRE_HELLO = 1, /* {time_ns, entropy (hex, at most 128 digits)} -> {version, agent, boot_id} */
-	WIRE_FACTS,	/* {} -> guest facts */
-	WIRE_DISK,	/* {serial, timeout_ms, scheduler?} waits for the disk, sets its scheduler -> disk facts */
-	WIRE_JOB,	/* {job, timeout_ms, interval_ms, threads?} -> PROGRESS*, then RESULT */
-	WIRE_CANCEL,	/* {seq of the job} -> REPLY; the job's own RESULT still comes, with cancelled true */
-	WIRE_SYNC,	/* {} -> {} after sync(2) */
-	WIRE_POWEROFF,	/* {} -> {} and then the machine is off */
+	/* host to agent; each is answered by exactly one REPLY, RESULT or ERROR with the same seq
+	 */
+	WIRE_HELLO =
+		1,   /* {time_ns, entropy (hex, at most 128 digits)} -> {version, agent, boot_id} */
+	WIRE_FACTS,  /* {} -> guest facts */
+	WIRE_DISK,   /* {serial, timeout_ms, scheduler?} waits for the disk, sets its scheduler ->
+			disk facts */
+	WIRE_JOB,    /* {job, timeout_ms, interval_ms, threads?} -> PROGRESS*, then RESULT */
+	WIRE_CANCEL, /* {seq of the job} -> REPLY; the job's own RESULT still comes, with cancelled
+			true */
+	WIRE_SYNC,   /* {} -> {} after sync(2) */
+	WIRE_POWEROFF, /* {} -> {} and then the machine is off */
 	/* agent to host */
 	WIRE_READY = 64, /* {version, agent}, seq 0: once after boot, when all is set up */
 	WIRE_REPLY,
-	WIRE_RESULT,   /* {exit, signal, cancelled, timed_out, fio: object|null, output: text, before: {}, after: {}} */
-	WIRE_PROGRESS, /* {iops, bw_bytes, elapsed_ms, ios: completed by the disk since the job began} with the job's seq */
+	WIRE_RESULT, /* {exit, signal, cancelled, timed_out, fio: object|null, output: text, before:
+			{}, after: {}} */
+	WIRE_PROGRESS, /* {iops, bw_bytes, elapsed_ms, ios: completed by the disk since the job
+			  began} with the job's seq */
 	WIRE_ERROR,    /* {error: sentence} */
 };
 
@@ -49,20 +56,20 @@ struct wire_parser {
 };
 
 /*
- * Adds bytes. 0, -ENOMEM, or -EMSGSIZE when a largest frame is pending unparsed already (call wire_next until it
- * returns 0 after each feed) or when len is more than one largest frame.
+ * Adds bytes. 0, -ENOMEM, or -EMSGSIZE when a largest frame is pending unparsed already (call
+ * wire_next until it returns 0 after each feed) or when len is more than one largest frame.
  */
 int wire_feed(struct wire_parser *p, const void *data, size_t len);
 
 /*
- * Takes the next whole frame: 1 and *f filled, 0 when more bytes are needed, -EPROTO with *why set to a sentence
- * for a wrong magic, version or length. After -EPROTO the stream is lost.
+ * Takes the next whole frame: 1 and *f filled, 0 when more bytes are needed, -EPROTO with *why set
+ * to a sentence for a wrong magic, version or length. After -EPROTO the stream is lost.
  */
 int wire_next(struct wire_parser *p, struct wire_frame *f, const char **why);
 
 /*
- * After -EPROTO, for a side that must not hang up: drops bytes up to the next place where a frame may begin, at
- * least one. Returns how many; 0 only when nothing is pending.
+ * After -EPROTO, for a side that must not hang up: drops bytes up to the next place where a frame
+ * may begin, at least one. Returns how many; 0 only when nothing is pending.
  */
 size_t wire_resync(struct wire_parser *p);
 

@@ -76,8 +76,8 @@ static int send_all(struct agent *a, const char *data, size_t len, uint64_t dead
 			len -= (size_t)n;
 		} else if (errno == EAGAIN) {
 			if (clock_mono_ns() >= deadline)
-				return agent_break(a, -ETIMEDOUT, "the guest does not read what is sent",
-						   e);
+				return agent_break(a, -ETIMEDOUT,
+						   "the guest does not read what is sent", e);
 			poll(&pfd, 1, 20);
 		} else if (errno != EINTR) {
 			return agent_break(a, -ECONNRESET, strerror(errno), e);

@@ -101,18 +101,19 @@ int agent_decode_version(const json_t *body, struct err *e)
 	if (rc)
 		return rc;
 	if (version != WIRE_VERSION)
-		return err_set(e, -EPROTO,
-			       "the guest's agent speaks version %d of the protocol, this vbench %d: "
-			       "build both from one source",
-			       (int)version, WIRE_VERSION);
+		return err_set(
+			e, -EPROTO,
+			"the guest's agent speaks version %d of the protocol, this vbench %d: "
+			"build both from one source",
+			(int)version, WIRE_VERSION);
 	return field_text(body, "greeting", "agent", 256, false, e);
 }
 
 int agent_decode_facts(const json_t *body, struct err *e)
 {
 	static const char what[] = "answer to FACTS";
-	static const char *const texts[] = {"kernel", "cmdline", "clocksource",
-					    "boot_id", "agent",	 "fio"};
+	static const char *const texts[] = {"kernel",  "cmdline", "clocksource",
+					    "boot_id", "agent",	  "fio"};
 	int rc;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -143,12 +144,13 @@ static int disk_path(const json_t *body, const char *what, struct err *e)
 int agent_decode_disk(const json_t *body, const char *serial, struct err *e)
 {
 	static const char what[] = "answer to DISK";
-	static const char *const texts[] = {"driver",	 "transport_driver", "pci",	  "features",
-					    "scheduler", "schedulers",	     "write_cache"};
+	static const char *const texts[] = {"driver",	  "transport_driver", "pci",
+					    "features",	  "scheduler",	      "schedulers",
+					    "write_cache"};
 	static const char *const counts[] = {
-		"queues",	     "logical_block_size", "physical_block_size",
-		"discard_max_bytes", "nr_requests",	   "max_segments",
-		"max_sectors_kb",    "rotational",	   "msix_vectors"};
+		"queues",      "logical_block_size", "physical_block_size", "discard_max_bytes",
+		"nr_requests", "max_segments",	     "max_sectors_kb",	    "rotational",
+		"msix_vectors"};
 	const char *features, *got;
 	int rc;
 
@@ -237,13 +239,12 @@ static int counters_check(const json_t *body, const char *key, json_int_t *mono,
 /* Shape of fio's document as far as every reader of it relies on it. */
 static int fio_check(const json_t *fio, struct err *e)
 {
-	const json_t *jobs = json_object_get(fio, "jobs"), *job;
-	size_t i;
+	const json_t *jobs = json_object_get(fio, "jobs");
 
 	if (!json_is_object(fio) || !json_is_array(jobs) || !json_array_size(jobs))
 		return field_error(e, "result", "fio", "fio's document with its jobs, or null");
-	json_array_foreach(jobs, i, job)
-		if (!json_is_object(job))
+	for (size_t i = 0; i < json_array_size(jobs); i++)
+		if (!json_is_object(json_array_get(jobs, i)))
 			return field_error(e, "result", "fio.jobs", "a list of objects");
 	return 0;
 }

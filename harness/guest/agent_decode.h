@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the agent's messages mean, checked: types, ranges, lengths. Each function returns 0, or -EPROTO and a sentence
- * that names the field. Bodies stay the caller's. A body passed here may still be a lie, but has the shape it should.
+ * What the agent's messages mean, checked: types, ranges, lengths. Each function returns 0, or
+ * -EPROTO and a sentence that names the field. Bodies stay the caller's. A body passed here may
+ * still be a lie, but has the shape it should.
  */
 #ifndef VB_GUEST_AGENT_DECODE_H
 #define VB_GUEST_AGENT_DECODE_H
@@ -18,7 +19,10 @@ int agent_decode_version(const json_t *body, struct err *e);
 /* Answer to FACTS: shape as in HACKING.md, "Evidence". */
 int agent_decode_facts(const json_t *body, struct err *e);
 
-/* Answer to DISK; serial (may be NULL) is the one asked for. Afterwards "path" is /dev/ and a plain name. */
+/*
+ * Answer to DISK; serial (may be NULL) is the one asked for. Afterwards "path" is /dev/ and a plain
+ * name.
+ */
 int agent_decode_disk(const json_t *body, const char *serial, struct err *e);
 
 int agent_decode_progress(const json_t *body, struct job_progress *out, struct err *e);

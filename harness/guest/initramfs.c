@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Builds the small guest's initramfs. Not compressed on purpose: QEMU hands it over in one DMA, whereas an
- * emulated CPU would have to unpack it at every boot.
+ * Builds the small guest's initramfs. Not compressed on purpose: QEMU hands it over in one DMA,
+ * whereas an emulated CPU would have to unpack it at every boot.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -83,7 +83,8 @@ static bool order_has(const struct order *o, const char *name)
 	return false;
 }
 
-/* What it depends on first, then itself. A dependency list of libkmod is whole and in load order. */
+/* What it depends on first, then itself. A dependency list of libkmod is whole and in load order.
+ */
 static int order_add(struct order *o, struct kmod_module *mod, struct err *e)
 {
 	struct kmod_list *deps = kmod_module_get_dependencies(mod), *it;
@@ -116,10 +117,11 @@ static int order_wanted(struct order *o, struct kmod_ctx *ctx, const char *dir, 
 	if (rc < 0)
 		return err_set(e, rc, "%s: looking up module %s: %s", dir, name, strerror(-rc));
 	if (!found)
-		return err_set(e, -ENOENT,
-			       "%s: the guest's kernel has no module %s, built in or not; take another "
-			       "kernel (guest.kernel)",
-			       dir, name);
+		return err_set(
+			e, -ENOENT,
+			"%s: the guest's kernel has no module %s, built in or not; take another "
+			"kernel (guest.kernel)",
+			dir, name);
 	kmod_list_foreach(it, found)
 	{
 		struct kmod_module *mod = kmod_module_get_module(it);
@@ -177,9 +179,13 @@ static int tree_modules(struct tree *t, const struct order *o, struct err *e)
 
 static int tree_wanted_modules(struct tree *t, const struct initramfs_spec *spec, struct err *e)
 {
-	/* No configuration: blacklists and options of the host's /etc/modprobe.d are not the guest's. */
+	/*
+	 * No configuration: blacklists and options of the host's /etc/modprobe.d are not the
+	 * guest's.
+	 */
 	const char *const no_config[] = {NULL};
-	/* For the agent's port; first, so that the driver is looking for it while the others load. */
+	/* For the agent's port; first, so that the driver is looking for it while the others load.
+	 */
 	static const char *const own[] = {"virtio_pci", "virtio_console", NULL};
 	struct order o = {.n = 0};
 	struct kmod_ctx *ctx;
@@ -235,7 +241,8 @@ static int tree_fill(struct tree *t, const struct initramfs_spec *spec, struct e
 		rc = tree_file(t, "bin/fio", spec->fio, e);
 	if (!rc)
 		rc = tree_wanted_modules(t, spec, e);
-	/* By name, so that folders stand before what is in them and the order is always the same. */
+	/* By name, so that folders stand before what is in them and the order is always the same.
+	 */
 	qsort(t->nodes, t->n, sizeof(t->nodes[0]), node_compare);
 	return rc;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The small guest's initramfs: the agent as /init, fio, and the modules that the guest's kernel needs. */
+/*
+ * The small guest's initramfs: the agent as /init, fio, and the modules that the guest's kernel
+ * needs.
+ */
 #ifndef VB_GUEST_INITRAMFS_H
 #define VB_GUEST_INITRAMFS_H
 
@@ -8,13 +11,16 @@
 struct initramfs_spec {
 	const char *agent;	   /* path of the static agent */
 	const char *fio;	   /* path of the static fio */
-	const char *modules;	   /* ".../lib/modules/VERSION" of the guest's kernel, with depmod's indices */
-	const char *const *wanted; /* modules, NULL-terminated; what they and the agent depend on comes along */
+	const char *modules;	   /* ".../lib/modules/VERSION" of the guest's kernel, with depmod's
+				      indices */
+	const char *const *wanted; /* modules, NULL-terminated; what they and the agent depend on
+				      comes along */
 };
 
 /*
- * Writes the archive (newc, not compressed) to out_path, atomically, and its SHA-256 in hex to hash. Equal input
- * gives equal bytes. Modules built into the kernel are left out; one that the kernel does not have at all is -ENOENT.
+ * Writes the archive (newc, not compressed) to out_path, atomically, and its SHA-256 in hex to
+ * hash. Equal input gives equal bytes. Modules built into the kernel are left out; one that the
+ * kernel does not have at all is -ENOENT.
  */
 int initramfs_build(const struct initramfs_spec *spec, const char *out_path, char hash[65],
 		    struct err *e);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the agent: PID 1 of the small guest. One event loop, no threads; everything it knows hangs
+ * off struct agent. Files take the root folder of their tree ("" in the guest), so that tests can
+ * hand them a made-up /sys and /proc.
+ */
+#ifndef VB_GUEST_AGENT_H
+#define VB_GUEST_AGENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "guest-agent/wire.h"
+
+#ifndef VB_VERSION
+#define VB_VERSION "1"
+#endif
+#define AGENT_NAME "vbench-agent " VB_VERSION
+#define AGENT_FIO "/bin/fio"
+
+#define MS_NS 1000000ull
+#define DISK_NAME_MAX 64
+
+/* sys.c: small files of /sys and /proc, time, console. */
+
+/* Reads at most size - 1 bytes, ends them with a NUL, cuts trailing blanks. Length or -errno. */
+ssize_t sys_read(char *buf, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/*
+ * The file as a string, integer (leading digits of it); null where there is none such. New
+ * reference.
+ */
+json_t *sys_json_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+json_t *sys_json_int(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Number of entries of a folder, -1 if it can't be read. */
+int sys_count(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Writes text to an existing file; 0 or -errno. */
+int sys_write(const char *path, const char *text);
+/* The whole file, NUL-terminated, caller frees; NULL with errno when unreadable or over max. */
+char *sys_slurp(const char *path, size_t max, size_t *len);
+uint64_t sys_mono_ns(void);
+/* A JSON string of bytes that need not be text: what isn't printable ASCII becomes '?'. */
+json_t *sys_clean_text(const char *bytes, size_t len);
+/* One line on the console. */
+void sys_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Says why, tries to sync, powers the machine off. */
+void sys_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* boot.c: what happens once, before READY. */
+void boot_mount(void);
+void boot_modules(const char *dir);
+
+/* facts.c */
+json_t *facts_guest(const char *root, const char *fio_version);
+json_t *facts_counters(const char *root, const char *disk); /* disk "": none */
+/* Requests and bytes done by a disk since boot, from its stat; false if it has none. */
+bool facts_disk_done(const char *root, const char *disk, uint64_t *ios, uint64_t *bytes);
+
+/* disk.c */
+/* Finds the disk with this serial; true and its name. */
+bool disk_find(const char *root, const char *serial, char name[DISK_NAME_MAX]);
+/* NULL, or why the scheduler could not be set, in buf. */
+const char *disk_set_scheduler(const char *root, const char *name, const char *want, char *buf,
+			       size_t size);
+json_t *disk_facts(const char *root, const char *name, const char *serial);
+
+/* port.c: the virtio-serial port. */
+struct port {
+	int fd;
+	bool hup;  /* no host at the other end */
+	bool lost; /* what came last made no sense, and the host was told */
+	struct wire_parser in;
+	uint64_t in_ns; /* when bytes last came */
+	uint8_t *out;
+	size_t out_len, out_cap;
+	size_t out_done;  /* bytes written */
+	size_t out_frame; /* start of the frame that out_done is in */
+};
+void port_open(struct port *p);
+bool port_full(const struct port *p); /* the host does not read: take no more from it */
+/* Queues a frame; takes body over. One too long to be sent becomes a WIRE_ERROR with its seq. */
+void port_send(struct port *p, uint8_t type, uint16_t seq, json_t *body);
+void port_error(struct port *p, uint16_t seq, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void port_flush(struct port *p);
+/* Reads what is there; true if anything came. */
+bool port_read(struct port *p);
+/* The host has gone: forget half a request, begin half an answer anew for the next one. */
+void port_hangup(struct port *p);
+
+/* job.c: fio. */
+#define JOB_TEXT_KEEP 8192 /* of fio's output: this much of its beginning and of its end */
+struct job {
+	bool active;
+	bool stuck; /* processes of the last job can't be killed */
+	pid_t pid;  /* of fio; 0 once it is reaped */
+	int wstatus;
+	uint16_t seq;
+	int text_fd; /* what fio prints, -1 when closed */
+	char head[JOB_TEXT_KEEP], tail[JOB_TEXT_KEEP];
+	size_t head_len, tail_len; /* tail_len counts all bytes that ever went into the ring */
+	bool cancelled, timed_out;
+	uint64_t start_ns, deadline_ns, interval_ns, progress_ns, kill_ns; /* 0: none */
+	uint64_t last_ns, last_ios, last_bytes, first_ios;		   /* of the disk */
+	char disk[DISK_NAME_MAX];
+	json_t *before;
+};
+/* Starts it. NULL, or a sentence in buf. */
+const char *job_start(struct job *j, uint16_t seq, const json_t *args, const char *disk, char *buf,
+		      size_t size);
+void job_cancel(struct job *j);
+void job_reaped(struct job *j, pid_t pid, int wstatus);
+void job_text(struct job *j); /* text_fd is readable */
+/* Lets time pass: time-out, progress, end. Called on every turn. */
+void job_tick(struct job *j, struct port *p, bool children_left);
+/* When job_tick wants to be called next; UINT64_MAX: no wish. */
+uint64_t job_next_ns(const struct job *j);
+
+struct agent {
+	struct port port;
+	struct job job;
+	int sig_fd; /* SIGCHLD */
+	bool ready_sent;
+	bool children_left;
+	char fio_version[64];
+	char disk[DISK_NAME_MAX]; /* the disk last asked for */
+	struct {
+		bool active;
+		uint16_t seq;
+		uint64_t deadline_ns, next_ns;
+		char serial[128], scheduler[32];
+	} wait; /* a DISK request whose disk has not come yet */
+	pid_t sync_pid;
+	uint16_t sync_seq;
+	bool poweroff;
+};
+
+#endif

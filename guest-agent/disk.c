@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Disks of the guest: found by serial, set up and described from sysfs. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "guest-agent/agent.h"
+
+#define SERIAL_MAX 256
+#define VPD_HEADER 4 /* SPC-4, 7.8.1: the serial follows it in page 80h */
+
+/* Equal but for blanks around (NVMe and SCSI pad with them). */
+static bool serial_equal(const char *got, size_t len, const char *want)
+{
+	while (len && (*got == ' ' || !*got)) {
+		got++;
+		len--;
+	}
+	while (len && (got[len - 1] == ' ' || !got[len - 1]))
+		len--;
+	return len == strlen(want) && !memcmp(got, want, len);
+}
+
+static bool serial_is(const char *root, const char *name, const char *want)
+{
+	char buf[SERIAL_MAX];
+	ssize_t n;
+
+	n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/serial", root, name); /* virtio-blk */
+	if (n > 0)
+		return serial_equal(buf, (size_t)n, want);
+	n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/device/vpd_pg80", root, name); /* SCSI */
+	if (n > VPD_HEADER)
+		return serial_equal(buf + VPD_HEADER, (size_t)n - VPD_HEADER, want);
+	n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/device/serial", root, name); /* NVMe */
+	return n > 0 && serial_equal(buf, (size_t)n, want);
+}
+
+/* Is it there for users: not a hidden path of a multipath disk, and with its device node. */
+static bool usable(const char *root, const char *name)
+{
+	char buf[PATH_MAX];
+
+	if (sys_read(buf, sizeof(buf), "%s/sys/block/%s/hidden", root, name) > 0 && buf[0] == '1')
+		return false;
+	if (snprintf(buf, sizeof(buf), "%s/dev/%s", root, name) >= (int)sizeof(buf))
+		return false;
+	return !access(buf, F_OK);
+}
+
+bool disk_find(const char *root, const char *serial, char name[DISK_NAME_MAX])
+{
+	char path[PATH_MAX];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/sys/block", root);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (d = readdir(dir))) {
+		if (d->d_name[0] == '.' || strlen(d->d_name) >= DISK_NAME_MAX)
+			continue;
+		if (!serial_is(root, d->d_name, serial) || !usable(root, d->d_name))
+			continue;
+		strcpy(name, d->d_name);
+		found = true;
+	}
+	closedir(dir);
+	return found;
+}
+
+const char *disk_set_scheduler(const char *root, const char *name, const char *want, char *buf,
+			       size_t size)
+{
+	char path[PATH_MAX], have[256];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/sys/block/%s/queue/scheduler", root, name);
+	rc = sys_write(path, want);
+	if (!rc)
+		return NULL;
+	sys_read(have, sizeof(have), "%s", path);
+	snprintf(buf, size, "scheduler \"%.32s\" of %s: %s; this kernel has: %s", want, name,
+		 strerror(-rc), have);
+	return buf;
+}
+
+/* Base name of what the link DIR/NAME points to; false if there is no such link. */
+static bool link_base(const char *dir, const char *name, char *out, size_t size)
+{
+	char path[PATH_MAX], to[PATH_MAX];
+	const char *base;
+	ssize_t n;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+		return false;
+	n = readlink(path, to, sizeof(to) - 1);
+	if (n < 0)
+		return false;
+	to[n] = 0;
+	base = strrchr(to, '/');
+	base = base ? base + 1 : to;
+	if (strlen(base) >= size)
+		return false;
+	strcpy(out, base);
+	return true;
+}
+
+/* What the folders above the disk say: each is a device that the next lower one hangs on. */
+struct ancestry {
+	char driver[64], transport[64]; /* nearest driver, and the one above it */
+	char pci[32];			/* address of the nearest PCI device */
+	char pci_path[PATH_MAX];
+	char features[256]; /* of the virtio device */
+};
+
+static void ancestry_read(const char *root, const char *name, struct ancestry *a)
+{
+	char path[PATH_MAX], dir[PATH_MAX], base[64], *slash;
+
+	snprintf(path, sizeof(path), "%s/sys/block/%s", root, name);
+	if (!realpath(path, dir))
+		return;
+	/* Up to the top folder of devices, whose parent is /sys itself. */
+	while ((slash = strrchr(dir, '/')) && slash != dir && !a->pci[0]) {
+		*slash = 0;
+		if (link_base(dir, "driver", base, sizeof(base))) {
+			if (!a->driver[0])
+				strcpy(a->driver, base);
+			else if (!a->transport[0])
+				strcpy(a->transport, base);
+		}
+		if (!a->features[0])
+			sys_read(a->features, sizeof(a->features), "%s/features", dir);
+		if (link_base(dir, "subsystem", base, sizeof(base)) && !strcmp(base, "pci")) {
+			snprintf(a->pci, sizeof(a->pci), "%.31s", strrchr(dir, '/') + 1);
+			strcpy(a->pci_path, dir);
+		}
+	}
+}
+
+static json_t *text_or_null(const char *s)
+{
+	return s[0] ? sys_clean_text(s, strlen(s)) : json_null();
+}
+
+/* "[none] mq-deadline" -> "none" */
+static json_t *scheduler_chosen(const char *schedulers)
+{
+	const char *from = strchr(schedulers, '['), *to = from ? strchr(from, ']') : NULL;
+
+	return to ? sys_clean_text(from + 1, (size_t)(to - from - 1)) : text_or_null(schedulers);
+}
+
+static json_t *count_or_null(int n)
+{
+	return n < 0 ? json_null() : json_integer(n);
+}
+
+static void queue_facts(const char *root, const char *name, json_t *j)
+{
+	static const char *const numbers[] = {
+		"logical_block_size", "physical_block_size", "discard_max_bytes", "nr_requests",
+		"max_segments",	      "max_sectors_kb",	     "rotational",	  "wbt_lat_usec"};
+	char schedulers[256] = "";
+
+	sys_read(schedulers, sizeof(schedulers), "%s/sys/block/%s/queue/scheduler", root, name);
+	json_object_set_new(j, "scheduler", scheduler_chosen(schedulers));
+	json_object_set_new(j, "schedulers", text_or_null(schedulers));
+	json_object_set_new(j, "write_cache",
+			    sys_json_text("%s/sys/block/%s/queue/write_cache", root, name));
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		json_object_set_new(
+			j, numbers[i],
+			sys_json_int("%s/sys/block/%s/queue/%s", root, name, numbers[i]));
+}
+
+json_t *disk_facts(const char *root, const char *name, const char *serial)
+{
+	json_t *j = json_object(), *sectors;
+	struct ancestry a = {0};
+
+	ancestry_read(root, name, &a);
+	json_object_set_new(j, "name", json_string(name));
+	json_object_set_new(j, "path", json_sprintf("/dev/%s", name));
+	json_object_set_new(j, "driver", text_or_null(a.driver));
+	/* Only a SCSI disk has a driver of its own above its transport's. */
+	json_object_set_new(j, "transport_driver",
+			    strcmp(a.driver, "sd") ? json_null() : text_or_null(a.transport));
+	json_object_set_new(j, "pci", text_or_null(a.pci));
+	json_object_set_new(j, "serial", json_string(serial));
+	sectors = sys_json_int("%s/sys/block/%s/size", root, name);
+	json_object_set_new(j, "size_bytes",
+			    json_is_integer(sectors)
+				    ? json_integer(json_integer_value(sectors) * 512)
+				    : json_null());
+	json_decref(sectors);
+	json_object_set_new(j, "features", text_or_null(a.features));
+	json_object_set_new(j, "queues",
+			    count_or_null(sys_count("%s/sys/block/%s/mq", root, name)));
+	queue_facts(root, name, j);
+	json_object_set_new(j, "msix_vectors",
+			    a.pci[0] ? count_or_null(sys_count("%s/msi_irqs", a.pci_path))
+				     : json_null());
+	return j;
+}
