@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a report shows: the answer, the cells, the evidence, what was agreed between asked and got, the run's
- * health and its environment. Reports see nothing else; `--json` prints exactly this.
+ * What a report shows: the answer, the cells, the evidence, what was agreed between asked and got,
+ * the run's health and its environment. Reports see nothing else; `--json` prints exactly this.
  */
 #ifndef VB_ANALYSIS_MODEL_H
 #define VB_ANALYSIS_MODEL_H
@@ -16,42 +16,91 @@
 
 struct store;
 
-/* One metric of one cell under one workload. */
+/*
+ * One metric of one cell under one workload, and how it stands against the first cell. Intervals
+ * are 95 %, each for itself; `differs` is corrected for the number of comparisons, so an interval
+ * may exclude "equal" without a mark.
+ */
 struct model_value {
 	const struct metric_row *metric;
-	struct interval abs;   /* geometric (or arithmetic, for SCALE_DIFFERENCE) mean over blocks */
-	struct interval ratio; /* to the first cell, paired by block; NAN for the first cell itself */
-	bool differs;	       /* shown to differ from the first cell: the interval excludes "equal" */
-	bool better;	       /* only if differs: in the metric's good direction */
-	double *points;	       /* [nblocks] this cell's value in each block, NAN where missing */
+	/*
+	 * Mean over blocks: geometric for SCALE_RATIO, else arithmetic. For SCALE_EXACT lo and hi
+	 * are the smallest and the largest value seen.
+	 */
+	struct interval abs;
+	/*
+	 * To the first cell, paired by block; NAN for the first cell itself, and where either cell
+	 * has too many failed trials. SCALE_RATIO and SCALE_EXACT: the ratio, equal is 1 (a
+	 * SCALE_EXACT value that is constant in both cells has lo = mid = hi). SCALE_DIFFERENCE:
+	 * the *difference* in the metric's unit, equal is 0.
+	 */
+	struct interval ratio;
+	/* SCALE_RATIO from 6 blocks: Hodges-Lehmann estimate of the ratio; speaks of the typical
+	 * pair. Else NAN. */
+	struct interval robust;
+	bool disagree; /* ratio and robust are further apart than half of ratio's half-width: look
+			  at the points */
+	double p; /* adjusted: Holm for the primary metric, Benjamini-Hochberg for all others; NAN
+		   */
+	bool differs; /* shown to differ from the first cell: p < 0.05 and not `same` */
+	bool better;  /* only if differs: in the metric's good direction */
+	bool same;    /* interval of ratio within the metric's min_effect: shown to be the same for
+			 practical ends */
+	double *points; /* [model.blocks_planned] this cell's value in each block, NAN where missing
+			 */
 };
 
 struct model_cell {
 	char id[17];
 	char *label;
 	unsigned index;
-	json_t *keys;	/* "disk.bus" -> canonical value or null */
-	char *keys_text; /* the values of the axes as people write them */
-	char *qemu;	/* full command line of its first good trial, shell-quoted; may be NULL */
-	char *plug;	/* QMP commands that plugged its disk, a line each; may be NULL */
-	char *repeat;	/* vbench command that repeats just this cell */
-	json_t *facts;	/* disk facts as the guest saw them (driver, queues, scheduler, ...), may be NULL */
+	json_t *keys;	 /* "disk.bus" -> canonical value or null */
+	char *keys_text; /* the values of the axes as people write them: "bus=virtio-blk
+			    ring=packed" */
+	char *qemu;	 /* full command line of its first good trial, shell-quoted; may be NULL */
+	char *plug;	 /* QMP commands that plugged its disk, a line each; may be NULL */
+	char *repeat;	 /* vbench command that repeats just this cell */
+	json_t *facts; /* disk facts as the guest saw them (driver, queues, scheduler, ...), may be
+			  NULL */
 };
 
-struct model_row { /* a cell under a workload */
+struct model_row {     /* a cell under a workload */
 	unsigned cell; /* index into cells */
 	unsigned ok, failed;
-	bool too_many_failed; /* over 5 %: no verdict */
-	struct model_value *values;
+	bool too_many_failed; /* over 5 % of those attempted: no ratio, no verdict, in no effect */
+	bool best_set;	      /* primary metric: not shown worse than the best cell (all pairs,
+				 Bonferroni); false without data */
+	struct model_value
+		*values; /* the same metrics in the same order in every row of a workload */
 	size_t nvalues;
 };
 
+/*
+ * What a level of an axis does against the axis's first level, averaged over all other axes
+ * (per-block contrasts, statistics.md part 3). Cells are matched by the other axes' values; where a
+ * key does not apply on one side (raw has no mode), that side's cell is held against the mean of
+ * the other side's cells.
+ */
 struct model_effect {
-	char *axis;   /* "disk.ring" */
-	char *from, *to; /* levels as people write them */
-	struct interval ratio;
-	bool differs, better;
+	char *axis;	       /* "disk.ring" */
+	char *from, *to;       /* levels as people write them */
+	struct interval ratio; /* to/from; n is the number of blocks with all cells in use */
+	double p;	       /* Holm over the effects of the workload */
+	bool differs, better;  /* as in model_value: `to` against `from` */
+	bool same;
+	unsigned combos;   /* matched combinations of the other axes it averages over */
+	unsigned left_out; /* combinations without data, or with too many failed trials */
 	const struct metric_row *metric;
+};
+
+/* How the effect of one axis changes with another: ratio of its two effects, equal is 1. Only those
+ * shown (Holm). */
+struct model_interaction {
+	char *axis, *from, *to;		/* the effect ... */
+	char *by, *by_from, *by_to;	/* ... at by_to against that at by_from */
+	struct interval at_from, at_to; /* the effect to/from at each of the two */
+	struct interval ratio;
+	double p;
 };
 
 struct model_workload {
@@ -61,9 +110,18 @@ struct model_workload {
 	size_t nrows;
 	struct model_effect *effects; /* for the primary metric */
 	size_t neffects;
-	struct components template_var; /* of log primary metric, block effects included; groups 0 if it can't be told */
-	double trial_sd; /* coefficient of variation of one trial after block effects, pooled over cells; NAN */
-	char *headline;	 /* one sentence that answers, from the data alone */
+	struct model_interaction
+		*interactions; /* read these before the effects that they qualify */
+	size_t ninteractions;
+	/*
+	 * Of the log primary metric, cells held fixed: between blocks, and within (one trial). Each
+	 * block has its own template, so "between" holds template *and* time of the block; the
+	 * design cannot tell them apart. groups 0 if it can't be told, or without templates.
+	 */
+	struct components template_var;
+	double trial_sd; /* coefficient of variation of one trial after block effects, pooled over
+			    cells; NAN */
+	char *headline;	 /* a sentence or two that answer, from the data alone */
 };
 
 struct model_check { /* asked against got of one key, over all trials */
@@ -88,13 +146,16 @@ struct model {
 	char *profile_text;
 	int64_t begun, ended;
 	uint64_t seed;
+	/* blocks_planned is also the length of model_value.points; blocks_done have all their
+	 * trials in the store. */
 	unsigned blocks_planned, blocks_done, trials_planned, trials_ok, trials_failed;
-	char *accel;		  /* in force: "kvm", "tcg" or "kvm, tcg" */
-	bool relative_only;	  /* under TCG: figures are good for comparison only */
-	char *headline;		  /* the decision, one or two sentences */
-	char **warnings;	  /* what a reader must know before believing: noise, TCG, few blocks, unknowns */
+	char *accel;	    /* in force: "kvm", "tcg" or "kvm, tcg" */
+	bool relative_only; /* under TCG: figures are good for comparison only */
+	char *headline;	    /* the decision, one or two sentences */
+	char **warnings;    /* what a reader must know before believing: noise, TCG, few blocks,
+			       unknowns */
 	size_t nwarnings;
-	json_t *axes;		  /* [{"key","values"}] */
+	json_t *axes; /* [{"key","values"}] */
 	json_t *skipped;
 	struct model_cell *cells;
 	size_t ncells;
@@ -106,8 +167,10 @@ struct model {
 	size_t nfailures;
 	struct model_fact *facts;
 	size_t nfacts;
-	json_t *phases; /* {"open_ns": {"median":..,"p90":..}, ...} where the harness's own time goes */
-	json_t *noise;	/* summary of host noise: steal, pressure, load: {"name": {"median","max"}} */
+	json_t *phases; /* {"open_ns": {"median":..,"p90":..}, ...} where the harness's own time
+			   goes */
+	json_t *noise;	/* summary of host noise: steal, pressure, load: {"name": {"median","max"}}
+			 */
 };
 
 /* Reads the run and analyses it. 0 or -errno. Caller frees with model_free. */

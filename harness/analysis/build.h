@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside the analysis room: what the steps from stored rows to the model share. */
+#ifndef VB_ANALYSIS_BUILD_H
+#define VB_ANALYSIS_BUILD_H
+
+#include "analysis/model.h"
+#include "store/store.h"
+
+#define LEVEL 0.95
+#define ALPHA 0.05
+
+/* More failed trials than this share of those attempted: missing is no longer at random
+ * (statistics.md part 1). */
+#define FAILED_MAX 0.05
+
+/* A block number beyond this is no run of ours; it would only cost memory. */
+#define BLOCKS_MAX 10000
+
+/* The rows as stored, and where each trial belongs. */
+struct build {
+	struct store_run run;
+	struct store_cell *cells;
+	struct store_workload *works;
+	struct store_trial *trials;
+	size_t ncells, nworks, ntrials, nblocks;
+	long *cell_of, *work_of; /* [ntrials]; -1: belongs nowhere and is left out */
+	long *grid;		 /* [ncells][nworks][nblocks]: its good trial, or -1 */
+	json_t *meta, *primary;	 /* objects; empty when absent or broken */
+	struct model *m;
+};
+
+/* The good trial of a cell under a workload in a block, or NULL. */
+const struct store_trial *build_trial(const struct build *b, size_t cell, size_t work,
+				      size_t block);
+
+/* Steps, in the order in which model_make takes them. */
+void build_place(struct build *b);   /* place.c: trials to cells, workloads, blocks */
+void build_cells(struct build *b);   /* cells.c */
+void build_values(struct build *b);  /* values.c: rows, means, ratios, marks */
+void build_effects(struct build *b); /* axes.c: main effects, interactions, variance */
+void build_checks(struct build *b);  /* health.c: asked/got, failures, accelerator, phases, noise */
+void build_facts(struct build *b);   /* facts.c: environment */
+void build_answer(struct build *b);  /* answer.c: headlines */
+void build_warnings(struct build *b); /* warn.c */
+
+void interaction_free(struct model_interaction *x); /* axes.c; what it holds, not itself */
+
+/* text.c */
+void text_add(char **s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *text_shell(const char *s);			  /* quoted for a shell, new */
+const char *key_short(const char *key);			  /* "disk.ring" -> "ring" */
+char *level_text(const char *key, const char *canonical); /* as people write it, new */
+char *level_label(const char *key,
+		  const char *text); /* "packed", "queues=4": as in a cell's label, new */
+char *text_change(double ratio);     /* "18 %", "3.4 times": how far a ratio > 1 is from 1, new */
+char *text_signed(double ratio);     /* "+18 %", "-3.2 %", new */
+
+/* model.c */
+void model_warn(struct model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Object or array of that text; an empty one of the kind wanted, with a warning, when it is broken.
+ * New reference. */
+json_t *json_read(struct model *m, const char *what, const char *text, json_type kind);
+
+/* Value of a member as text: its string, or what an int, a real or a bool looks like; NULL for
+ * others. Into buf. */
+const char *json_text(const json_t *v, char *buf, size_t size);
+
+/* Canonical value of a cell's key; NULL where it does not apply. */
+const char *cell_value(const struct model_cell *c, const char *key);
+
+/* Axis i's key, or NULL. */
+const char *axis_key(const struct model *m, size_t i);
+
+/* The array with one zeroed element more; counts *n up. */
+void *array_add(void *array, size_t *n, size_t size);
+
+#endif

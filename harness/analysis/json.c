@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The model as JSON: everything a report sees, in a fixed order; what cannot be said is null. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analysis/build.h"
+
+static json_t *num(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+/* Text from guests and files may be no UTF-8; then each byte over ASCII becomes '?'. */
+static json_t *str(const char *s)
+{
+	json_t *v;
+	char *copy;
+
+	if (!s)
+		return json_null();
+	v = json_string(s);
+	if (v)
+		return v;
+	copy = xstrdup(s);
+	for (char *c = copy; *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	v = json_string(copy);
+	free(copy);
+	return v ? v : json_null();
+}
+
+static json_t *copy_of(json_t *v)
+{
+	return v ? json_deep_copy(v) : json_null();
+}
+
+static json_t *interval_json(const struct interval *i)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "mid", num(i->mid));
+	json_object_set_new(o, "lo", num(i->lo));
+	json_object_set_new(o, "hi", num(i->hi));
+	json_object_set_new(o, "n", json_integer(i->n));
+	json_object_set_new(o, "sd", num(i->sd));
+	return o;
+}
+
+static const char *scale_name(enum metric_scale s)
+{
+	return s == SCALE_RATIO ? "ratio" : s == SCALE_DIFFERENCE ? "difference" : "exact";
+}
+
+/* Metrics explain themselves once, by id; elsewhere only the id stands. */
+static void metric_put(json_t *into, const struct metric_row *r)
+{
+	json_t *o;
+
+	if (!r || json_object_get(into, r->id))
+		return;
+	o = json_object();
+	json_object_set_new(o, "title", str(r->title));
+	json_object_set_new(o, "unit", str(r->unit));
+	json_object_set_new(o, "better",
+			    json_string(r->better == HIGHER_IS_BETTER ? "higher" : "lower"));
+	json_object_set_new(o, "scale", json_string(scale_name(r->scale)));
+	json_object_set_new(o, "min_effect", num(r->min_effect));
+	json_object_set_new(o, "percentile", json_boolean(r->percentile));
+	json_object_set_new(into, r->id, o);
+}
+
+static json_t *metrics_json(const struct model *m)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < m->nworkloads; i++) {
+		const struct model_workload *w = &m->workloads[i];
+
+		metric_put(all, w->primary);
+		for (size_t j = 0; w->nrows && j < w->rows[0].nvalues; j++)
+			metric_put(all, w->rows[0].values[j].metric);
+	}
+	return all;
+}
+
+static json_t *value_json(const struct model *m, const struct model_value *v)
+{
+	json_t *o = json_object(), *points = json_array();
+
+	for (size_t k = 0; v->points && k < m->blocks_planned; k++)
+		json_array_append_new(points, num(v->points[k]));
+	json_object_set_new(o, "metric", str(v->metric->id));
+	json_object_set_new(o, "abs", interval_json(&v->abs));
+	json_object_set_new(o, v->metric->scale == SCALE_DIFFERENCE ? "difference" : "ratio",
+			    interval_json(&v->ratio));
+	json_object_set_new(o, "robust", interval_json(&v->robust));
+	json_object_set_new(o, "disagree", json_boolean(v->disagree));
+	json_object_set_new(o, "p", num(v->p));
+	json_object_set_new(o, "differs", json_boolean(v->differs));
+	json_object_set_new(o, "better", v->differs ? json_boolean(v->better) : json_null());
+	json_object_set_new(o, "same", json_boolean(v->same));
+	json_object_set_new(o, "points", points);
+	return o;
+}
+
+static json_t *row_json(const struct model *m, const struct model_row *r)
+{
+	json_t *o = json_object(), *values = json_array();
+
+	for (size_t j = 0; j < r->nvalues; j++)
+		json_array_append_new(values, value_json(m, &r->values[j]));
+	json_object_set_new(o, "cell", str(m->cells[r->cell].id));
+	json_object_set_new(o, "label", str(m->cells[r->cell].label));
+	json_object_set_new(o, "ok", json_integer(r->ok));
+	json_object_set_new(o, "failed", json_integer(r->failed));
+	json_object_set_new(o, "too_many_failed", json_boolean(r->too_many_failed));
+	json_object_set_new(o, "best_set", json_boolean(r->best_set));
+	json_object_set_new(o, "values", values);
+	return o;
+}
+
+static json_t *effect_json(const struct model_effect *f)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "axis", str(f->axis));
+	json_object_set_new(o, "from", str(f->from));
+	json_object_set_new(o, "to", str(f->to));
+	json_object_set_new(o, "metric", str(f->metric->id));
+	json_object_set_new(o, "ratio", interval_json(&f->ratio));
+	json_object_set_new(o, "p", num(f->p));
+	json_object_set_new(o, "differs", json_boolean(f->differs));
+	json_object_set_new(o, "better", f->differs ? json_boolean(f->better) : json_null());
+	json_object_set_new(o, "same", json_boolean(f->same));
+	json_object_set_new(o, "combinations", json_integer(f->combos));
+	json_object_set_new(o, "left_out", json_integer(f->left_out));
+	return o;
+}
+
+static json_t *interaction_json(const struct model_interaction *x)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "axis", str(x->axis));
+	json_object_set_new(o, "from", str(x->from));
+	json_object_set_new(o, "to", str(x->to));
+	json_object_set_new(o, "by", str(x->by));
+	json_object_set_new(o, "by_from", str(x->by_from));
+	json_object_set_new(o, "by_to", str(x->by_to));
+	json_object_set_new(o, "at_from", interval_json(&x->at_from));
+	json_object_set_new(o, "at_to", interval_json(&x->at_to));
+	json_object_set_new(o, "ratio", interval_json(&x->ratio));
+	json_object_set_new(o, "p", num(x->p));
+	return o;
+}
+
+static json_t *components_json(const struct components *c)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "between", num(c->between));
+	json_object_set_new(o, "within", num(c->within));
+	json_object_set_new(o, "f", num(c->f));
+	json_object_set_new(o, "groups", json_integer(c->groups));
+	json_object_set_new(
+		o, "note",
+		json_string(
+			"of the log primary metric, cells held fixed; each block has its own template, "
+			"so between holds template and time together"));
+	return o;
+}
+
+static json_t *workload_json(const struct model *m, const struct model_workload *w)
+{
+	json_t *o = json_object(), *rows = json_array(), *effects = json_array(),
+	       *inter = json_array();
+
+	for (size_t i = 0; i < w->nrows; i++)
+		json_array_append_new(rows, row_json(m, &w->rows[i]));
+	for (size_t i = 0; i < w->neffects; i++)
+		json_array_append_new(effects, effect_json(&w->effects[i]));
+	for (size_t i = 0; i < w->ninteractions; i++)
+		json_array_append_new(inter, interaction_json(&w->interactions[i]));
+	json_object_set_new(o, "name", str(w->name));
+	json_object_set_new(o, "describe", str(w->describe));
+	json_object_set_new(o, "headline", str(w->headline));
+	json_object_set_new(o, "primary", str(w->primary ? w->primary->id : NULL));
+	json_object_set_new(o, "rows", rows);
+	json_object_set_new(o, "interactions", inter);
+	json_object_set_new(o, "effects", effects);
+	json_object_set_new(o, "trial_sd", num(w->trial_sd));
+	json_object_set_new(o, "template_variance", components_json(&w->template_var));
+	return o;
+}
+
+static json_t *cell_json(const struct model_cell *c)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "id", str(c->id));
+	json_object_set_new(o, "index", json_integer(c->index));
+	json_object_set_new(o, "label", str(c->label));
+	json_object_set_new(o, "keys", copy_of(c->keys));
+	json_object_set_new(o, "keys_text", str(c->keys_text));
+	json_object_set_new(o, "repeat", str(c->repeat));
+	json_object_set_new(o, "qemu", str(c->qemu));
+	json_object_set_new(o, "plug", str(c->plug));
+	json_object_set_new(o, "facts", copy_of(c->facts));
+	return o;
+}
+
+static json_t *checks_json(const struct model *m)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < m->nchecks; i++) {
+		const struct model_check *c = &m->checks[i];
+		json_t *o = json_object();
+
+		json_object_set_new(o, "key", str(c->key));
+		json_object_set_new(o, "match", json_integer(c->match));
+		json_object_set_new(o, "differ", json_integer(c->differ));
+		json_object_set_new(o, "unknown", json_integer(c->unknown));
+		json_object_set_new(o, "asked", str(c->asked));
+		json_object_set_new(o, "got", str(c->got));
+		json_object_set_new(o, "cell", str(c->cell_label));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *failures_json(const struct model *m)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < m->nfailures; i++) {
+		const struct model_failure *f = &m->failures[i];
+		json_t *o = json_object();
+
+		json_object_set_new(o, "seq", json_integer(f->seq));
+		json_object_set_new(o, "cell", str(f->cell_label));
+		json_object_set_new(o, "workload", str(f->workload));
+		json_object_set_new(o, "cause", str(f->cause));
+		json_object_set_new(o, "detail", str(f->detail));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *facts_json(const struct model *m)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < m->nfacts; i++) {
+		json_t *o = json_object();
+
+		json_object_set_new(o, "group", str(m->facts[i].group));
+		json_object_set_new(o, "name", str(m->facts[i].name));
+		json_object_set_new(o, "value", str(m->facts[i].value));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+/* JSON's integers end at 2^63 - 1 here; a larger seed is text rather than another number. */
+static json_t *seed_json(uint64_t seed)
+{
+	char text[24];
+
+	if (seed <= INT64_MAX)
+		return json_integer((json_int_t)seed);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
+	return json_string(text);
+}
+
+static json_t *run_json(const struct model *m)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "uuid", str(m->uuid));
+	json_object_set_new(o, "label", str(m->label));
+	json_object_set_new(o, "profile", str(m->profile));
+	json_object_set_new(o, "title", str(m->title));
+	json_object_set_new(o, "question", str(m->question));
+	json_object_set_new(o, "source", str(m->source));
+	json_object_set_new(o, "command", str(m->command));
+	json_object_set_new(o, "version", str(m->version));
+	json_object_set_new(o, "status", str(m->status));
+	json_object_set_new(o, "begun_ns", json_integer(m->begun));
+	json_object_set_new(o, "ended_ns", m->ended ? json_integer(m->ended) : json_null());
+	json_object_set_new(o, "seed", seed_json(m->seed));
+	json_object_set_new(o, "blocks_planned", json_integer(m->blocks_planned));
+	json_object_set_new(o, "blocks_done", json_integer(m->blocks_done));
+	json_object_set_new(o, "trials_planned", json_integer(m->trials_planned));
+	json_object_set_new(o, "trials_ok", json_integer(m->trials_ok));
+	json_object_set_new(o, "trials_failed", json_integer(m->trials_failed));
+	json_object_set_new(o, "accel", str(m->accel));
+	json_object_set_new(o, "relative_only", json_boolean(m->relative_only));
+	json_object_set_new(o, "profile_text", str(m->profile_text));
+	return o;
+}
+
+json_t *model_json(const struct model *m)
+{
+	json_t *o = json_object(), *warnings = json_array(), *cells = json_array(),
+	       *works = json_array();
+
+	for (size_t i = 0; i < m->nwarnings; i++)
+		json_array_append_new(warnings, str(m->warnings[i]));
+	for (size_t i = 0; i < m->ncells; i++)
+		json_array_append_new(cells, cell_json(&m->cells[i]));
+	for (size_t i = 0; i < m->nworkloads; i++)
+		json_array_append_new(works, workload_json(m, &m->workloads[i]));
+	json_object_set_new(o, "model", json_integer(1)); /* version of this shape */
+	json_object_set_new(o, "headline", str(m->headline));
+	json_object_set_new(o, "warnings", warnings);
+	json_object_set_new(o, "run", run_json(m));
+	json_object_set_new(o, "metrics", metrics_json(m));
+	json_object_set_new(o, "axes", copy_of(m->axes));
+	json_object_set_new(o, "skipped", copy_of(m->skipped));
+	json_object_set_new(o, "cells", cells);
+	json_object_set_new(o, "workloads", works);
+	json_object_set_new(o, "checks", checks_json(m));
+	json_object_set_new(o, "failures", failures_json(m));
+	json_object_set_new(o, "facts", facts_json(m));
+	json_object_set_new(o, "phases", copy_of(m->phases));
+	json_object_set_new(o, "noise", copy_of(m->noise));
+	return o;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a reader must know before believing the figures. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analysis/build.h"
+
+/* From here on a t interval is at most 1.23 times the ideal one, and forecasts begin to mean
+ * something (parts 2, 4). */
+#define BLOCKS_WANTED 6
+
+void model_warn(struct model *m, const char *fmt, ...)
+{
+	char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		s = NULL;
+	va_end(ap);
+	for (size_t i = 0; s && i < m->nwarnings; i++)
+		if (!strcmp(m->warnings[i], s)) { /* once is enough */
+			free(s);
+			return;
+		}
+	if (!s)
+		return;
+	m->warnings = xrealloc(m->warnings, m->nwarnings + 1, sizeof(*m->warnings));
+	m->warnings[m->nwarnings++] = s;
+}
+
+/* Shares of time above which the host counts as noisy; a trial's own QEMU is part of psi_cpu, hence
+ * its height. */
+static const struct {
+	const char *key;
+	double median, max;
+	const char *what;
+} noisy[] = {
+	{"steal", 0.01, 0.05, "CPU time was stolen from this host by its hypervisor"},
+	{"psi_cpu", 0.25, 0.75, "tasks waited for a CPU"},
+	{"psi_io", 0.50, 0.95, "tasks waited for I/O"},
+	{"psi_mem", 0.01, 0.10, "tasks waited for memory"},
+};
+
+static void warn_noise(struct model *m)
+{
+	for (size_t i = 0; i < sizeof(noisy) / sizeof(*noisy); i++) {
+		json_t *o = json_object_get(m->noise, noisy[i].key);
+		double mid = json_number_value(json_object_get(o, "median"));
+		double max = json_number_value(json_object_get(o, "max"));
+
+		if (mid > noisy[i].median || max > noisy[i].max)
+			model_warn(
+				m,
+				"The host was not quiet: %s during %.0f %% of a trial in the median, %.0f %% at worst.",
+				noisy[i].what, 100 * mid, 100 * max);
+	}
+}
+
+static void warn_guests(struct build *b)
+{
+	json_t *host = b->run.host_json ? json_loads(b->run.host_json, 0, NULL) : NULL;
+	double n = json_number_value(json_object_get(b->meta, "other_guests"));
+
+	n = fmax(n, json_number_value(json_object_get(host, "other_guests")));
+	n = fmax(n, json_number_value(
+			    json_object_get(json_object_get(b->m->noise, "other_guests"), "max")));
+	if (n >= 1)
+		model_warn(b->m, "%.0f other guest%s ran on this host.", n, n >= 2 ? "s" : "");
+	json_decref(host);
+}
+
+static void warn_state(struct build *b)
+{
+	struct model *m = b->m;
+	unsigned all = m->trials_ok + m->trials_failed;
+
+	if (m->relative_only)
+		model_warn(
+			m,
+			"Measured under TCG (QEMU's emulation): compare cells with each other, but take no figure for what "
+			"guests under KVM get.");
+	if (strcmp(m->status, "complete"))
+		model_warn(
+			m,
+			"The run is not complete (%s, %u of %u trials, %u of %u blocks): vbench run --resume %s goes on with it.",
+			m->status, all, m->trials_planned, m->blocks_done, m->blocks_planned,
+			m->uuid);
+	if (!m->trials_ok)
+		model_warn(m, "No trial succeeded: there is nothing to compare.");
+	else if (m->blocks_done < BLOCKS_WANTED)
+		model_warn(
+			m,
+			"Only %u whole block%s: intervals are wide, and below %d blocks their width itself is uncertain.",
+			m->blocks_done, m->blocks_done == 1 ? "" : "s", BLOCKS_WANTED);
+}
+
+static void warn_failed(struct model *m)
+{
+	if (m->trials_failed)
+		model_warn(
+			m,
+			"%u of %u trials failed; their blocks are left out of the comparisons that need them.",
+			m->trials_failed, m->trials_ok + m->trials_failed);
+	for (size_t i = 0; i < m->nworkloads; i++) {
+		const struct model_workload *w = &m->workloads[i];
+
+		for (size_t r = 0; r < w->nrows; r++)
+			if (w->rows[r].too_many_failed)
+				model_warn(
+					m,
+					"%s, %s: %u of %u trials failed, more than 5 %%: missing is not random then, so there is no verdict%s.",
+					w->name, m->cells[r].label, w->rows[r].failed,
+					w->rows[r].ok + w->rows[r].failed,
+					r ? "" : ", nor any ratio to this first cell");
+	}
+}
+
+static void warn_checks(struct model *m)
+{
+	unsigned unknown = 0, all = 0;
+	char *keys = NULL;
+
+	for (size_t i = 0; i < m->nchecks; i++) {
+		all += m->checks[i].match + m->checks[i].differ + m->checks[i].unknown;
+		unknown += m->checks[i].unknown;
+		if (m->checks[i].unknown)
+			text_add(&keys, "%s%s", keys ? ", " : "", m->checks[i].key);
+	}
+	if (unknown)
+		model_warn(
+			m,
+			"%u of %u settings asked for could not be read back (%s): whether they were in force is not known.",
+			unknown, all, keys);
+	if (!all && m->trials_ok)
+		model_warn(
+			m,
+			"Nothing was read back: whether what was asked for was in force is not known.");
+	free(keys);
+}
+
+/* A percentile is stored only with at least 100 I/Os above it. */
+static void warn_percentiles(struct model *m)
+{
+	for (size_t i = 0; i < m->nworkloads; i++) {
+		const struct model_workload *w = &m->workloads[i];
+
+		for (size_t j = 0; w->nrows && j < w->rows[0].nvalues; j++) {
+			unsigned missing = 0, ok = 0;
+
+			for (size_t r = 0; r < w->nrows; r++) {
+				ok += w->rows[r].ok;
+				for (size_t k = 0; k < m->blocks_planned; k++)
+					missing += !isnan(w->rows[r].values[j].points[k]);
+			}
+			missing = ok > missing ? ok - missing : 0;
+			if (missing && w->rows[0].values[j].metric->percentile)
+				model_warn(
+					m,
+					"%s: %s is missing from %u of %u trials, which had too few I/Os for it: longer runtime.",
+					w->name, w->rows[0].values[j].metric->title, missing, ok);
+		}
+	}
+}
+
+/* Comparisons on one template hold for that template only (statistics.md, part 1). */
+static bool templates_shared(const struct build *b)
+{
+	const struct store_trial **first =
+		xcalloc(b->ntrials + 1, sizeof(const struct store_trial *));
+	size_t n = 0;
+	bool shared = false;
+
+	for (size_t i = 0; i < b->ntrials && !shared; i++) {
+		const struct store_trial *t = &b->trials[i];
+		size_t j = n; /* trials of one template come together, so look from the end */
+
+		if (!t->ok || !t->template_id[0])
+			continue;
+		while (j && strcmp(first[j - 1]->template_id, t->template_id))
+			j--;
+		if (!j)
+			first[n++] = t;
+		else
+			shared = first[j - 1]->block != t->block;
+	}
+	free(first);
+	return shared;
+}
+
+static void warn_start(struct build *b)
+{
+	bool with = false, without = false, stale = false;
+
+	for (size_t i = 0; i < b->ntrials; i++) {
+		const struct store_trial *t = &b->trials[i];
+
+		with |= t->ok && t->template_id[0];
+		without |= t->ok && !t->template_id[0];
+		stale |= t->ok && !t->fresh;
+	}
+	if (templates_shared(b))
+		model_warn(
+			b->m,
+			"Blocks share a template: intervals hold for that one draw of memory layout only.");
+	if (with && without)
+		model_warn(
+			b->m,
+			"Some trials booted cold and some started from a template: their difference holds the start, too.");
+	if (stale)
+		model_warn(b->m, "Some trials ran on a guest that was not fresh.");
+}
+
+static void warn_disagree(struct model *m)
+{
+	for (size_t i = 0; i < m->nworkloads; i++) {
+		const struct model_workload *w = &m->workloads[i];
+
+		for (size_t r = 1; r < w->nrows; r++)
+			for (size_t j = 0; j < w->rows[r].nvalues; j++)
+				if (w->rows[r].values[j].disagree &&
+				    w->rows[r].values[j].metric == w->primary)
+					model_warn(
+						m,
+						"%s, %s: mean and median of the pairs tell different stories; look for outliers among the points.",
+						w->name, m->cells[r].label);
+	}
+}
+
+void build_warnings(struct build *b)
+{
+	char **odd = b->m->warnings; /* about the store itself: said last, and seldom */
+	size_t nodd = b->m->nwarnings;
+
+	b->m->warnings = NULL;
+	b->m->nwarnings = 0;
+	warn_state(b);
+	warn_failed(b->m);
+	warn_checks(b->m);
+	warn_noise(b->m);
+	warn_guests(b);
+	warn_percentiles(b->m);
+	warn_start(b);
+	warn_disagree(b->m);
+	for (size_t i = 0; i < nodd; i++) {
+		model_warn(b->m, "%s", odd[i]);
+		free(odd[i]);
+	}
+	free(odd);
+}
