@@ -103,7 +103,7 @@ static void disk_tick(struct agent *a)
 {
 	uint64_t now = sys_mono_ns();
 	char name[DISK_NAME_MAX], buf[512];
-	const char *why = NULL;
+	int rc = 0;
 
 	if (!a->wait.active || now < a->wait.next_ns)
 		return;
@@ -116,11 +116,17 @@ static void disk_tick(struct agent *a)
 			   a->wait.serial);
 		return;
 	}
-	a->wait.active = false;
 	if (a->wait.scheduler[0])
-		why = disk_set_scheduler("", name, a->wait.scheduler, buf, sizeof(buf));
-	if (why) {
-		port_error(&a->port, a->wait.seq, "%s", why);
+		rc = disk_set_scheduler("", name, a->wait.scheduler, buf, sizeof(buf));
+	/* a queue whose folder is there but which is not registered yet (block/elevator.c): a
+	 * moment later it is */
+	if (rc == -ENOENT && now < a->wait.deadline_ns) {
+		a->wait.next_ns = now + DISK_STEP_NS;
+		return;
+	}
+	a->wait.active = false;
+	if (rc) {
+		port_error(&a->port, a->wait.seq, "%s", buf);
 		return;
 	}
 	strcpy(a->disk, name);

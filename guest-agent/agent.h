@@ -61,9 +61,10 @@ bool facts_disk_done(const char *root, const char *disk, uint64_t *ios, uint64_t
 /* disk.c */
 /* Finds the disk with this serial; true and its name. */
 bool disk_find(const char *root, const char *serial, char name[DISK_NAME_MAX]);
-/* NULL, or why the scheduler could not be set, in buf. */
-const char *disk_set_scheduler(const char *root, const char *name, const char *want, char *buf,
-			       size_t size);
+/* 0, or -errno and why the scheduler could not be set, in buf; -ENOENT: the queue is not registered
+ * yet. */
+int disk_set_scheduler(const char *root, const char *name, const char *want, char *buf,
+		       size_t size);
 json_t *disk_facts(const char *root, const char *name, const char *serial);
 
 /* port.c: the virtio-serial port. */

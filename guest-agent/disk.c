@@ -74,8 +74,7 @@ bool disk_find(const char *root, const char *serial, char name[DISK_NAME_MAX])
 	return found;
 }
 
-const char *disk_set_scheduler(const char *root, const char *name, const char *want, char *buf,
-			       size_t size)
+int disk_set_scheduler(const char *root, const char *name, const char *want, char *buf, size_t size)
 {
 	char path[PATH_MAX], have[256];
 	int rc;
@@ -83,11 +82,11 @@ const char *disk_set_scheduler(const char *root, const char *name, const char *w
 	snprintf(path, sizeof(path), "%s/sys/block/%s/queue/scheduler", root, name);
 	rc = sys_write(path, want);
 	if (!rc)
-		return NULL;
+		return 0;
 	sys_read(have, sizeof(have), "%s", path);
 	snprintf(buf, size, "scheduler \"%.32s\" of %s: %s; this kernel has: %s", want, name,
 		 strerror(-rc), have);
-	return buf;
+	return rc;
 }
 
 /* Base name of what the link DIR/NAME points to; false if there is no such link. */

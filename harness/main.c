@@ -6,13 +6,13 @@
 #include "cmd/cmd.h"
 
 const struct cmd commands[] = {
-	{ "run", cmd_run, "measure a profile on fresh guests" },
-	{ "report", cmd_report, "the report of a run: HTML, text or JSON" },
-	{ "runs", cmd_runs, "list, export and import runs" },
-	{ "host", cmd_host, "what this machine is and how it is set up" },
-	{ "doctor", cmd_doctor, "whether this machine can measure, and what to mend" },
-	{ "help", cmd_help, "this list, a command's options, or `help profile`: every key" },
-	{ NULL, NULL, NULL },
+	{"run", cmd_run, "measure a profile on fresh guests"},
+	{"report", cmd_report, "the report of a run: HTML, text or JSON"},
+	{"runs", cmd_runs, "list, export and import runs"},
+	{"host", cmd_host, "what this machine is and how it is set up"},
+	{"doctor", cmd_doctor, "whether this machine can measure, and what to mend"},
+	{"help", cmd_help, "this list, a command's options, or `help profile`: every key"},
+	{NULL, NULL, NULL},
 };
 
 int main(int argc, char **argv)

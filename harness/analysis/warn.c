@@ -10,6 +10,7 @@
 /* From here on a t interval is at most 1.23 times the ideal one, and forecasts begin to mean
  * something (parts 2, 4). */
 #define BLOCKS_WANTED 6
+#define LABELS_SHOWN 4
 
 void model_warn(struct model *m, const char *fmt, ...)
 {
@@ -106,15 +107,57 @@ static void warn_failed(struct model *m)
 			m->trials_failed, m->trials_ok + m->trials_failed);
 	for (size_t i = 0; i < m->nworkloads; i++) {
 		const struct model_workload *w = &m->workloads[i];
+		char *labels = NULL;
+		unsigned n = 0;
 
 		for (size_t r = 0; r < w->nrows; r++)
-			if (w->rows[r].too_many_failed)
-				model_warn(
-					m,
-					"%s, %s: %u of %u trials failed, more than 5 %%: missing is not random then, so there is no verdict%s.",
-					w->name, m->cells[r].label, w->rows[r].failed,
-					w->rows[r].ok + w->rows[r].failed,
-					r ? "" : ", nor any ratio to this first cell");
+			if (w->rows[r].too_many_failed && ++n <= LABELS_SHOWN)
+				text_add(&labels, "%s%s", labels ? "; " : "", m->cells[r].label);
+		if (n)
+			model_warn(
+				m,
+				"%s: no verdict on %u of %zu cells (%s%s), since more than 5 %% of their trials failed: missing is not random then%s.",
+				w->name, n, w->nrows, labels, n > LABELS_SHOWN ? "; ..." : "",
+				w->rows[0].too_many_failed
+					? ". The first cell is among them, so there are no ratios either"
+					: "");
+		free(labels);
+	}
+}
+
+/*
+ * Reads of what was never written are answered from metadata (a hole, an unallocated cluster, an
+ * unwritten extent): the disk takes no part in them, and the format that knows soonest "wins".
+ */
+static void warn_unwritten(struct build *b)
+{
+	for (size_t i = 0; i < b->nworks; i++) {
+		json_t *w =
+			b->works[i].keys_json ? json_loads(b->works[i].keys_json, 0, NULL) : NULL;
+		const char *rw = json_string_value(json_object_get(w, "workload.rw"));
+		const char *own = json_string_value(json_object_get(w, "workload.precondition"));
+		bool reads = rw && (strstr(rw, "read") || strstr(rw, "rw")),
+		     fills = own && !strcmp(own, "fill");
+		size_t n = 0;
+
+		for (size_t c = 0; reads && !fills && c < b->m->ncells; c++) {
+			const struct model_cell *x = &b->m->cells[c];
+			const char *backend = cell_value(x, "disk.backend"),
+				   *mode = cell_value(x, "disk.mode");
+			const char *how = cell_value(x, "disk.precondition");
+
+			if (own && !strcmp(own, "none"))
+				how = NULL;
+			/* full wrote every byte of the image already */
+			n += backend && !strcmp(backend, "file") &&
+			     !(how && !strcmp(how, "fill")) && !(mode && !strcmp(mode, "full"));
+		}
+		if (n)
+			model_warn(
+				b->m,
+				"%s reads images that nobody has written (%zu of %zu cells): much of that is answered from metadata, without the disk. Set precondition = fill.",
+				b->works[i].name, n, b->m->ncells);
+		json_decref(w);
 	}
 }
 
@@ -238,6 +281,7 @@ void build_warnings(struct build *b)
 	b->m->nwarnings = 0;
 	warn_state(b);
 	warn_failed(b->m);
+	warn_unwritten(b);
 	warn_checks(b->m);
 	warn_noise(b->m);
 	warn_guests(b);

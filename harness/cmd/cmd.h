@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sub-commands: each takes its own argv (argv[0] is its name) and returns an exit status (base/err.h). */
+/* The sub-commands: each takes its own argv (argv[0] is its name) and returns an exit status
+ * (base/err.h). */
 #ifndef VB_CMD_CMD_H
 #define VB_CMD_CMD_H
 

@@ -31,7 +31,8 @@ static const char usage[] =
 	"  --dir DIR    folder for disk images (default: where runs are kept)\n"
 	"  --qemu PATH  the QEMU to look at\n";
 
-/* The device alone proves nothing: where it lets us in, the small guest is booted under it, as a run would. */
+/* The device alone proves nothing: where it lets us in, the small guest is booted under it, as a
+ * run would. */
 static void doctor_accel(struct host_checks *c, const char *qemu, const struct child_user *user)
 {
 	struct accel_answer a = {0};
@@ -45,10 +46,11 @@ static void doctor_accel(struct host_checks *c, const char *qemu, const struct c
 		host_checks_add(c, CHECK_PASS, "KVM", "", "a guest came up under it%s",
 				a.remembered ? " (remembered since this host booted)" : "");
 	else
-		host_checks_add(c, CHECK_WARN, "KVM",
-				"accel = auto takes TCG, whose figures are good for comparison only",
-				"it does not work: %s%s", a.reason,
-				a.remembered ? " (remembered since this host booted)" : "");
+		host_checks_add(
+			c, CHECK_WARN, "KVM",
+			"accel = auto takes TCG, whose figures are good for comparison only",
+			"it does not work: %s%s", a.reason,
+			a.remembered ? " (remembered since this host booted)" : "");
 }
 
 static int try_read(const void *arg)

@@ -10,14 +10,16 @@ static void list(FILE *out)
 {
 	const struct cmd *c;
 
-	fprintf(out, "usage: vbench COMMAND [OPTION...]\n\n"
-		     "  vbench run quick                 measure a ready profile and write its report\n"
-		     "  vbench run my.ini --set disk.bus=nvme\n"
-		     "  vbench run my.ini --dry-run      what would be done, with every command line\n"
-		     "  vbench doctor                    can this machine measure?\n\n");
+	fprintf(out,
+		"usage: vbench COMMAND [OPTION...]\n\n"
+		"  vbench run quick                 measure a ready profile and write its report\n"
+		"  vbench run my.ini --set disk.bus=nvme\n"
+		"  vbench run my.ini --dry-run      what would be done, with every command line\n"
+		"  vbench doctor                    can this machine measure?\n\n");
 	for (c = commands; c->name; c++)
 		fprintf(out, "  %-8s %s\n", c->name, c->help);
-	fprintf(out, "\nExit status: 0 fine; 1 worse; 2 bad input; 3 undecided; 4 could not measure; 130 interrupted.\n");
+	fprintf(out,
+		"\nExit status: 0 fine; 1 worse; 2 bad input; 3 undecided; 4 could not measure; 130 interrupted.\n");
 }
 
 int cmd_help(int argc, char **argv)
@@ -33,12 +35,13 @@ int cmd_help(int argc, char **argv)
 		return VB_OK;
 	}
 	for (c = commands; c->name; c++) {
-		char *help[] = { argv[1], "--help", NULL };
+		char *help[] = {argv[1], "--help", NULL};
 
 		if (!strcmp(c->name, argv[1]) && c->run != cmd_help)
 			return c->run(2, help);
 	}
-	fprintf(stderr, "vbench help: nothing is known about \"%s\"; try `vbench help` or `vbench help profile`\n",
+	fprintf(stderr,
+		"vbench help: nothing is known about \"%s\"; try `vbench help` or `vbench help profile`\n",
 		argv[1]);
 	return VB_BAD_INPUT;
 }

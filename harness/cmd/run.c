@@ -59,12 +59,12 @@ static int add_set(struct args *a, const char *set, struct err *e)
 static int parse(int argc, char **argv, struct args *a, struct err *e)
 {
 	static const struct option options[] = {
-		{ "set", required_argument, NULL, 's' },   { "for", required_argument, NULL, 'f' },
-		{ "dry-run", no_argument, NULL, 'n' },	   { "resume", optional_argument, NULL, 'r' },
-		{ "label", required_argument, NULL, 'l' }, { "wait", no_argument, NULL, 'w' },
-		{ "json", no_argument, NULL, 'j' },	   { "no-report", no_argument, NULL, 'R' },
-		{ "db", required_argument, NULL, 'd' },	   { "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },	   { NULL, 0, NULL, 0 },
+		{"set", required_argument, NULL, 's'},	 {"for", required_argument, NULL, 'f'},
+		{"dry-run", no_argument, NULL, 'n'},	 {"resume", optional_argument, NULL, 'r'},
+		{"label", required_argument, NULL, 'l'}, {"wait", no_argument, NULL, 'w'},
+		{"json", no_argument, NULL, 'j'},	 {"no-report", no_argument, NULL, 'R'},
+		{"db", required_argument, NULL, 'd'},	 {"quiet", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},	 {NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
 
@@ -76,7 +76,8 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 			break;
 		case 'f':
 			if (units_time(optarg, &a->budget) || !a->budget)
-				rc = err_input(e, "--for: \"%s\" is not a time; write 30m or 2h", optarg);
+				rc = err_input(e, "--for: \"%s\" is not a time; write 30m or 2h",
+					       optarg);
 			break;
 		case 'n':
 			a->dry = true;
@@ -123,11 +124,14 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 	if (optind < argc)
 		return err_input(e, "one profile at a time; \"%s\" is one too many", argv[optind]);
 	if (a->resume && (a->profile || a->nsets || a->budget || a->dry))
-		return err_input(e, "--resume goes on as the run was begun: it takes no profile, --set, --for or --dry-run");
+		return err_input(
+			e,
+			"--resume goes on as the run was begun: it takes no profile, --set, --for or --dry-run");
 	return 0;
 }
 
-/* ^C and the like become readable instead of deadly: the run ends between two steps, and cleans up. */
+/* ^C and the like become readable instead of deadly: the run ends between two steps, and cleans up.
+ */
 static int stop_signals(void)
 {
 	sigset_t set;
@@ -167,12 +171,14 @@ static char *page_path(const struct profile *p, const struct run_outcome *out)
 {
 	const char *asked = p ? profile_get(p, K_OUT) : NULL;
 
-	return asked && *asked && strcmp(asked, "auto") ? xstrdup(asked) : xasprintf("%s/report.html", out->folder);
+	return asked && *asked && strcmp(asked, "auto") ? xstrdup(asked)
+							: xasprintf("%s/report.html", out->folder);
 }
 
-static int show(const struct args *a, const char *db, const struct profile *p, const struct run_outcome *out)
+static int show(const struct args *a, const char *db, const struct profile *p,
+		const struct run_outcome *out)
 {
-	struct err e = { 0 };
+	struct err e = {0};
 	struct store *s = NULL;
 	struct model *m = NULL;
 	char *page;
@@ -197,8 +203,8 @@ static int show(const struct args *a, const char *db, const struct profile *p, c
 	if (!a->no_report) {
 		rc = report_html(m, page, &e);
 		if (!rc)
-			fprintf(a->json ? stderr : stdout, "\nreport: %s\n        open it with: xdg-open '%s'\n",
-				page, page);
+			fprintf(a->json ? stderr : stdout,
+				"\nreport: %s\n        open it with: xdg-open '%s'\n", page, page);
 	}
 	free(page);
 	model_free(m);
@@ -208,16 +214,18 @@ static int show(const struct args *a, const char *db, const struct profile *p, c
 
 static int execute(struct args *a, const struct profile *p, const struct run_opts *o)
 {
-	struct run_outcome out = { 0 };
-	struct err e = { 0 };
-	int rc = a->resume ? run_resume(a->resume, o, &out, &e) : run_profile(p, o, &out, &e), status = 0;
+	struct run_outcome out = {0};
+	struct err e = {0};
+	int rc = a->resume ? run_resume(a->resume, o, &out, &e) : run_profile(p, o, &out, &e),
+	    status = 0;
 
 	if (rc)
 		status = fail(&e);
 	if (rc == -EINTR) {
 		status = VB_INTERRUPTED;
 		if (out.folder)
-			fprintf(stderr, "vbench: %u trials are stored; go on with: vbench run --resume=%.8s\n",
+			fprintf(stderr,
+				"vbench: %u trials are stored; go on with: vbench run --resume=%.8s\n",
 				out.ok + out.failed, out.uuid);
 	} else if (out.folder && out.ok + out.failed) {
 		int shown = show(a, o->db, p, &out);
@@ -226,8 +234,8 @@ static int execute(struct args *a, const struct profile *p, const struct run_opt
 			status = shown;
 	}
 	if (!status && out.failed) {
-		fprintf(stderr, "vbench: %u of %u trials failed: their causes are in the report\n", out.failed,
-			out.ok + out.failed);
+		fprintf(stderr, "vbench: %u of %u trials failed: their causes are in the report\n",
+			out.failed, out.ok + out.failed);
 		status = VB_NOT_MEASURED;
 	}
 	free(out.folder);
@@ -236,10 +244,11 @@ static int execute(struct args *a, const struct profile *p, const struct run_opt
 
 int cmd_run(int argc, char **argv)
 {
-	struct args a = { 0 };
-	struct err e = { 0 };
+	struct args a = {0};
+	struct err e = {0};
 	struct profile *p = NULL;
-	char *share = assets_share_dir(), *path = NULL, *db = NULL, *command = command_line(argc, argv);
+	char *share = assets_share_dir(), *path = NULL, *db = NULL,
+	     *command = command_line(argc, argv);
 	int status = VB_OK;
 
 	if (parse(argc, argv, &a, &e)) {
@@ -256,8 +265,10 @@ int cmd_run(int argc, char **argv)
 	if (a.profile) {
 		path = profile_find(a.profile, share);
 		if (!path) {
-			err_input(&e, "no profile \"%s\": no such file, and no ready profile of that name; `vbench run` lists them",
-				  a.profile);
+			err_input(
+				&e,
+				"no profile \"%s\": no such file, and no ready profile of that name; `vbench run` lists them",
+				a.profile);
 			status = fail(&e);
 			goto out;
 		}
@@ -268,8 +279,12 @@ int cmd_run(int argc, char **argv)
 	}
 	db = a.db ? xstrdup(a.db) : store_default_db();
 	{
-		struct run_opts o = { .db = db, .command = command, .budget_ns = a.budget, .wait = a.wait,
-				      .quiet = a.quiet, .stop_fd = -1 };
+		struct run_opts o = {.db = db,
+				     .command = command,
+				     .budget_ns = a.budget,
+				     .wait = a.wait,
+				     .quiet = a.quiet,
+				     .stop_fd = -1};
 
 		if (a.dry) {
 			status = run_dry(p, &o, stdout, &e) ? fail(&e) : VB_OK;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A KVM that only looks usable exists: the device opens and creates machines, and then QEMU aborts or the guest crawls
- * for ever. So the template is booted under it, within a limit.
+ * A KVM that only looks usable exists: the device opens and creates machines, and then QEMU aborts
+ * or the guest crawls for ever. So the template is booted under it, within a limit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,14 +17,17 @@
 
 #define DEVICE "/dev/kvm"
 
-/* Would this user be let in? The mode bits are what open(2) goes by; ACLs are found by the boot itself. */
+/* Would this user be let in? The mode bits are what open(2) goes by; ACLs are found by the boot
+ * itself. */
 int accel_device(const struct child_user *user, char *reason, size_t size)
 {
 	struct stat st;
 	size_t i;
 
 	if (stat(DEVICE, &st)) {
-		snprintf(reason, size, "no device: " DEVICE ": %s (is KVM loaded, and virtualisation on in the firmware?)",
+		snprintf(reason, size,
+			 "no device: " DEVICE
+			 ": %s (is KVM loaded, and virtualisation on in the firmware?)",
 			 strerror(errno));
 		return -ENODEV;
 	}
@@ -36,14 +39,17 @@ int accel_device(const struct child_user *user, char *reason, size_t size)
 		if (!access(DEVICE, R_OK | W_OK))
 			return 0;
 	} else {
-		if ((st.st_mode & 06) == 06 || (st.st_uid == user->uid && (st.st_mode & 0600) == 0600) ||
+		if ((st.st_mode & 06) == 06 ||
+		    (st.st_uid == user->uid && (st.st_mode & 0600) == 0600) ||
 		    (st.st_gid == user->gid && (st.st_mode & 060) == 060))
 			return 0;
 		for (i = 0; i < user->ngroups; i++)
 			if (st.st_gid == user->groups[i] && (st.st_mode & 060) == 060)
 				return 0;
 	}
-	snprintf(reason, size, "no permission: " DEVICE " cannot be opened%s (add the user to its group, usually kvm)",
+	snprintf(reason, size,
+		 "no permission: " DEVICE
+		 " cannot be opened%s (add the user to its group, usually kvm)",
 		 user && user->uid != (uid_t)-1 ? " by the user as whom QEMU runs" : "");
 	return -EACCES;
 }
@@ -53,7 +59,9 @@ static char *memory_key(const struct vm_env *env, const struct machine *m)
 	char hash[17];
 
 	machine_hash(m, hash);
-	return xasprintf("%u:%s", env->user && env->user->uid != (uid_t)-1 ? env->user->uid : geteuid(), hash);
+	return xasprintf("%u:%s",
+			 env->user && env->user->uid != (uid_t)-1 ? env->user->uid : geteuid(),
+			 hash);
 }
 
 static json_t *memory_load(const char *file)
@@ -77,7 +85,8 @@ static json_t *memory_load(const char *file)
 
 static bool memory_get(const char *file, const char *key, struct accel_answer *out)
 {
-	json_t *root = memory_load(file), *o = json_object_get(json_object_get(root, "outcomes"), key);
+	json_t *root = memory_load(file),
+	       *o = json_object_get(json_object_get(root, "outcomes"), key);
 	bool found = json_is_object(o);
 
 	if (found) {
@@ -112,14 +121,15 @@ static void memory_put(const char *file, const char *key, const struct accel_ans
 int accel_probe(const struct vm_env *env, const struct machine *m, const char *memory_file,
 		struct accel_answer *out, struct err *e)
 {
-	struct err why = { 0 };
+	struct err why = {0};
 	struct vm v;
 	char *key;
 	int rc;
 
-	*out = (struct accel_answer){ 0 };
+	*out = (struct accel_answer){0};
 	if (!m->qemu.kvm_built) {
-		snprintf(out->reason, sizeof(out->reason), "%s was built without KVM", m->qemu.path);
+		snprintf(out->reason, sizeof(out->reason), "%s was built without KVM",
+			 m->qemu.path);
 		return 0;
 	}
 	if (accel_device(env->user, out->reason, sizeof(out->reason)))
@@ -133,13 +143,15 @@ int accel_probe(const struct vm_env *env, const struct machine *m, const char *m
 	if (!rc) {
 		json_t *r = NULL;
 
-		/* QEMU given a list of accelerators falls back by itself: hear it from its own mouth */
+		/* QEMU given a list of accelerators falls back by itself: hear it from its own
+		 * mouth */
 		rc = vm_qmp(&v, "query-kvm", NULL, &r, 10000, &why);
 		out->kvm = !rc && json_is_true(json_object_get(r, "enabled"));
 		json_decref(r);
 		vm_end(&v, false);
 		if (!out->kvm)
-			snprintf(out->reason, sizeof(out->reason), "QEMU runs, but says that KVM is off");
+			snprintf(out->reason, sizeof(out->reason),
+				 "QEMU runs, but says that KVM is off");
 	} else if (rc == -EINTR) {
 		free(key);
 		return err_set(e, rc, "%s", why.text);

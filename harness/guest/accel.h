@@ -15,9 +15,10 @@ struct accel_answer {
 };
 
 /*
- * Tries KVM for a machine (its accel and cpu must be those of the KVM try). memory_file: where outcomes are remembered, NULL:
- * nowhere. A missing device or right is looked up afresh every time; the boot's outcome is kept per boot of the host, user,
- * QEMU and guest kernel. 0 (answer filled, also when KVM does not work), or -EINTR when stopped.
+ * Tries KVM for a machine (its accel and cpu must be those of the KVM try). memory_file: where
+ * outcomes are remembered, NULL: nowhere. A missing device or right is looked up afresh every time;
+ * the boot's outcome is kept per boot of the host, user, QEMU and guest kernel. 0 (answer filled,
+ * also when KVM does not work), or -EINTR when stopped.
  */
 int accel_probe(const struct vm_env *env, const struct machine *m, const char *memory_file,
 		struct accel_answer *out, struct err *e);

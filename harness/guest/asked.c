@@ -13,8 +13,8 @@ struct rows {
 };
 
 /* got NULL: unknown, why says the reason. */
-static void row(struct rows *r, const char *key, const char *from, const char *asked, const char *got,
-		const char *why)
+static void row(struct rows *r, const char *key, const char *from, const char *asked,
+		const char *got, const char *why)
 {
 	struct asked_got *a;
 
@@ -38,13 +38,18 @@ static void ask_accel(struct rows *r, const struct machine *m, const json_t *qmp
 {
 	const json_t *on = at(qmp, "query-kvm", "enabled");
 
-	row(r, "guest.accel", "host", m->accel, !on ? NULL : json_is_true(on) ? "kvm" : "tcg",
+	row(r, "guest.accel", "host", m->accel,
+	    !on		       ? NULL
+	    : json_is_true(on) ? "kvm"
+			       : "tcg",
 	    "QEMU does not answer query-kvm");
 }
 
-static void ask_vcpus(struct rows *r, const struct machine *m, const json_t *qmp, const json_t *facts)
+static void ask_vcpus(struct rows *r, const struct machine *m, const json_t *qmp,
+		      const json_t *facts)
 {
-	const json_t *host = json_object_get(qmp, "query-cpus-fast"), *guest = json_object_get(facts, "cpus");
+	const json_t *host = json_object_get(qmp, "query-cpus-fast"),
+		     *guest = json_object_get(facts, "cpus");
 	char asked[24], got[64];
 	json_int_t h = (json_int_t)json_array_size(host), g = json_integer_value(guest);
 
@@ -52,7 +57,8 @@ static void ask_vcpus(struct rows *r, const struct machine *m, const json_t *qmp
 	if (host && guest && h == g)
 		snprintf(got, sizeof(got), "%" JSON_INTEGER_FORMAT, h);
 	else
-		snprintf(got, sizeof(got), "%" JSON_INTEGER_FORMAT " (host), %" JSON_INTEGER_FORMAT " (guest)", h, g);
+		snprintf(got, sizeof(got),
+			 "%" JSON_INTEGER_FORMAT " (host), %" JSON_INTEGER_FORMAT " (guest)", h, g);
 	row(r, "guest.vcpus", "both", asked, host && guest ? got : NULL, "no answer");
 }
 
@@ -79,7 +85,8 @@ static void ask_cpu(struct rows *r, const struct machine *m, const json_t *qmp)
 		snprintf(got, sizeof(got), "%.*s", (int)(n - 11), type);
 	else
 		type = NULL;
-	row(r, "guest.cpu", "host", asked, type ? got : NULL, "QEMU does not name its vCPUs' model");
+	row(r, "guest.cpu", "host", asked, type ? got : NULL,
+	    "QEMU does not name its vCPUs' model");
 }
 
 /* The agent's fact is release and build; the release is what names the package. */
@@ -97,31 +104,38 @@ static void ask_sandbox(struct rows *r, const struct machine *m, const json_t *h
 	const json_t *s = json_object_get(host, "seccomp");
 
 	row(r, "guest.sandbox", "host", m->sandbox ? "on" : "off",
-	    !s ? NULL : json_integer_value(s) == 2 ? "on" : "off", "/proc/PID/status has no Seccomp line");
+	    !s				 ? NULL
+	    : json_integer_value(s) == 2 ? "on"
+					 : "off",
+	    "/proc/PID/status has no Seccomp line");
 }
 
-size_t guest_asked_got(const struct cell *c, const struct machine *m, const char *kernel, bool from_template,
-		       const json_t *evidence, struct asked_got *out, size_t max)
+size_t guest_asked_got(const struct cell *c, const struct machine *m, const char *kernel,
+		       bool from_template, const json_t *evidence, struct asked_got *out,
+		       size_t max)
 {
-	struct rows r = { out, 0, max };
-	const json_t *qmp = json_object_get(evidence, "qmp"), *host = json_object_get(evidence, "host");
+	struct rows r = {out, 0, max};
+	const json_t *qmp = json_object_get(evidence, "qmp"),
+		     *host = json_object_get(evidence, "host");
 	const json_t *guest = json_object_get(evidence, "guest");
-	const json_t *facts = json_object_get(guest, "facts"), *disk = json_object_get(guest, "disk");
+	const json_t *facts = json_object_get(guest, "facts"),
+		     *disk = json_object_get(guest, "disk");
 	const char *sched = cell_get(c, K_SCHEDULER);
 
 	ask_accel(&r, m, qmp);
 	ask_vcpus(&r, m, qmp, facts);
 	ask_memory(&r, m, qmp);
 	ask_cpu(&r, m, qmp);
-	row(&r, "guest.machine", "host", m->qemu.machine, json_string_value(json_object_get(qmp, "machine")),
-	    "QEMU does not say");
-	row(&r, "guest.qemu", "host", m->qemu.path, json_string_value(json_object_get(host, "qemu")),
-	    "/proc/PID/exe cannot be read");
+	row(&r, "guest.machine", "host", m->qemu.machine,
+	    json_string_value(json_object_get(qmp, "machine")), "QEMU does not say");
+	row(&r, "guest.qemu", "host", m->qemu.path,
+	    json_string_value(json_object_get(host, "qemu")), "/proc/PID/exe cannot be read");
 	ask_kernel(&r, kernel, facts);
 	ask_sandbox(&r, m, host);
 	if (sched)
 		row(&r, "guest.scheduler", "guest", sched,
-		    json_string_value(json_object_get(disk, "scheduler")), "the disk has no scheduler file");
+		    json_string_value(json_object_get(disk, "scheduler")),
+		    "the disk has no scheduler file");
 	row(&r, "guest.start", "host", cell_get(c, K_START) ? cell_get(c, K_START) : "template",
 	    from_template ? "template" : "boot", "");
 	return r.n;

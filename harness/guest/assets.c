@@ -61,10 +61,11 @@ static int assets_kernel(struct assets *a, const char *dir, const char *kernel, 
 		if (access(kernel, R_OK))
 			return err_input(e, "guest.kernel: %s: %s", kernel, strerror(errno));
 		if (strncmp(base, "vmlinuz-", 8) || !base[8])
-			return err_input(e,
-					 "guest.kernel: %s: the name must be vmlinuz-VERSION, so that "
-					 "its modules are found in /lib/modules/VERSION",
-					 kernel);
+			return err_input(
+				e,
+				"guest.kernel: %s: the name must be vmlinuz-VERSION, so that "
+				"its modules are found in /lib/modules/VERSION",
+				kernel);
 		a->vmlinuz = xstrdup(kernel);
 		a->kernel = xstrdup(base + 8);
 		a->modules = xasprintf("/lib/modules/%s", a->kernel);
@@ -74,8 +75,10 @@ static int assets_kernel(struct assets *a, const char *dir, const char *kernel, 
 
 		free(p);
 		if (rc)
-			return err_input(e, "the small guest's kernel is not in %s; build it with `make guest`",
-					 dir);
+			return err_input(
+				e,
+				"the small guest's kernel is not in %s; build it with `make guest`",
+				dir);
 		a->kernel = xstrdup(version);
 		a->vmlinuz = xasprintf("%s/vmlinuz", dir);
 		a->modules = xasprintf("%s/modules/lib/modules/%s", dir, version);
@@ -88,11 +91,12 @@ static int assets_kernel(struct assets *a, const char *dir, const char *kernel, 
 int assets_find(struct assets *a, const char *kernel, struct err *e)
 {
 	const char *env = getenv("VBENCH_GUEST");
-	char *dir = env ? xstrdup(env) : beside_or("/build/guest", "vbench-agent", VB_PREFIX_LIB "/guest");
+	char *dir = env ? xstrdup(env)
+			: beside_or("/build/guest", "vbench-agent", VB_PREFIX_LIB "/guest");
 	const char *missing = NULL;
 	int rc;
 
-	*a = (struct assets){ 0 };
+	*a = (struct assets){0};
 	rc = assets_kernel(a, dir, kernel, e);
 	if (!rc) {
 		a->fio = xasprintf("%s/fio", dir);
@@ -120,5 +124,5 @@ void assets_free(struct assets *a)
 	free(a->kernel);
 	free(a->fio);
 	free(a->agent);
-	*a = (struct assets){ 0 };
+	*a = (struct assets){0};
 }

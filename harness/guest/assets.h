@@ -16,8 +16,9 @@ struct assets {
 char *assets_share_dir(void);
 
 /*
- * kernel: a path to a kernel image (its modules are looked for in /lib/modules/VERSION, VERSION being what follows
- * "vmlinuz-" in its name), or NULL or "auto" for the packaged one. -ENOENT with the remedy.
+ * kernel: a path to a kernel image (its modules are looked for in /lib/modules/VERSION, VERSION
+ * being what follows "vmlinuz-" in its name), or NULL or "auto" for the packaged one. -ENOENT with
+ * the remedy.
  */
 int assets_find(struct assets *a, const char *kernel, struct err *e);
 void assets_free(struct assets *a);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The transports of asked/got: QMP, /proc/PID of QEMU, FIEMAP. Queries that disturb a measurement are not made. */
+/* The transports of asked/got: QMP, /proc/PID of QEMU, FIEMAP. Queries that disturb a measurement
+ * are not made. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,12 @@
 #define QMP_MS 10000
 
 static const char *const plain_queries[] = {
-	"query-version",     "query-kvm",	"query-block",
-	"query-named-block-nodes", "query-iothreads", "query-cpus-fast",
+	"query-version",
+	"query-kvm",
+	"query-block",
+	"query-named-block-nodes",
+	"query-iothreads",
+	"query-cpus-fast",
 	"query-memory-size-summary",
 };
 
@@ -27,7 +32,8 @@ static json_t *qom_text(struct vm *v, const char *path, const char *prop)
 {
 	json_t *r = NULL;
 
-	if (vm_qmp(v, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", prop), &r, QMP_MS, NULL))
+	if (vm_qmp(v, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", prop), &r,
+		   QMP_MS, NULL))
 		return json_null();
 	return r;
 }
@@ -47,8 +53,8 @@ static json_t *without_suffix(json_t *s, const char *suffix)
 }
 
 /*
- * Ring size of QEMU's own virtio device. Never asked of a vhost device: the query sends GET_VRING_BASE, which stops the
- * ring for good.
+ * Ring size of QEMU's own virtio device. Never asked of a vhost device: the query sends
+ * GET_VRING_BASE, which stops the ring for good.
  */
 static json_t *virtio_queue(struct vm *v, const struct disk_plan *p)
 {
@@ -68,7 +74,8 @@ static json_t *virtio_queue(struct vm *v, const struct disk_plan *p)
 		queue = strncmp(driver, "virtio-scsi", 11) ? 0 : 2;
 		path = xasprintf("/machine/peripheral/%s/virtio-backend", id);
 		rc = vm_qmp(v, "x-query-virtio-queue-status",
-			    json_pack("{s:s, s:i}", "path", path, "queue", queue), &r, QMP_MS, NULL);
+			    json_pack("{s:s, s:i}", "path", path, "queue", queue), &r, QMP_MS,
+			    NULL);
 		free(path);
 		return rc ? json_null() : r;
 	}
@@ -88,9 +95,10 @@ json_t *evidence_qmp(struct vm *v, const struct disk_plan *p, struct err *e)
 		}
 		json_object_set_new(out, plain_queries[i], r);
 	}
-	json_object_set_new(out, "machine", without_suffix(qom_text(v, "/machine", "type"), "-machine"));
-	cpu0 = json_string_value(
-		json_object_get(json_array_get(json_object_get(out, "query-cpus-fast"), 0), "qom-path"));
+	json_object_set_new(out, "machine",
+			    without_suffix(qom_text(v, "/machine", "type"), "-machine"));
+	cpu0 = json_string_value(json_object_get(
+		json_array_get(json_object_get(out, "query-cpus-fast"), 0), "qom-path"));
 	json_object_set_new(out, "cpu", cpu0 ? qom_text(v, cpu0, "type") : json_null());
 	json_object_set_new(out, "queue", virtio_queue(v, p));
 	return out;
@@ -114,7 +122,8 @@ static bool proc_field(const char *text, const char *name, int base, long long *
 }
 
 /* One fd of QEMU: is it the image, or an io_uring? */
-static void evidence_fd(pid_t pid, const char *fd, const char *image, json_t *images, json_t *urings)
+static void evidence_fd(pid_t pid, const char *fd, const char *image, json_t *images,
+			json_t *urings)
 {
 	char path[128], link[4096], *info;
 	long long value;
@@ -130,15 +139,15 @@ static void evidence_fd(pid_t pid, const char *fd, const char *image, json_t *im
 		if (file_read(path, 65536, &info, NULL))
 			return;
 		if (proc_field(info, "flags", 10, &value))
-			json_array_append_new(images, json_pack("{s:i, s:I}", "fd", atoi(fd), "flags",
-								(json_int_t)value));
+			json_array_append_new(images, json_pack("{s:i, s:I}", "fd", atoi(fd),
+								"flags", (json_int_t)value));
 		free(info);
 	} else if (!strcmp(link, "anon_inode:[io_uring]")) {
 		if (file_read(path, 1u << 20, &info, NULL))
 			return;
 		if (proc_field(info, "SqTail", 0, &value))
-			json_array_append_new(urings, json_pack("{s:i, s:I}", "fd", atoi(fd), "sq_tail",
-								(json_int_t)value));
+			json_array_append_new(urings, json_pack("{s:i, s:I}", "fd", atoi(fd),
+								"sq_tail", (json_int_t)value));
 		free(info);
 	}
 }
@@ -158,7 +167,8 @@ static int count_workers(pid_t pid)
 		if (d->d_name[0] == '.')
 			continue;
 		p = xasprintf("/proc/%d/task/%s/comm", (int)pid, d->d_name);
-		/* without -name debug-threads=on every thread has the program's name; then this stays 0 */
+		/* without -name debug-threads=on every thread has the program's name; then this
+		 * stays 0 */
 		if (!file_line(p, comm, sizeof(comm)) && !strcmp(comm, "worker"))
 			n++;
 		free(p);
@@ -166,6 +176,21 @@ static int count_workers(pid_t pid)
 	if (dir)
 		closedir(dir);
 	return n;
+}
+
+/* Rings of Linux's native AIO that the process has set up: each is a mapping named /[aio]. */
+static json_t *aio_rings(pid_t pid)
+{
+	char path[64], *text, *p;
+	json_int_t n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	if (file_read(path, 4u << 20, &text, NULL))
+		return json_null();
+	for (p = text; (p = strstr(p, "/[aio]")); p++)
+		n++;
+	free(text);
+	return json_integer(n);
 }
 
 json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char *image)
@@ -195,7 +220,9 @@ json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char
 		json_decref(urings);
 	}
 	json_object_set_new(out, "aio_nr",
-			    file_u64("/proc/sys/fs/aio-nr", &aio) ? json_null() : json_integer((json_int_t)aio));
+			    file_u64("/proc/sys/fs/aio-nr", &aio) ? json_null()
+								  : json_integer((json_int_t)aio));
+	json_object_set_new(out, "aio_rings", aio_rings(v->child.pid));
 	json_object_set_new(out, "workers", json_integer(count_workers(v->child.pid)));
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)v->child.pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
@@ -262,7 +289,7 @@ static void image_extents(int fd, json_t *out)
 
 json_t *evidence_image(const char *image, const char *qemu_img, const struct child_user *user)
 {
-	const char *argv[] = { qemu_img, "info", "--output=json", image, NULL };
+	const char *argv[] = {qemu_img, "info", "--output=json", image, NULL};
 	json_t *out, *info = NULL;
 	struct stat st;
 	char *text;
@@ -276,9 +303,9 @@ json_t *evidence_image(const char *image, const char *qemu_img, const struct chi
 			close(fd);
 		return json_null();
 	}
-	out = json_pack("{s:I, s:I, s:n, s:n, s:n, s:n}", "size", (json_int_t)st.st_size, "allocated",
-			(json_int_t)st.st_blocks * 512, "extents", "unwritten", "mapped_bytes",
-			"unwritten_bytes");
+	out = json_pack("{s:I, s:I, s:n, s:n, s:n, s:n}", "size", (json_int_t)st.st_size,
+			"allocated", (json_int_t)st.st_blocks * 512, "extents", "unwritten",
+			"mapped_bytes", "unwritten_bytes");
 	image_extents(fd, out);
 	close(fd);
 	if (!child_run(argv, user, 20000, &text, NULL)) {

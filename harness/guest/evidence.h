@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Gathers what is in force, from QMP and /proc; says nothing about what it means (HACKING.md, "Evidence"). */
+/* Gathers what is in force, from QMP and /proc; says nothing about what it means (HACKING.md,
+ * "Evidence"). */
 #ifndef VB_GUEST_EVIDENCE_H
 #define VB_GUEST_EVIDENCE_H
 
@@ -16,10 +17,12 @@ json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char
 json_t *evidence_image(const char *image, const char *qemu_img, const struct child_user *user);
 
 /*
- * Holds the keys of [guest] against the evidence: accel, vcpus, memory, machine, cpu, scheduler, kernel, qemu,
- * sandbox, start. m: the machine as it was resolved. Returns the number of rows written.
+ * Holds the keys of [guest] against the evidence: accel, vcpus, memory, machine, cpu, scheduler,
+ * kernel, qemu, sandbox, start. m: the machine as it was resolved. Returns the number of rows
+ * written.
  */
-size_t guest_asked_got(const struct cell *c, const struct machine *m, const char *kernel, bool from_template,
-		       const json_t *evidence, struct asked_got *out, size_t max);
+size_t guest_asked_got(const struct cell *c, const struct machine *m, const char *kernel,
+		       bool from_template, const json_t *evidence, struct asked_got *out,
+		       size_t max);
 
 #endif

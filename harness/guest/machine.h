@@ -21,17 +21,20 @@ struct qemu_info {
 	bool kvm_built;
 };
 
-/* Asks the binary through QMP (about 0.1 s). machine: as in the profile. -EINVAL with the remedy if it is too old or none. */
+/* Asks the binary through QMP (about 0.1 s). machine: as in the profile. -EINVAL with the remedy if
+ * it is too old or none. */
 int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, struct err *e);
 void qemu_info_free(struct qemu_info *i);
 
-/* The user as whom QEMU runs: ours, or when we are root the one named ("auto": vbench if it exists, else nobody), with group kvm. */
+/* The user as whom QEMU runs: ours, or when we are root the one named ("auto": vbench if it exists,
+ * else nobody), with group kvm. */
 int qemu_user(const char *name, struct child_user *out, struct err *e);
 
 /* One row per target; everything that is particular to an architecture stands here. */
 struct target_row {
 	const char *arch, *qemu, *console;
 	const char *serial_args; /* kernel command line for the console */
+	const char *tcg_args;	 /* what it needs besides under emulation */
 };
 
 struct machine {
@@ -50,13 +53,14 @@ struct machine_fds {
 };
 
 /*
- * Fills a machine for a cell. accel is the resolved accelerator. Strings are borrowed from cell, info and the
- * caller; nothing to free.
+ * Fills a machine for a cell. accel is the resolved accelerator. Strings are borrowed from cell,
+ * info and the caller; nothing to free.
  */
-void machine_make(struct machine *m, const struct cell *c, const struct qemu_info *info, const char *accel,
-		  const char *vmlinuz, const char *initramfs);
+void machine_make(struct machine *m, const struct cell *c, const struct qemu_info *info,
+		  const char *accel, const char *vmlinuz, const char *initramfs);
 
-/* NULL-terminated argv (each string and the array are the caller's: argv_free). show: placeholders for fds. */
+/* NULL-terminated argv (each string and the array are the caller's: argv_free). show: placeholders
+ * for fds. */
 char **machine_argv(const struct machine *m, const struct machine_fds *fds, bool show);
 void argv_free(char **argv);
 

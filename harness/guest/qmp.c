@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* QMP client: newline-free JSON stream both ways, replies matched by id (QEMU docs/interop/qmp-spec). */
+/* QMP client: newline-free JSON stream both ways, replies matched by id (QEMU
+ * docs/interop/qmp-spec). */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +15,7 @@
 
 void qmp_init(struct qmp *q, int fd)
 {
-	*q = (struct qmp){ .fd = fd, .events = json_array() };
+	*q = (struct qmp){.fd = fd, .events = json_array()};
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
@@ -52,7 +53,8 @@ static int qmp_read(struct qmp *q, struct err *e)
 	return err_set(e, -ECONNRESET, "QEMU closed its control socket");
 }
 
-/* Takes one line (QEMU ends every message with CR LF); NULL if none is whole. -EPROTO for garbage. */
+/* Takes one line (QEMU ends every message with CR LF); NULL if none is whole. -EPROTO for garbage.
+ */
 static int qmp_message(struct qmp *q, json_t **out, struct err *e)
 {
 	json_error_t je;
@@ -104,7 +106,7 @@ int qmp_input(struct qmp *q, struct err *e)
 static int qmp_wait(struct qmp *q, uint64_t deadline, json_t **out, struct err *e)
 {
 	for (;;) {
-		struct pollfd pfd = { .fd = q->fd, .events = POLLIN };
+		struct pollfd pfd = {.fd = q->fd, .events = POLLIN};
 		uint64_t now;
 		json_t *msg;
 		int rc = qmp_message(q, &msg, e);
@@ -143,9 +145,9 @@ static int qmp_send(struct qmp *q, const char *text, size_t len, int pass_fd, ui
 			char buf[CMSG_SPACE(sizeof(int))];
 			struct cmsghdr align;
 		} u;
-		struct iovec iov = { (char *)text + done, len - done };
-		struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-		struct pollfd pfd = { .fd = q->fd, .events = POLLOUT };
+		struct iovec iov = {(char *)text + done, len - done};
+		struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+		struct pollfd pfd = {.fd = q->fd, .events = POLLOUT};
 		ssize_t n;
 
 		if (pass_fd >= 0 && !done) {
@@ -187,8 +189,8 @@ int qmp_greet(struct qmp *q, uint64_t deadline, struct err *e)
 	return rc ? rc : qmp_call(q, "qmp_capabilities", NULL, -1, deadline, NULL, e);
 }
 
-int qmp_call(struct qmp *q, const char *cmd, json_t *args, int pass_fd, uint64_t deadline, json_t **ret,
-	     struct err *e)
+int qmp_call(struct qmp *q, const char *cmd, json_t *args, int pass_fd, uint64_t deadline,
+	     json_t **ret, struct err *e)
 {
 	json_t *req = json_pack("{s:s, s:I}", "execute", cmd, "id", (json_int_t)++q->next_id);
 	json_t *msg = NULL;
@@ -215,8 +217,8 @@ int qmp_call(struct qmp *q, const char *cmd, json_t *args, int pass_fd, uint64_t
 		json_decref(msg);
 	}
 	if (json_object_get(msg, "error")) {
-		const char *desc = json_string_value(
-			json_object_get(json_object_get(msg, "error"), "desc"));
+		const char *desc =
+			json_string_value(json_object_get(json_object_get(msg, "error"), "desc"));
 
 		rc = err_set(e, -EREMOTEIO, "%s: QEMU says: %s", cmd, desc ? desc : "(no reason)");
 	} else if (ret) {
@@ -231,7 +233,8 @@ json_t *qmp_event(struct qmp *q, const char *name)
 	size_t i;
 	json_t *ev;
 
-	json_array_foreach (q->events, i, ev) {
+	json_array_foreach(q->events, i, ev)
+	{
 		const char *n = json_string_value(json_object_get(ev, "event"));
 
 		if (n && (!name || !strcmp(n, name))) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QMP over a connected socket: one call at a time, each with a deadline; events are kept for whoever asks. */
+/* QMP over a connected socket: one call at a time, each with a deadline; events are kept for
+ * whoever asks. */
 #ifndef VB_GUEST_QMP_H
 #define VB_GUEST_QMP_H
 
@@ -23,12 +24,12 @@ void qmp_free(struct qmp *q);
 int qmp_greet(struct qmp *q, uint64_t deadline, struct err *e);
 
 /*
- * Runs one command. args is stolen and may be NULL; pass_fd >= 0 goes along as SCM_RIGHTS. *ret (if asked for)
- * receives "return" as a new reference. -ECONNRESET when QEMU has gone, -ETIMEDOUT at the deadline,
- * -EREMOTEIO with QEMU's own sentence when it refuses.
+ * Runs one command. args is stolen and may be NULL; pass_fd >= 0 goes along as SCM_RIGHTS. *ret (if
+ * asked for) receives "return" as a new reference. -ECONNRESET when QEMU has gone, -ETIMEDOUT at
+ * the deadline, -EREMOTEIO with QEMU's own sentence when it refuses.
  */
-int qmp_call(struct qmp *q, const char *cmd, json_t *args, int pass_fd, uint64_t deadline, json_t **ret,
-	     struct err *e);
+int qmp_call(struct qmp *q, const char *cmd, json_t *args, int pass_fd, uint64_t deadline,
+	     json_t **ret, struct err *e);
 
 /* Reads what is there without waiting; only events may come. 0, -ECONNRESET, -EPROTO. */
 int qmp_input(struct qmp *q, struct err *e);

@@ -8,7 +8,7 @@
 
 int sink_open(struct sink *s, int fd, const char *path, struct err *e)
 {
-	*s = (struct sink){ .fd = fd, .file = -1 };
+	*s = (struct sink){.fd = fd, .file = -1};
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	if (!path)
 		return 0;

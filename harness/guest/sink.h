@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a guest or QEMU prints, kept in a file of bounded size, with the tail in memory for messages. */
+/* What a guest or QEMU prints, kept in a file of bounded size, with the tail in memory for
+ * messages. */
 #ifndef VB_GUEST_SINK_H
 #define VB_GUEST_SINK_H
 
@@ -23,7 +24,8 @@ int sink_open(struct sink *s, int fd, const char *path, struct err *e);
 /* Reads what is there without waiting. */
 void sink_drain(struct sink *s);
 
-/* The last lines, without control characters, at most max bytes; caller frees. "" if nothing came. */
+/* The last lines, without control characters, at most max bytes; caller frees. "" if nothing came.
+ */
 char *sink_tail(const struct sink *s, size_t max);
 
 void sink_close(struct sink *s);

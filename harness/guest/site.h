@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A site is where a workload runs. One table of operations; today the small guest, later N guests, a
- * migrating pair, a host process. The loop (run/) sees nothing but this.
+ * A site is where a workload runs. One table of operations; today the small guest, later N guests,
+ * a migrating pair, a host process. The loop (run/) sees nothing but this.
  */
 #ifndef VB_GUEST_SITE_H
 #define VB_GUEST_SITE_H
@@ -16,13 +16,23 @@
 #include "profile/profile.h"
 
 /* Why something could not be measured: the word goes into the store. */
-enum cause { CAUSE_NONE, CAUSE_PLAN, CAUSE_QEMU, CAUSE_GUEST, CAUSE_AGENT, CAUSE_FIO, CAUSE_DISK_FULL,
-	     CAUSE_TIMEOUT, CAUSE_MISMATCH, CAUSE_INTERRUPTED };
+enum cause {
+	CAUSE_NONE,
+	CAUSE_PLAN,
+	CAUSE_QEMU,
+	CAUSE_GUEST,
+	CAUSE_AGENT,
+	CAUSE_FIO,
+	CAUSE_DISK_FULL,
+	CAUSE_TIMEOUT,
+	CAUSE_MISMATCH,
+	CAUSE_INTERRUPTED
+};
 const char *cause_name(enum cause c);
 
 struct job {
-	const char *fio;     /* job file text */
-	uint64_t timeout_ns; /* whole job, from start */
+	const char *fio;      /* job file text */
+	uint64_t timeout_ns;  /* whole job, from start */
 	uint64_t interval_ns; /* of progress, 0: none */
 	uint64_t ramp_ns;     /* I/O before this is not counted (for the CPU window) */
 };
@@ -34,16 +44,18 @@ struct job_progress {
 };
 
 struct job_result {
-	json_t *fio;	/* fio's JSON document, or NULL */
-	json_t *reply;	/* the whole RESULT message */
-	char *output;	/* what fio printed beside it */
+	json_t *fio;   /* fio's JSON document, or NULL */
+	json_t *reply; /* the whole RESULT message */
+	char *output;  /* what fio printed beside it */
 	/*
-	 * CPU time of QEMU by thread class (for a host site: of the process) within a window of steady I/O, and
-	 * the I/Os that the guest's disk completed in the same window: fio's start and end, which a short job
-	 * must not be charged with, lie outside. cpu_ios 0: cannot be told.
+	 * CPU time of QEMU by thread class (for a host site: of the process) within a window of
+	 * steady I/O, and the I/Os that the guest's disk completed in the same window: fio's start
+	 * and end, which a short job must not be charged with, lie outside. cpu_ios 0: cannot be
+	 * told.
 	 */
 	uint64_t cpu_vcpu_ns, cpu_iothread_ns, cpu_rest_ns, cpu_ios;
-	uint64_t bytes_read, bytes_written; /* QEMU's real I/O on the host (/proc/PID/io), when readable */
+	uint64_t bytes_read,
+		bytes_written; /* QEMU's real I/O on the host (/proc/PID/io), when readable */
 };
 void job_result_free(struct job_result *r);
 
@@ -51,20 +63,24 @@ struct site;
 struct site_ops {
 	const char *name;
 	bool fresh; /* every open gives a new draw */
-	/* At the start of a block, for each of its cells: what open will need (the block's templates). */
+	/* At the start of a block, for each of its cells: what open will need (the block's
+	 * templates). */
 	int (*prepare)(struct site *s, const struct cell *c, struct err *e);
-	/* Opens for a cell: afterwards the agent answers. template_id receives its template's id or "". */
+	/* Opens for a cell: afterwards the agent answers. template_id receives its template's id or
+	 * "". */
 	int (*open)(struct site *s, const struct cell *c, char template_id[40], struct err *e);
 	/* Makes the plan's disk appear. Returns with its facts known. */
 	int (*plug)(struct site *s, const struct disk_plan *p, struct err *e);
 	/* Gathers evidence (HACKING.md, "Evidence") except "image"; new reference. */
 	int (*ask)(struct site *s, json_t **evidence, struct err *e);
 	/* Asked/got of the site's own keys ([guest]), from such evidence. */
-	size_t (*agreed)(struct site *s, const struct cell *c, const json_t *evidence, struct asked_got *out,
-			 size_t max);
-	int (*work)(struct site *s, const struct job *j, void (*progress)(const struct job_progress *, void *),
-		    void *arg, struct job_result *out, struct err *e);
-	/* Ends the site: clean asks nicely, else kill. Always succeeds in leaving nothing behind. */
+	size_t (*agreed)(struct site *s, const struct cell *c, const json_t *evidence,
+			 struct asked_got *out, size_t max);
+	int (*work)(struct site *s, const struct job *j,
+		    void (*progress)(const struct job_progress *, void *), void *arg,
+		    struct job_result *out, struct err *e);
+	/* Ends the site: clean asks nicely, else kill. Always succeeds in leaving nothing behind.
+	 */
 	void (*close)(struct site *s, bool clean);
 	/* At the end of a block: templates of that block go. */
 	void (*end_block)(struct site *s);
@@ -73,10 +89,11 @@ struct site_ops {
 
 struct site {
 	const struct site_ops *ops;
-	enum cause cause;   /* of the last failure */
-	const char *folder; /* where the current trial's raw artefacts go; set by the loop before open */
-	unsigned block;	    /* current block */
-	char target[64];    /* after plug: the disk's path where the workload runs, "/dev/vda" */
+	enum cause cause;    /* of the last failure */
+	const char *folder;  /* where the current trial's raw artefacts go; set by the loop before
+				open */
+	unsigned block;	     /* current block */
+	char target[64];     /* after plug: the disk's path where the workload runs, "/dev/vda" */
 	uint64_t visible_ns; /* after plug: how long the guest took to show the disk */
 };
 

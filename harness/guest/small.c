@@ -14,7 +14,8 @@
 #define PLUG_MS 30000
 #define DISK_MS 20000
 #define FACTS_MS 10000
-#define JOB_GRACE_NS 15000000000ull /* beyond the agent's own limit, until we stop waiting for its RESULT */
+#define JOB_GRACE_NS \
+	15000000000ull /* beyond the agent's own limit, until we stop waiting for its RESULT */
 
 /* One observation of the running job: how far the disk is, and what QEMU has spent. */
 struct job_sample {
@@ -47,7 +48,8 @@ static int small_fail(struct small *s, int rc)
 	return rc;
 }
 
-/* The block's template for a machine, made if it is not there yet; its failure is remembered for the block. */
+/* The block's template for a machine, made if it is not there yet; its failure is remembered for
+ * the block. */
 static struct template *small_template(struct small *s, const struct machine *m)
 {
 	struct template *t;
@@ -119,7 +121,8 @@ static int small_open(struct site *site, const struct cell *c, char template_id[
 	return rc ? small_fail(s, rc) : 0;
 }
 
-/* The commands as one would type them into a QMP shell: kept beside the trial, and shown in reports. */
+/* The commands as one would type them into a QMP shell: kept beside the trial, and shown in
+ * reports. */
 static void plug_artefact(struct small *s, const struct disk_plan *p)
 {
 	char *path = xasprintf("%s/plug.txt", s->site.folder);
@@ -129,8 +132,8 @@ static void plug_artefact(struct small *s, const struct disk_plan *p)
 	for (i = 0; f && i < p->nspecs; i++) {
 		char *text = json_dumps(p->specs[i].args, JSON_COMPACT);
 
-		fprintf(f, "{\"execute\":\"%s\",\"arguments\":%s}\n", qspec_command(p->specs[i].kind),
-			text ? text : "{}");
+		fprintf(f, "{\"execute\":\"%s\",\"arguments\":%s}\n",
+			qspec_command(p->specs[i].kind), text ? text : "{}");
 		free(text);
 	}
 	if (f)
@@ -146,23 +149,17 @@ static int small_disk(struct small *s, bool set_scheduler, json_t **facts, struc
 	if (set_scheduler)
 		json_object_set_new(q, "scheduler", json_string(s->scheduler));
 	rc = vm_ask(&s->vm, WIRE_DISK, q, DISK_MS + 5000, facts, e);
+	if (!rc) {
+		rc = agent_decode_disk(*facts, s->plan->serial, e);
+		if (rc) {
+			s->vm.cause = CAUSE_AGENT;
+			json_decref(*facts);
+			*facts = NULL;
+		}
+	}
 	if (rc)
 		err_prefix(e, "disk %s", s->plan->serial);
 	return rc;
-}
-
-/* The guest's word for the device path goes into a job file: accept nothing but a plain /dev name. */
-static int small_target(struct small *s, const json_t *facts, struct err *e)
-{
-	const char *path = json_string_value(json_object_get(facts, "path"));
-
-	if (!path || strncmp(path, "/dev/", 5) || strlen(path) >= sizeof(s->site.target) ||
-	    path[5 + strspn(path + 5, "abcdefghijklmnopqrstuvwxyz0123456789")]) {
-		s->vm.cause = CAUSE_AGENT;
-		return err_set(e, -EPROTO, "the agent names no usable path for the disk");
-	}
-	snprintf(s->site.target, sizeof(s->site.target), "%s", path);
-	return 0;
 }
 
 static int small_plug(struct site *site, const struct disk_plan *p, struct err *e)
@@ -176,14 +173,16 @@ static int small_plug(struct site *site, const struct disk_plan *p, struct err *
 	s->plan = p;
 	plug_artefact(s, p);
 	for (i = 0; i < p->nspecs && !rc; i++)
-		rc = vm_qmp(&s->vm, qspec_command(p->specs[i].kind), json_incref(p->specs[i].args), NULL,
-			    PLUG_MS, e);
+		rc = vm_qmp(&s->vm, qspec_command(p->specs[i].kind), json_incref(p->specs[i].args),
+			    NULL, PLUG_MS, e);
 	t0 = clock_mono_ns();
 	if (!rc)
 		rc = small_disk(s, true, &facts, e);
 	site->visible_ns = clock_mono_ns() - t0;
+	/* the decoder has made sure that it is /dev/ and a plain name: it goes into a job file */
 	if (!rc)
-		rc = small_target(s, facts, e);
+		snprintf(site->target, sizeof(site->target), "%s",
+			 json_string_value(json_object_get(facts, "path")));
 	json_decref(facts);
 	return rc ? small_fail(s, rc) : 0;
 }
@@ -196,8 +195,11 @@ static int small_ask(struct site *site, json_t **evidence, struct err *e)
 	int rc = 0;
 
 	*evidence = NULL;
-	if (!s->facts)
+	if (!s->facts) {
 		rc = vm_ask(&s->vm, WIRE_FACTS, json_object(), FACTS_MS, &s->facts, e);
+		if (!rc && (rc = agent_decode_facts(s->facts, e)))
+			s->vm.cause = CAUSE_AGENT;
+	}
 	if (!rc)
 		rc = small_disk(s, false, &disk, e);
 	if (!rc)
@@ -207,8 +209,8 @@ static int small_ask(struct site *site, json_t **evidence, struct err *e)
 		rc = qmp ? 0 : -ECONNRESET;
 	}
 	if (!rc)
-		*evidence = json_pack("{s:{s:O, s:O}, s:o, s:o}", "guest", "facts", s->facts, "disk", disk,
-				      "qmp", qmp, "host",
+		*evidence = json_pack("{s:{s:O, s:O}, s:o, s:o}", "guest", "facts", s->facts,
+				      "disk", disk, "qmp", qmp, "host",
 				      evidence_host(&s->vm, &threads, s->plan->image));
 	json_decref(disk);
 	return rc ? small_fail(s, rc) : 0;
@@ -223,10 +225,11 @@ static size_t small_agreed(struct site *site, const struct cell *c, const json_t
 }
 
 /*
- * CPU spent and I/Os done between the first observation after the ramp and the last but one in which the
- * disk still moved: what lies outside is fio starting and ending.
+ * CPU spent and I/Os done between the first observation after the ramp and the last but one in
+ * which the disk still moved: what lies outside is fio starting and ending.
  */
-static void job_window(const struct job_sample *x, size_t n, uint64_t ramp_ns, struct job_result *out)
+static void job_window(const struct job_sample *x, size_t n, uint64_t ramp_ns,
+		       struct job_result *out)
 {
 	size_t first = 0, last, begin;
 
@@ -243,18 +246,20 @@ static void job_window(const struct job_sample *x, size_t n, uint64_t ramp_ns, s
 	out->cpu_ios = x[last].ios - x[begin].ios;
 	out->cpu_vcpu_ns = x[last].cpu.vcpu - x[begin].cpu.vcpu;
 	out->cpu_iothread_ns = x[last].cpu.iothread - x[begin].cpu.iothread;
-	out->cpu_rest_ns = x[last].cpu.rest > x[begin].cpu.rest ? x[last].cpu.rest - x[begin].cpu.rest : 0;
+	out->cpu_rest_ns =
+		x[last].cpu.rest > x[begin].cpu.rest ? x[last].cpu.rest - x[begin].cpu.rest : 0;
 }
 
-/* Asks the agent to end the job and waits a little for its last word, so that the guest can be used on. */
+/* Asks the agent to end the job and waits a little for its last word, so that the guest can be used
+ * on. */
 static void job_cancel(struct small *s, uint16_t seq)
 {
 	vm_ask(&s->vm, WIRE_CANCEL, json_pack("{s:i}", "seq", seq), 3000, NULL, NULL);
 }
 
 static int small_work(struct site *site, const struct job *j,
-		      void (*progress)(const struct job_progress *, void *), void *arg, struct job_result *out,
-		      struct err *e)
+		      void (*progress)(const struct job_progress *, void *), void *arg,
+		      struct job_result *out, struct err *e)
 {
 	enum { MAX_SAMPLES = 65536 };
 	struct small *s = small_of(site);
@@ -268,7 +273,7 @@ static int small_work(struct site *site, const struct job *j,
 	uint16_t seq;
 	int rc;
 
-	*out = (struct job_result){ 0 };
+	*out = (struct job_result){0};
 	rc = vm_threads(&s->vm, &threads, e);
 	if (!rc) {
 		s->vm.cause = CAUSE_AGENT;
@@ -305,10 +310,11 @@ static int small_work(struct site *site, const struct job *j,
 			rc = agent_decode_result(msg.body, out, e);
 			done = true;
 		} else if (msg.type == WIRE_ERROR) {
-			const char *why = json_string_value(json_object_get(msg.body, "error"));
+			char why[512];
 
 			s->vm.cause = CAUSE_AGENT;
-			rc = err_set(e, -EREMOTEIO, "the guest's agent says: %s", why ? why : "(no reason)");
+			rc = err_set(e, -EREMOTEIO, "the guest's agent says: %s",
+				     agent_decode_error(msg.body, why, sizeof(why)));
 		}
 		agent_msg_free(&msg);
 	}
@@ -350,17 +356,17 @@ static void small_destroy(struct site *site)
 }
 
 static const struct site_ops small_ops = {
-	.name	   = "small guest",
-	.fresh	   = true,
-	.prepare   = small_prepare,
-	.open	   = small_open,
-	.plug	   = small_plug,
-	.ask	   = small_ask,
-	.agreed	   = small_agreed,
-	.work	   = small_work,
-	.close	   = small_close,
+	.name = "small guest",
+	.fresh = true,
+	.prepare = small_prepare,
+	.open = small_open,
+	.plug = small_plug,
+	.ask = small_ask,
+	.agreed = small_agreed,
+	.work = small_work,
+	.close = small_close,
 	.end_block = small_end_block,
-	.destroy   = small_destroy,
+	.destroy = small_destroy,
 };
 
 struct site *site_small_new(const struct small_opts *o)

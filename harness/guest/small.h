@@ -11,10 +11,13 @@ struct small_opts {
 	struct vm_env env;
 	const char *templates; /* folder for the states */
 	int boot_ms;	       /* limit of a boot */
-	/* Resolves a cell's machine (accelerator, kernel, initramfs); kernel: the version it must report. */
-	int (*machine)(void *arg, const struct cell *c, struct machine *out, const char **kernel, struct err *e);
+	/* Resolves a cell's machine (accelerator, kernel, initramfs); kernel: the version it must
+	 * report. */
+	int (*machine)(void *arg, const struct cell *c, struct machine *out, const char **kernel,
+		       struct err *e);
 	void *arg;
-	/* told after each template: boot and save time and size, for the run's record; may be NULL */
+	/* told after each template: boot and save time and size, for the run's record; may be NULL
+	 */
 	void (*made)(void *arg, const char *id, uint64_t boot_ns, uint64_t save_ns, uint64_t bytes);
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Saving and restoring go through file descriptors: `exec:` dies under the sandbox, `file:` needs QEMU 8.2. */
+/* Saving and restoring go through file descriptors: `exec:` dies under the sandbox, `file:` needs
+ * QEMU 8.2. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sha2.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "base/term.h"
+#include "guest/agent_decode.h"
 #include "guest/template.h"
 
 #define MS 1000000ull
@@ -27,7 +29,8 @@ void machine_hash(const struct machine *m, char out[17])
 	free(key);
 }
 
-/* After a restore the guest's clock is the template's and its entropy pool everybody's: the first message mends both. */
+/* After a restore the guest's clock is the template's and its entropy pool everybody's: the first
+ * message mends both. */
 static int vm_hello(struct vm *v, struct err *e)
 {
 	unsigned char seed[32];
@@ -40,8 +43,8 @@ static int vm_hello(struct vm *v, struct err *e)
 	for (i = 0; i < sizeof(seed); i++)
 		snprintf(hex + 2 * i, 3, "%02x", seed[i]);
 	rc = vm_ask(v, WIRE_HELLO,
-		    json_pack("{s:I, s:s}", "time_ns", (json_int_t)clock_real_ns(), "entropy", hex), HELLO_MS,
-		    NULL, e);
+		    json_pack("{s:I, s:s}", "time_ns", (json_int_t)clock_real_ns(), "entropy", hex),
+		    HELLO_MS, NULL, e);
 	return rc ? err_prefix(e, "hello to the guest's agent") : 0;
 }
 
@@ -58,9 +61,14 @@ static int vm_ready(struct vm *v, int boot_ms, struct err *e)
 		if (rc)
 			break;
 		ready = msg.type == WIRE_READY;
+		if (ready) {
+			rc = agent_decode_version(msg.body, e);
+			if (rc)
+				v->cause = CAUSE_AGENT;
+		}
 		agent_msg_free(&msg);
 		if (ready)
-			return 0;
+			return rc;
 	}
 	if (rc == -ETIMEDOUT) {
 		char *tail;
@@ -75,8 +83,8 @@ static int vm_ready(struct vm *v, int boot_ms, struct err *e)
 	return rc;
 }
 
-int vm_boot(struct vm *v, const struct vm_env *env, const struct machine *m, const char *folder, int boot_ms,
-	    struct err *e)
+int vm_boot(struct vm *v, const struct vm_env *env, const struct machine *m, const char *folder,
+	    int boot_ms, struct err *e)
 {
 	int rc = vm_start(v, env, m, -1, folder, e);
 
@@ -98,9 +106,11 @@ static int vm_save(struct vm *v, int fd, struct err *e)
 	/* the default of 128 MiB/s would make the save the slowest part of a block */
 	if (!rc)
 		rc = vm_qmp(v, "migrate-set-parameters",
-			    json_pack("{s:I}", "max-bandwidth", (json_int_t)(1ll << 40)), NULL, 10000, e);
+			    json_pack("{s:I}", "max-bandwidth", (json_int_t)(1ll << 40)), NULL,
+			    10000, e);
 	if (!rc)
-		rc = qmp_call(&v->qmp, "getfd", json_pack("{s:s}", "fdname", "state"), fd, deadline, NULL, e);
+		rc = qmp_call(&v->qmp, "getfd", json_pack("{s:s}", "fdname", "state"), fd, deadline,
+			      NULL, e);
 	if (!rc)
 		rc = vm_qmp(v, "migrate", json_pack("{s:s}", "uri", "fd:state"), NULL, 10000, e);
 	while (!rc) {
@@ -125,7 +135,8 @@ static int vm_save(struct vm *v, int fd, struct err *e)
 		json_decref(r);
 		if (!rc && clock_mono_ns() > deadline) {
 			v->cause = CAUSE_TIMEOUT;
-			rc = err_set(e, -ETIMEDOUT, "saving the template took more than %d s", SAVE_MS / 1000);
+			rc = err_set(e, -ETIMEDOUT, "saving the template took more than %d s",
+				     SAVE_MS / 1000);
 		}
 		if (!rc)
 			rc = vm_idle(v, 5, e);
@@ -133,17 +144,17 @@ static int vm_save(struct vm *v, int fd, struct err *e)
 	return rc;
 }
 
-int template_make(const struct vm_env *env, const struct machine *m, unsigned block, const char *folder,
-		  int boot_ms, struct template *out, struct err *e)
+int template_make(const struct vm_env *env, const struct machine *m, unsigned block,
+		  const char *folder, int boot_ms, struct template *out, struct err *e)
 {
 	uint64_t t0 = clock_mono_ns(), t1;
-	struct err why = { 0 };
+	struct err why = {0};
 	unsigned nonce = 0;
 	struct stat st;
 	struct vm v;
 	int fd = -1, rc;
 
-	*out = (struct template){ 0 };
+	*out = (struct template){0};
 	if (getrandom(&nonce, sizeof(nonce), 0) < 0)
 		nonce = (unsigned)t0;
 	machine_hash(m, out->machine);
@@ -190,10 +201,11 @@ void template_drop(struct template *t)
 		unlink(t->path);
 	free(t->path);
 	free(t->why);
-	*t = (struct template){ 0 };
+	*t = (struct template){0};
 }
 
-/* `cont` sent while the state is still coming in is lost, and the guest stays paused for ever: wait first. */
+/* `cont` sent while the state is still coming in is lost, and the guest stays paused for ever: wait
+ * first. */
 static int vm_resume(struct vm *v, struct err *e)
 {
 	uint64_t deadline = clock_mono_ns() + RESTORE_MS * MS;
@@ -226,12 +238,13 @@ static int vm_resume(struct vm *v, struct err *e)
 	}
 }
 
-int template_restore(struct vm *v, const struct vm_env *env, const struct machine *m, const struct template *t,
-		     const char *folder, struct err *e)
+int template_restore(struct vm *v, const struct vm_env *env, const struct machine *m,
+		     const struct template *t, const char *folder, struct err *e)
 {
 	int fd, rc;
 
-	*v = (struct vm){ .env = env, .child = { .pidfd = -1 }, .qmp = { .fd = -1 }, .cause = CAUSE_PLAN };
+	*v = (struct vm){
+		.env = env, .child = {.pidfd = -1}, .qmp = {.fd = -1}, .cause = CAUSE_PLAN};
 	fd = open(t->path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(e, -errno, "%s: %s", t->path, strerror(errno));

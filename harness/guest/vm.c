@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Starting, driving and ending one QEMU. All its sockets are anonymous pairs: nothing to find, steal or leave behind. */
+/* Starting, driving and ending one QEMU. All its sockets are anonymous pairs: nothing to find,
+ * steal or leave behind. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "base/term.h"
+#include "guest/agent_decode.h"
 #include "guest/vm.h"
 
 #define QMP_START_MS 30000 /* until QEMU greets: a loaded host may need long to page it in */
@@ -30,13 +32,15 @@ static int vm_gone(struct vm *v, struct err *e)
 	v->cause = CAUSE_QEMU;
 	tail = sink_tail(&v->log, 600);
 	err_set(e, -ECONNRESET, "QEMU ended by itself (%s)%s%s",
-		ended ? child_status_text(status, buf, sizeof(buf)) : "it closed its control socket",
+		ended ? child_status_text(status, buf, sizeof(buf))
+		      : "it closed its control socket",
 		*tail ? ": " : "", tail);
 	free(tail);
 	return -ECONNRESET;
 }
 
-/* A guest that powers itself off, resets or panics also makes QEMU end (-no-reboot): the event says which. */
+/* A guest that powers itself off, resets or panics also makes QEMU end (-no-reboot): the event says
+ * which. */
 static int vm_events(struct vm *v, struct err *e)
 {
 	json_t *ev;
@@ -53,17 +57,20 @@ static int vm_events(struct vm *v, struct err *e)
 			sink_drain(&v->console);
 			tail = sink_tail(&v->console, 600);
 			v->cause = CAUSE_GUEST;
-			rc = err_set(e, -ECONNRESET, "the guest went down (%s)%s%s", why ? why : "?",
-				     *tail ? "; its console ends: " : "", tail);
+			rc = err_set(e, -ECONNRESET, "the guest went down (%s)%s%s",
+				     why ? why : "?", *tail ? "; its console ends: " : "", tail);
 			free(tail);
 		} else if (!strcmp(name, "BLOCK_IO_ERROR") &&
-			   strcmp(json_string_value(json_object_get(data, "action")) ?: "", "ignore")) {
+			   strcmp(json_string_value(json_object_get(data, "action")) ?: "",
+				  "ignore")) {
 			bool full = json_is_true(json_object_get(data, "nospace"));
 			const char *why = json_string_value(json_object_get(data, "reason"));
 
 			v->cause = full ? CAUSE_DISK_FULL : CAUSE_QEMU;
 			rc = err_set(e, full ? -ENOSPC : -EIO, "I/O error on the image: %s",
-				     why ? why : full ? "no space left" : "unknown");
+				     why    ? why
+				     : full ? "no space left"
+					    : "unknown");
 		}
 		json_decref(ev);
 	}
@@ -93,7 +100,7 @@ static void vm_artefact(const char *folder, const char *name, char *const *argv)
 static int vm_spawn(struct vm *v, const struct machine *m, int incoming_fd, const char *folder,
 		    int ours[4], struct err *e)
 {
-	int theirs[4] = { -1, -1, -1, -1 }, i, rc = 0;
+	int theirs[4] = {-1, -1, -1, -1}, i, rc = 0;
 	char **argv;
 
 	for (i = 0; i < 4 && !rc; i++) {
@@ -106,11 +113,15 @@ static int vm_spawn(struct vm *v, const struct machine *m, int incoming_fd, cons
 		}
 	}
 	if (!rc) {
-		struct machine_fds fds = { theirs[0], theirs[1], theirs[2], incoming_fd };
-		int keep[4] = { theirs[0], theirs[1], theirs[2], incoming_fd };
-		struct child_opts o = { .in = -1, .out = theirs[3], .err = theirs[3], .keep = keep,
-					.nkeep = incoming_fd >= 0 ? 4 : 3, .user = v->env->user,
-					.own_group = true };
+		struct machine_fds fds = {theirs[0], theirs[1], theirs[2], incoming_fd};
+		int keep[4] = {theirs[0], theirs[1], theirs[2], incoming_fd};
+		struct child_opts o = {.in = -1,
+				       .out = theirs[3],
+				       .err = theirs[3],
+				       .keep = keep,
+				       .nkeep = incoming_fd >= 0 ? 4 : 3,
+				       .user = v->env->user,
+				       .own_group = true};
 
 		argv = machine_argv(m, &fds, false);
 		o.argv = (const char *const *)argv;
@@ -128,12 +139,15 @@ static int vm_spawn(struct vm *v, const struct machine *m, int incoming_fd, cons
 int vm_start(struct vm *v, const struct vm_env *env, const struct machine *m, int incoming_fd,
 	     const char *folder, struct err *e)
 {
-	int ours[4] = { -1, -1, -1, -1 }, i, rc;
+	int ours[4] = {-1, -1, -1, -1}, i, rc;
 	char *console = folder ? xasprintf("%s/console.log", folder) : NULL;
 	char *log = folder ? xasprintf("%s/qemu.log", folder) : NULL;
 
-	*v = (struct vm){ .env = env, .child = { .pidfd = -1 }, .qmp = { .fd = -1 },
-			  .console = { .fd = -1, .file = -1 }, .log = { .fd = -1, .file = -1 } };
+	*v = (struct vm){.env = env,
+			 .child = {.pidfd = -1},
+			 .qmp = {.fd = -1},
+			 .console = {.fd = -1, .file = -1},
+			 .log = {.fd = -1, .file = -1}};
 	v->cause = CAUSE_QEMU;
 	rc = vm_spawn(v, m, incoming_fd, folder, ours, e);
 	if (rc) {
@@ -166,13 +180,14 @@ out:
 
 int vm_qmp(struct vm *v, const char *cmd, json_t *args, json_t **ret, int timeout_ms, struct err *e)
 {
-	int rc = qmp_call(&v->qmp, cmd, args, -1, clock_mono_ns() + (uint64_t)timeout_ms * MS, ret, e);
+	int rc = qmp_call(&v->qmp, cmd, args, -1, clock_mono_ns() + (uint64_t)timeout_ms * MS, ret,
+			  e);
 
 	if (!rc)
 		return 0;
 	v->cause = rc == -ETIMEDOUT ? CAUSE_TIMEOUT : CAUSE_QEMU;
 	if (rc == -ECONNRESET) {
-		struct err why = { 0 };
+		struct err why = {0};
 
 		if (vm_events(v, &why))
 			return err_set(e, rc, "%s", why.text);
@@ -188,9 +203,12 @@ int vm_qmp(struct vm *v, const char *cmd, json_t *args, json_t **ret, int timeou
 static int vm_poll(struct vm *v, int timeout_ms, struct err *e)
 {
 	struct pollfd p[6] = {
-		{ .fd = agent_fd(v->agent), .events = POLLIN }, { .fd = v->qmp.fd, .events = POLLIN },
-		{ .fd = v->console.fd, .events = POLLIN },	{ .fd = v->log.fd, .events = POLLIN },
-		{ .fd = v->child.pidfd, .events = POLLIN },	{ .fd = v->env->stop_fd, .events = POLLIN },
+		{.fd = agent_fd(v->agent), .events = POLLIN},
+		{.fd = v->qmp.fd, .events = POLLIN},
+		{.fd = v->console.fd, .events = POLLIN},
+		{.fd = v->log.fd, .events = POLLIN},
+		{.fd = v->child.pidfd, .events = POLLIN},
+		{.fd = v->env->stop_fd, .events = POLLIN},
 	};
 	int rc;
 
@@ -205,7 +223,7 @@ static int vm_poll(struct vm *v, int timeout_ms, struct err *e)
 	if (p[3].revents)
 		sink_drain(&v->log);
 	if (p[1].revents) {
-		struct err lost = { 0 };
+		struct err lost = {0};
 		int in = qmp_input(&v->qmp, &lost);
 
 		rc = vm_events(v, e);
@@ -280,7 +298,8 @@ int vm_idle(struct vm *v, int ms, struct err *e)
 	}
 }
 
-int vm_ask(struct vm *v, enum wire_type type, json_t *payload, int timeout_ms, json_t **body, struct err *e)
+int vm_ask(struct vm *v, enum wire_type type, json_t *payload, int timeout_ms, json_t **body,
+	   struct err *e)
 {
 	uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * MS;
 	struct agent_msg msg;
@@ -298,10 +317,11 @@ int vm_ask(struct vm *v, enum wire_type type, json_t *payload, int timeout_ms, j
 		if (rc)
 			return rc;
 		if (msg.seq == seq && msg.type == WIRE_ERROR) {
-			const char *why = json_string_value(json_object_get(msg.body, "error"));
+			char why[512];
 
 			v->cause = CAUSE_AGENT;
-			rc = err_set(e, -EREMOTEIO, "the guest's agent says: %s", why ? why : "(no reason)");
+			rc = err_set(e, -EREMOTEIO, "the guest's agent says: %s",
+				     agent_decode_error(msg.body, why, sizeof(why)));
 			agent_msg_free(&msg);
 			return rc;
 		}
@@ -322,7 +342,8 @@ void vm_end(struct vm *v, bool clean)
 	if (v->child.pid && clean &&
 	    !qmp_call(&v->qmp, "quit", NULL, -1, clock_mono_ns() + 5000 * MS, NULL, NULL))
 		child_wait(&v->child, 10000, NULL);
-	/* SIGTERM makes a stuck QEMU wait for I/O that never ends: there is nothing in it to save */
+	/* SIGTERM makes a stuck QEMU wait for I/O that never ends: there is nothing in it to save
+	 */
 	child_end(&v->child, 0, NULL);
 	if (pid && v->env && v->env->journal)
 		journal_done_pid(v->env->journal, pid);
@@ -339,10 +360,11 @@ int vm_threads(struct vm *v, struct vm_threads *out, struct err *e)
 	size_t i;
 	int rc = vm_qmp(v, "query-cpus-fast", NULL, &r, 5000, e);
 
-	*out = (struct vm_threads){ 0 };
+	*out = (struct vm_threads){0};
 	if (rc)
 		return rc;
-	json_array_foreach (r, i, row) {
+	json_array_foreach(r, i, row)
+	{
 		if (out->nvcpu < sizeof(out->vcpu) / sizeof(*out->vcpu))
 			out->vcpu[out->nvcpu++] =
 				(int)json_integer_value(json_object_get(row, "thread-id"));
@@ -351,7 +373,8 @@ int vm_threads(struct vm *v, struct vm_threads *out, struct err *e)
 	rc = vm_qmp(v, "query-iothreads", NULL, &r, 5000, e);
 	if (rc)
 		return rc;
-	json_array_foreach (r, i, row) {
+	json_array_foreach(r, i, row)
+	{
 		if (out->niothread < sizeof(out->iothread) / sizeof(*out->iothread))
 			out->iothread[out->niothread++] =
 				(int)json_integer_value(json_object_get(row, "thread-id"));
@@ -376,7 +399,7 @@ void vm_cpu(const struct vm *v, const struct vm_threads *t, struct vm_cpu *out)
 	uint64_t all = 0;
 	size_t i;
 
-	*out = (struct vm_cpu){ 0 };
+	*out = (struct vm_cpu){0};
 	for (i = 0; i < t->nvcpu; i++)
 		out->vcpu += thread_ns(v->child.pid, t->vcpu[i]);
 	for (i = 0; i < t->niothread; i++)

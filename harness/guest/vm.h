@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A running QEMU with the small guest in it: its process, control socket, agent channel and logs as one thing. */
+/* A running QEMU with the small guest in it: its process, control socket, agent channel and logs as
+ * one thing. */
 #ifndef VB_GUEST_VM_H
 #define VB_GUEST_VM_H
 
@@ -18,7 +19,8 @@ struct vm_env {
 	const struct child_user *user; /* NULL: ours */
 	struct journal *journal;       /* NULL: none kept */
 	int stop_fd;		       /* readable when the user wants to stop; -1: none */
-	/* called about four times a second while waiting; nonzero ends the wait with that code and *cause */
+	/* called about four times a second while waiting; nonzero ends the wait with that code and
+	 * *cause */
 	int (*tick)(void *arg, enum cause *cause, struct err *e);
 	void *tick_arg;
 };
@@ -33,23 +35,28 @@ struct vm {
 };
 
 /*
- * Starts QEMU. incoming_fd >= 0 restores from it (not closed here). folder receives qemu.txt, console.log,
- * qemu.log. Returns when QMP is in command mode. On failure nothing runs and v->cause says why.
+ * Starts QEMU. incoming_fd >= 0 restores from it (not closed here). folder receives qemu.txt,
+ * console.log, qemu.log. Returns when QMP is in command mode. On failure nothing runs and v->cause
+ * says why.
  */
 int vm_start(struct vm *v, const struct vm_env *env, const struct machine *m, int incoming_fd,
 	     const char *folder, struct err *e);
 
 /* One QMP call with a deadline of timeout_ms; see qmp_call. Sets cause. */
-int vm_qmp(struct vm *v, const char *cmd, json_t *args, json_t **ret, int timeout_ms, struct err *e);
+int vm_qmp(struct vm *v, const char *cmd, json_t *args, json_t **ret, int timeout_ms,
+	   struct err *e);
 
 /*
- * Waits for the next message of the agent: 0 and *msg (caller: agent_msg_free), or negative with cause
- * set: QEMU ended, the guest shut down or panicked, an I/O error, the deadline (CLOCK_MONOTONIC ns), a stop.
+ * Waits for the next message of the agent: 0 and *msg (caller: agent_msg_free), or negative with
+ * cause set: QEMU ended, the guest shut down or panicked, an I/O error, the deadline
+ * (CLOCK_MONOTONIC ns), a stop.
  */
 int vm_next(struct vm *v, uint64_t deadline, struct agent_msg *msg, struct err *e);
 
-/* Sends a request and waits for its answer; messages to other requests are dropped. payload is stolen. */
-int vm_ask(struct vm *v, enum wire_type type, json_t *payload, int timeout_ms, json_t **body, struct err *e);
+/* Sends a request and waits for its answer; messages to other requests are dropped. payload is
+ * stolen. */
+int vm_ask(struct vm *v, enum wire_type type, json_t *payload, int timeout_ms, json_t **body,
+	   struct err *e);
 
 /* Waits while driving sinks and events, for at most ms. 0, or as vm_next. */
 int vm_idle(struct vm *v, int ms, struct err *e);
@@ -57,7 +64,8 @@ int vm_idle(struct vm *v, int ms, struct err *e);
 /* clean: QMP quit (images closed properly), then by force. Never fails to end it. */
 void vm_end(struct vm *v, bool clean);
 
-/* CPU time of the process by thread class, in ns since it started. Threads that have ended count as rest. */
+/* CPU time of the process by thread class, in ns since it started. Threads that have ended count as
+ * rest. */
 struct vm_cpu {
 	uint64_t vcpu, iothread, rest;
 };

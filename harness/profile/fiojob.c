@@ -101,6 +101,17 @@ char *workload_fio_job(const struct workload *w, const struct cell *c, const cha
 	return text;
 }
 
+bool workload_fills(const struct workload *w, const struct cell *c)
+{
+	const char *how = workload_get(w, K_WPRECONDITION), *backend = cell_get(c, K_BACKEND);
+
+	if (backend && !strcmp(backend, "null"))
+		return false;
+	if (!how || !strcmp(how, "disk"))
+		how = cell_get(c, K_PRECONDITION);
+	return how && !strcmp(how, "fill");
+}
+
 char *precondition_fio_job(const struct cell *c, const char *target, uint64_t randseed)
 {
 	char *text = NULL;

@@ -246,6 +246,9 @@ const struct key_row profile_keys[K_COUNT] = {
 	[K_IOENGINE] = { .id = K_IOENGINE, .section = SEC_WORKLOAD, .name = "ioengine", .type = KT_ENUM,
 		.values = "io_uring,libaio,sync,psync,pvsync,pvsync2", .def = "io_uring",
 		.help = "how fio submits in the guest" },
+	[K_WPRECONDITION] = { .id = K_WPRECONDITION, .section = SEC_WORKLOAD, .name = "precondition", .type = KT_ENUM,
+		.values = "disk,none,fill", .def = "disk",
+		.help = "overrides disk.precondition: reads want fill, the first write wants none" },
 
 	[K_BLOCKS] = { .id = K_BLOCKS, .section = SEC_RUN, .name = "blocks", .type = KT_INT, .min = 1, .max = 10000, .def = "6",
 		.help = "how often each cell is measured, each time in a fresh guest" },

@@ -71,6 +71,7 @@ enum key_id {
 	K_DIRECT,
 	K_VERIFY,
 	K_IOENGINE,
+	K_WPRECONDITION,
 	/* [run] */
 	K_BLOCKS,
 	K_SEED,
@@ -217,6 +218,10 @@ const char *key_value_text(const struct key_row *row, const char *canonical, cha
  */
 char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
 		       uint64_t randseed);
+
+/* Whether a trial of this workload on this cell begins with filling the disk: the workload's word,
+ * else the disk's. */
+bool workload_fills(const struct workload *w, const struct cell *c);
 
 /* The job that fills the whole target once (precondition = fill). */
 char *precondition_fio_job(const struct cell *c, const char *target, uint64_t randseed);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* All that a run holds while it goes on: folders, rights, machines, store, site, policy. Private to run/. */
+/* All that a run holds while it goes on: folders, rights, machines, store, site, policy. Private to
+ * run/. */
 #ifndef VB_RUN_CONTEXT_H
 #define VB_RUN_CONTEXT_H
 
@@ -38,8 +39,8 @@ struct run {
 	unsigned blocks;
 	bool strict;
 
-	char *data;    /* data folder */
-	char *folder;  /* of this run */
+	char *data;	  /* data folder */
+	char *folder;	  /* of this run */
 	char *images_sub; /* name of this run's folder within each image folder */
 	struct child_user user;
 	struct journal *journal;
@@ -72,13 +73,16 @@ struct run {
 
 /* Looks everything up that the profile names: rights, QEMUs, kernels, folders. Writes nothing. */
 int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, struct err *e);
-/* Makes what the guests need: kernel and initramfs in the data folder, image folders (journalled). */
+/* Makes what the guests need: kernel and initramfs in the data folder, image folders (journalled).
+ */
 int run_prepare(struct run *r, struct err *e);
 int run_prepare_kernels(struct run *r, struct err *e);
 void run_teardown(struct run *r);
 
-/* A cell's machine, accelerator resolved. For --dry-run "auto" that was not probed is shown as kvm. */
-int run_machine(void *run, const struct cell *c, struct machine *out, const char **kernel, struct err *e);
+/* A cell's machine, accelerator resolved. For --dry-run "auto" that was not probed is shown as kvm.
+ */
+int run_machine(void *run, const struct cell *c, struct machine *out, const char **kernel,
+		struct err *e);
 
 /* Folder for a cell's image; NULL for a back end without one. */
 const char *run_image_dir(const struct run *r, const struct cell *c);
@@ -91,26 +95,28 @@ int run_probe_cell(struct run *r, const struct cell *c, struct accel_answer *out
 /* Resolves the accelerators of all cells, loudly. */
 int run_accels(struct run *r, struct err *e);
 
-/* The text that must be the same when a run is resumed: QEMU, kernel, accelerators. Caller frees. */
+/* The text that must be the same when a run is resumed: QEMU, kernel, accelerators. Caller frees.
+ */
 char *run_fingerprint(struct run *r);
 
 /* What the run will cost. */
 struct run_cost {
-	uint64_t ns;		/* time */
-	uint64_t ns_per_trial;  /* mean */
-	uint64_t image_bytes;	/* written by creating and filling images, all trials */
-	uint64_t image_peak;	/* largest image */
-	uint64_t template_bytes; /* states of one block, at most */
-	uint64_t memory;	/* of the largest guest */
+	uint64_t ns;		    /* time */
+	uint64_t ns_per_trial;	    /* mean */
+	uint64_t image_bytes;	    /* written by creating and filling images, all trials */
+	uint64_t image_peak;	    /* largest image */
+	uint64_t template_bytes;    /* states of one block, at most */
+	uint64_t memory;	    /* of the largest guest */
 	unsigned trials, templates; /* templates: per block */
-	uint64_t write_ns;	/* time spent in workloads that write */
+	uint64_t write_ns;	    /* time spent in workloads that write */
 };
 /* Resolves run.seed, and run.blocks or --for, into r; fills the cost. */
 int run_seed_and_blocks(struct run *r, struct run_cost *out, struct err *e);
 int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e);
 void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out);
 
-/* One trial from plan to samples; never fails as a function: what went wrong is in *t. -EINTR when stopped, -ENOSPC when room is gone. */
+/* One trial from plan to samples; never fails as a function: what went wrong is in *t. -EINTR when
+ * stopped, -ENOSPC when room is gone. */
 int run_trial(struct run *r, const struct order *o, struct store_trial *t, struct err *e);
 void run_trial_free(struct store_trial *t);
 

@@ -10,11 +10,13 @@
 #include "run/context.h"
 
 /*
- * Until this host has a history: what a trial takes beside its job, and a template to boot and save. Measured under TCG
- * on two cores; a KVM host is faster, so a budget is kept rather than broken.
+ * Until this host has a history: what a trial takes beside its job, and a template to boot and
+ * save. Measured under TCG on two cores; a KVM host is faster, so a budget is kept rather than
+ * broken.
  */
 #define TRIAL_OVERHEAD_NS 900000000ull
 #define TEMPLATE_NS 4000000000ull
+#define FILL_START_NS 400000000ull /* fio's own start and end */
 #define FILL_BYTES_PER_S (200ull << 20)
 
 static bool writes(const struct workload *w)
@@ -24,6 +26,7 @@ static bool writes(const struct workload *w)
 	return rw && (strstr(rw, "write") || strstr(rw, "rw") || strstr(rw, "trim"));
 }
 
+/* qemu-img writes every byte. */
 static bool full(const struct cell *c)
 {
 	const char *mode = cell_get(c, K_MODE);
@@ -31,18 +34,11 @@ static bool full(const struct cell *c)
 	return mode && !strcmp(mode, "full");
 }
 
-static bool filled(const struct cell *c)
-{
-	const char *how = cell_get(c, K_PRECONDITION);
-
-	return how && !strcmp(how, "fill");
-}
-
 /* Different machines among the cells: each needs a template a block. */
 static unsigned count_templates(struct run *r, uint64_t *bytes, uint64_t *memory)
 {
 	size_t n = r->profile->ncells, i, k, found = 0;
-	char (*seen)[17] = xcalloc(n + 1, sizeof(*seen));
+	char(*seen)[17] = xcalloc(n + 1, sizeof(*seen));
 
 	*bytes = *memory = 0;
 	for (i = 0; i < n; i++) {
@@ -71,11 +67,12 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 {
 	const struct profile *p = r->profile;
 	uint64_t job_ns = 0, per_block = 0, image = 0, fill_ns = 0;
-	size_t i;
+	size_t i, k;
 
-	*out = (struct run_cost){ 0 };
+	*out = (struct run_cost){0};
 	for (i = 0; i < p->nworkloads; i++) {
-		uint64_t ns = workload_u64(&p->workloads[i], K_RUNTIME) + workload_u64(&p->workloads[i], K_RAMP);
+		uint64_t ns = workload_u64(&p->workloads[i], K_RUNTIME) +
+			      workload_u64(&p->workloads[i], K_RAMP);
 
 		job_ns += ns;
 		if (writes(&p->workloads[i]))
@@ -91,21 +88,23 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 		/* the last trial's image is still being removed while the next one is made */
 		if (plan.image && 2 * plan.peak_bytes > out->image_peak)
 			out->image_peak = 2 * plan.peak_bytes;
-		if (full(c))
+		for (k = 0; k < p->nworkloads; k++) {
+			if (full(c))
+				image += plan.size;
+			if (!workload_fills(&p->workloads[k], c))
+				continue;
 			image += plan.size;
-		if (filled(c)) {
-			image += plan.size;
-			fill_ns += plan.size * 1000 / FILL_BYTES_PER_S * 1000000;
+			fill_ns += FILL_START_NS + plan.size * 1000 / FILL_BYTES_PER_S * 1000000;
 		}
 		disk_plan_free(&plan);
 	}
 	out->templates = count_templates(r, &out->template_bytes, &out->memory);
 	out->trials = blocks * (unsigned)(p->ncells * p->nworkloads);
-	per_block = p->ncells * (job_ns + p->nworkloads * TRIAL_OVERHEAD_NS) + p->nworkloads * fill_ns +
+	per_block = p->ncells * (job_ns + p->nworkloads * TRIAL_OVERHEAD_NS) + fill_ns +
 		    out->templates * TEMPLATE_NS;
 	out->ns = per_block * blocks;
 	out->ns_per_trial = out->trials ? out->ns / out->trials : 0;
-	out->image_bytes = image * p->nworkloads * blocks;
+	out->image_bytes = image * blocks;
 	return 0;
 }
 
@@ -113,16 +112,19 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out)
 {
 	char a[32], b[32], d[32], t[32], w[32];
 
-	fprintf(out, "%zu cell%s x %zu workload%s x %u block%s = %u trials, about %s\n", r->profile->ncells,
-		r->profile->ncells == 1 ? "" : "s", r->profile->nworkloads,
-		r->profile->nworkloads == 1 ? "" : "s", r->blocks, r->blocks == 1 ? "" : "s", c->trials,
-		units_time_text(c->ns, t, sizeof(t)));
+	fprintf(out, "%zu cell%s x %zu workload%s x %u block%s = %u trials, about %s\n",
+		r->profile->ncells, r->profile->ncells == 1 ? "" : "s", r->profile->nworkloads,
+		r->profile->nworkloads == 1 ? "" : "s", r->blocks, r->blocks == 1 ? "" : "s",
+		c->trials, units_time_text(c->ns, t, sizeof(t)));
 	fprintf(out, "writes %s to create and fill images",
 		units_size_text(c->image_bytes, a, sizeof(a)));
 	if (c->write_ns)
-		fprintf(out, ", and what workloads write in %s", units_time_text(c->write_ns, w, sizeof(w)));
-	fprintf(out, "; at most %s of images and %s of templates at a time; %s of memory for the guest\n",
-		units_size_text(c->image_peak, b, sizeof(b)), units_size_text(c->template_bytes, d, sizeof(d)),
+		fprintf(out, ", and what workloads write in %s",
+			units_time_text(c->write_ns, w, sizeof(w)));
+	fprintf(out,
+		"; at most %s of images and %s of templates at a time; %s of memory for the guest\n",
+		units_size_text(c->image_peak, b, sizeof(b)),
+		units_size_text(c->template_bytes, d, sizeof(d)),
 		units_size_text(c->memory, a, sizeof(a)));
 }
 
@@ -131,13 +133,13 @@ static void print_skipped(const struct profile *p, FILE *out)
 	size_t i;
 
 	for (i = 0; i < p->nskipped; i++)
-		fprintf(out, "%s: %s: %s\n", p->skipped[i].folded ? "folded" : "skipped", p->skipped[i].what,
-			p->skipped[i].reason);
+		fprintf(out, "%s: %s: %s\n", p->skipped[i].folded ? "folded" : "skipped",
+			p->skipped[i].what, p->skipped[i].reason);
 }
 
 static int print_cell(struct run *r, const struct cell *c, FILE *out, struct err *e)
 {
-	const struct machine_fds fds = { -1, -1, -1, -1 };
+	const struct machine_fds fds = {-1, -1, -1, -1};
 	struct disk_plan plan;
 	struct machine m;
 	char **argv, *line;
@@ -160,8 +162,8 @@ static int print_cell(struct run *r, const struct cell *c, FILE *out, struct err
 	for (i = 0; i < plan.nspecs; i++) {
 		char *args = json_dumps(plan.specs[i].args, JSON_COMPACT);
 
-		fprintf(out, "  {\"execute\":\"%s\",\"arguments\":%s}\n", qspec_command(plan.specs[i].kind),
-			args ? args : "{}");
+		fprintf(out, "  {\"execute\":\"%s\",\"arguments\":%s}\n",
+			qspec_command(plan.specs[i].kind), args ? args : "{}");
 		free(args);
 	}
 	free(line);
@@ -179,7 +181,7 @@ static void print_schedule(struct run *r, FILE *out)
 
 	fprintf(out, "\nschedule (cell.workload), seed %llu:", (unsigned long long)r->seed);
 	while (p->ask(p, &o)) {
-		struct outcome done = { .order = o, .ok = true };
+		struct outcome done = {.order = o, .ok = true};
 
 		if (o.block != block)
 			fprintf(out, "\n  block %u:", o.block + 1);
@@ -193,7 +195,7 @@ static void print_schedule(struct run *r, FILE *out)
 
 int run_dry(const struct profile *p, const struct run_opts *o, FILE *out, struct err *e)
 {
-	struct run r = { 0 };
+	struct run r = {0};
 	struct run_cost cost;
 	size_t i;
 	int rc;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a trial measured. Everything here was sent by a guest: types and ranges are checked, nothing is assumed. */
+/* What a trial measured. Everything here was sent by a guest: types and ranges are checked, nothing
+ * is assumed. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -64,7 +65,7 @@ static void put_percentiles(struct samples *s, const char *prefix, const json_t 
 	static const struct {
 		const char *name;
 		double p;
-	} wanted[] = { { "p50", 0.50 }, { "p99", 0.99 }, { "p99.9", 0.999 } };
+	} wanted[] = {{"p50", 0.50}, {"p99", 0.99}, {"p99.9", 0.999}};
 	const json_t *bins = json_object_get(dist, "bins"), *v;
 	size_t n = json_object_size(bins), i = 0, k;
 	struct bin *b = xcalloc(n + 1, sizeof(*b));
@@ -72,7 +73,8 @@ static void put_percentiles(struct samples *s, const char *prefix, const json_t 
 	unsigned long long *count = xcalloc(n + 1, sizeof(*count)), total = 0;
 	const char *key;
 
-	json_object_foreach ((json_t *)bins, key, v) {
+	json_object_foreach((json_t *)bins, key, v)
+	{
 		json_int_t c = json_integer_value(v);
 
 		/* a count above 2^40 in one trial is a lie, and sums of such would overflow */
@@ -140,12 +142,12 @@ static double cpu_ticks(const json_t *snap, const char *key)
 }
 
 /*
- * I/Os that a snapshot's disk has completed: reads, writes, discards and flushes of /sys/block/NAME/stat
- * (Documentation/block/stat.rst: fields 1, 5, 12 and 16).
+ * I/Os that a snapshot's disk has completed: reads, writes, discards and flushes of
+ * /sys/block/NAME/stat (Documentation/block/stat.rst: fields 1, 5, 12 and 16).
  */
 static double disk_ios(const json_t *snap)
 {
-	static const size_t fields[] = { 0, 4, 11, 15 };
+	static const size_t fields[] = {0, 4, 11, 15};
 	const json_t *stat = json_object_get(snap, "disk_stat");
 	double sum = 0;
 	size_t i;
@@ -160,9 +162,11 @@ static double disk_ios(const json_t *snap)
 /* Context switches and steal in the guest, over the whole job. */
 static void put_guest(struct samples *s, const json_t *reply)
 {
-	static const char *const busy[] = { "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal" };
+	static const char *const busy[] = {"user",   "nice", "system",	"idle",
+					   "iowait", "irq",  "softirq", "steal"};
 	const json_t *a = json_object_get(reply, "before"), *b = json_object_get(reply, "after");
-	double ctxt = number(b, "ctxt") - number(a, "ctxt"), ios = disk_ios(b) - disk_ios(a), all = 0;
+	double ctxt = number(b, "ctxt") - number(a, "ctxt"), ios = disk_ios(b) - disk_ios(a),
+	       all = 0;
 	size_t i;
 
 	if (ios > 0)
@@ -191,7 +195,7 @@ static void put_cpu(struct samples *s, const struct job_result *r)
 
 int extract_samples(const struct job_result *r, struct store_sample *out, struct err *e)
 {
-	struct samples s = { out, 0 };
+	struct samples s = {out, 0};
 	const json_t *jobs = json_object_get(r->fio, "jobs"), *job = json_array_get(jobs, 0);
 	double ios = 0, iops = 0;
 
@@ -208,7 +212,9 @@ int extract_samples(const struct job_result *r, struct store_sample *out, struct
 	ios += put_direction(&s, "write", json_object_get(job, "write"), &iops);
 	ios += put_direction(&s, "trim", json_object_get(job, "trim"), &iops);
 	if (!(ios > 0))
-		return err_set(e, -EPROTO, "fio completed no I/O in the measured time; give the workload more runtime");
+		return err_set(
+			e, -EPROTO,
+			"fio completed no I/O in the measured time; give the workload more runtime");
 	put(&s, "iops", iops);
 	put_latency(&s, "sync", "lat", json_object_get(json_object_get(job, "sync"), "lat_ns"));
 	put_cpu(&s, r);

@@ -10,15 +10,16 @@
 #define EXTRACT_MAX 64
 
 /*
- * Fills at most EXTRACT_MAX samples; returns how many, or -EPROTO with a sentence when the document is not a
- * result of fio (or its job failed). Percentiles are interpolated inside fio's bins and left out when fewer than
- * 100 I/Os lie above them (statistics.md, part 9).
+ * Fills at most EXTRACT_MAX samples; returns how many, or -EPROTO with a sentence when the document
+ * is not a result of fio (or its job failed). Percentiles are interpolated inside fio's bins and
+ * left out when fewer than 100 I/Os lie above them (statistics.md, part 9).
  */
 int extract_samples(const struct job_result *r, struct store_sample *out, struct err *e);
 
 /*
- * The bin that fio prints as `key` (its middle): [*lo, *hi) in ns. fio groups values by their highest bit into 64 bins
- * an octave (stat.c, plat_idx_to_val); below 128 ns every value has its own.
+ * The bin that fio prints as `key` (its middle): [*lo, *hi) in ns. fio groups values by their
+ * highest bit into 64 bins an octave (stat.c, plat_idx_to_val); below 128 ns every value has its
+ * own.
  */
 void extract_bin(uint64_t key, double *lo, double *hi);
 

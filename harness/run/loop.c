@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The loop: ask the policy, run the trial, store it, tell the policy. Resume is the same loop after a replay. */
+/* The loop: ask the policy, run the trial, store it, tell the policy. Resume is the same loop after
+ * a replay. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ int run_seed_and_blocks(struct run *r, struct run_cost *cost, struct err *e)
 
 static bool stopped(const struct run *r)
 {
-	struct pollfd p = { .fd = r->opts->stop_fd, .events = POLLIN };
+	struct pollfd p = {.fd = r->opts->stop_fd, .events = POLLIN};
 
 	return poll(&p, 1, 0) > 0;
 }
@@ -87,9 +88,11 @@ static int check_memory(const struct run_cost *c, struct err *e)
 	}
 	/* QEMU itself, and its translation cache under TCG, want room too */
 	if (c->memory + (256ull << 20) > avail)
-		return err_input(e, "guest.memory: %s and 256 MiB for QEMU do not fit into the %s that are available",
-				 units_size_text(c->memory, need, sizeof(need)),
-				 units_size_text(avail, have, sizeof(have)));
+		return err_input(
+			e,
+			"guest.memory: %s and 256 MiB for QEMU do not fit into the %s that are available",
+			units_size_text(c->memory, need, sizeof(need)),
+			units_size_text(avail, have, sizeof(have)));
 	return 0;
 }
 
@@ -104,17 +107,20 @@ static int check_busy(struct run *r, struct err *e)
 	host_noise_take(&a);
 	poll(NULL, 0, 200);
 	host_noise_take(&b);
-	share = b.total_ticks > a.total_ticks ?
-			(double)(b.busy_ticks - a.busy_ticks) / (double)(b.total_ticks - a.total_ticks) :
-			0;
+	share = b.total_ticks > a.total_ticks ? (double)(b.busy_ticks - a.busy_ticks) /
+							(double)(b.total_ticks - a.total_ticks)
+					      : 0;
 	if (!guests && share < 0.3)
 		return 0;
 	if (busy && !strcmp(busy, "refuse"))
-		return err_set(e, -EBUSY, "the host is busy (%.0f %% CPU, %u other guest%s) and host.busy = refuse",
-			       share * 100, guests, guests == 1 ? "" : "s");
-	term_line(&r->term,
-		  "vbench: WARNING: the host is busy (%.0f %% CPU, %u other guest%s): expect wide intervals", share * 100,
-		  guests, guests == 1 ? "" : "s");
+		return err_set(
+			e, -EBUSY,
+			"the host is busy (%.0f %% CPU, %u other guest%s) and host.busy = refuse",
+			share * 100, guests, guests == 1 ? "" : "s");
+	term_line(
+		&r->term,
+		"vbench: WARNING: the host is busy (%.0f %% CPU, %u other guest%s): expect wide intervals",
+		share * 100, guests, guests == 1 ? "" : "s");
 	return 0;
 }
 
@@ -150,13 +156,13 @@ static int begin_block(struct run *r, unsigned block)
 	snprintf(r->now, sizeof(r->now), "block %u/%u  making templates", block + 1, r->blocks);
 	term_bar(&r->term, r->done, r->total, clock_mono_ns() - r->begun_ns, 0, r->now, true);
 	for (i = 0; i < r->profile->ncells; i++) {
-		struct err why = { 0 };
+		struct err why = {0};
 
 		/* a template that cannot be made fails its trials one by one, with the cause */
 		if (r->site->ops->prepare(r->site, &r->profile->cells[i], &why) &&
 		    r->site->cause != CAUSE_INTERRUPTED)
-			term_line(&r->term, "vbench: block %u: %s: %s", block + 1, r->profile->cells[i].label,
-				  why.text);
+			term_line(&r->term, "vbench: block %u: %s: %s", block + 1,
+				  r->profile->cells[i].label, why.text);
 		if (stopped(r))
 			break;
 	}
@@ -171,8 +177,8 @@ static void say_trial(struct run *r, const struct store_trial *t, const struct o
 	size_t i;
 
 	if (!t->ok) {
-		term_line(&r->term, "trial %u/%u  block %u  %s, %s: FAILED (%s) %s", o->seq + 1, r->total,
-			  o->block + 1, t->workload, c->label, t->cause, t->detail);
+		term_line(&r->term, "trial %u/%u  block %u  %s, %s: FAILED (%s) %s", o->seq + 1,
+			  r->total, o->block + 1, t->workload, c->label, t->cause, t->detail);
 		return;
 	}
 	if (r->term.tty)
@@ -180,25 +186,26 @@ static void say_trial(struct run *r, const struct store_trial *t, const struct o
 	for (i = 0; i < t->nsamples; i++)
 		if (!strcmp(t->samples[i].metric, "iops"))
 			break;
-	term_line(&r->term, "trial %u/%u  block %u  %s, %s: %.0f IOPS", o->seq + 1, r->total, o->block + 1,
-		  t->workload, c->label, i < t->nsamples ? t->samples[i].value : 0.0);
+	term_line(&r->term, "trial %u/%u  block %u  %s, %s: %.0f IOPS", o->seq + 1, r->total,
+		  o->block + 1, t->workload, c->label, i < t->nsamples ? t->samples[i].value : 0.0);
 }
 
 /* One pass: 0, or negative when the run is over early. */
 static int one_trial(struct run *r, const struct order *o, struct err *e)
 {
-	struct outcome told = { .order = *o };
+	struct outcome told = {.order = *o};
 	struct store_trial t;
 	uint64_t t0 = clock_mono_ns();
 	int rc = run_trial(r, o, &t, e), put = 0;
 
 	/* a trial that the user cut short is no result: it will be run again */
 	if (rc != -EINTR) {
-		struct err lost = { 0 };
+		struct err lost = {0};
 
 		put = store_trial_put(r->store, r->uuid, &t, &lost);
 		if (put)
-			rc = err_set(e, put, "trial %u could not be stored: %s", o->seq + 1, lost.text);
+			rc = err_set(e, put, "trial %u could not be stored: %s", o->seq + 1,
+				     lost.text);
 		told.ok = t.ok;
 		if (!put) {
 			r->done++;
@@ -232,17 +239,21 @@ static int loop(struct run *r, struct err *e)
 		if (o.block != block) {
 			r->site->ops->end_block(r->site);
 			if (block_done && !block_ok) {
-				rc = err_set(e, -EIO, "no trial of block %u could be measured; see the reasons above",
-					     block + 1);
+				rc = err_set(
+					e, -EIO,
+					"no trial of block %u could be measured; see the reasons above",
+					block + 1);
 				break;
 			}
 			if (r->opts->budget_ns && block_done &&
 			    clock_mono_ns() - r->begun_ns +
-					    (clock_mono_ns() - r->begun_ns) / (r->session_trials ? r->session_trials : 1) *
+					    (clock_mono_ns() - r->begun_ns) /
+						    (r->session_trials ? r->session_trials : 1) *
 						    block_done >
 				    r->opts->budget_ns) {
-				term_line(&r->term, "vbench: the time is used up after %u of %u blocks", o.block,
-					  r->blocks);
+				term_line(&r->term,
+					  "vbench: the time is used up after %u of %u blocks",
+					  o.block, r->blocks);
 				break;
 			}
 			block = o.block;
@@ -269,9 +280,14 @@ static int loop(struct run *r, struct err *e)
 
 static struct site *new_site(struct run *r, char **templates)
 {
-	struct small_opts so = { .env = { .user = &r->user, .journal = r->journal, .stop_fd = r->opts->stop_fd,
-					  .tick = watch, .tick_arg = r },
-				 .boot_ms = BOOT_MS, .machine = run_machine, .arg = r };
+	struct small_opts so = {.env = {.user = &r->user,
+					.journal = r->journal,
+					.stop_fd = r->opts->stop_fd,
+					.tick = watch,
+					.tick_arg = r},
+				.boot_ms = BOOT_MS,
+				.machine = run_machine,
+				.arg = r};
 
 	*templates = xasprintf("%s/templates", r->folder);
 	so.templates = *templates;
@@ -281,7 +297,7 @@ static struct site *new_site(struct run *r, char **templates)
 /* Everything between "the run is in the store" and its last word there. */
 static int run_go(struct run *r, struct run_outcome *out, struct err *e)
 {
-	struct err late = { 0 };
+	struct err late = {0};
 	char *templates;
 	const char *status;
 	int rc;
@@ -315,13 +331,14 @@ static void new_uuid(char out[37])
 	uuid_unparse_lower(u, out);
 }
 
-int run_profile(const struct profile *p, const struct run_opts *o, struct run_outcome *out, struct err *e)
+int run_profile(const struct profile *p, const struct run_opts *o, struct run_outcome *out,
+		struct err *e)
 {
-	struct run r = { 0 };
+	struct run r = {0};
 	struct run_cost cost;
 	int rc;
 
-	*out = (struct run_outcome){ 0 };
+	*out = (struct run_outcome){0};
 	new_uuid(r.uuid);
 	term_init(&r.term, o->quiet);
 	rc = run_setup(&r, p, o, e);
@@ -364,15 +381,17 @@ static int replay(struct run *r, struct err *e)
 	int rc = store_trials(r->store, r->uuid, &t, &n, e);
 
 	for (i = 0; i < n && !rc; i++) {
-		struct outcome told = { .ok = t[i].ok };
+		struct outcome told = {.ok = t[i].ok};
 
 		if (!r->policy->ask(r->policy, &told.order) || told.order.seq != t[i].seq ||
 		    told.order.block != t[i].block || told.order.randseed != t[i].randseed ||
 		    strcmp(r->profile->cells[told.order.cell].id, t[i].cell) ||
 		    strcmp(r->profile->workloads[told.order.workload].name, t[i].workload)) {
-			rc = err_input(e, "run %.8s cannot be resumed: its trial %u is not the one that its "
-					  "profile and seed give (was it made by another version?)",
-				       r->uuid, t[i].seq);
+			rc = err_input(
+				e,
+				"run %.8s cannot be resumed: its trial %u is not the one that its "
+				"profile and seed give (was it made by another version?)",
+				r->uuid, t[i].seq);
 			break;
 		}
 		r->policy->tell(r->policy, &told);
@@ -389,12 +408,12 @@ static int replay(struct run *r, struct err *e)
 
 int run_resume(const char *what, const struct run_opts *o, struct run_outcome *out, struct err *e)
 {
-	struct run r = { 0 };
-	struct store_run row = { 0 };
+	struct run r = {0};
+	struct store_run row = {0};
 	struct profile *p = NULL;
 	int rc;
 
-	*out = (struct run_outcome){ 0 };
+	*out = (struct run_outcome){0};
 	term_init(&r.term, o->quiet);
 	rc = record_reopen(&r, o, what, &row, &p, e);
 	if (!rc)

@@ -43,9 +43,9 @@ struct fixed {
 	struct policy policy;
 	uint64_t seed;
 	unsigned blocks, cells, workloads;
-	unsigned next;	       /* seq */
-	unsigned drawn;	       /* the block that order[] is of, plus 1 */
-	unsigned *order;       /* place -> cell * workloads + workload */
+	unsigned next;	 /* seq */
+	unsigned drawn;	 /* the block that order[] is of, plus 1 */
+	unsigned *order; /* place -> cell * workloads + workload */
 };
 
 static void fixed_draw(struct fixed *f, unsigned block)
@@ -108,7 +108,7 @@ struct policy *policy_fixed(uint64_t seed, unsigned blocks, unsigned cells, unsi
 {
 	struct fixed *f = xcalloc(1, sizeof(*f));
 
-	f->policy = (struct policy){ "fixed blocks", fixed_ask, fixed_tell, fixed_total, fixed_free };
+	f->policy = (struct policy){"fixed blocks", fixed_ask, fixed_tell, fixed_total, fixed_free};
 	f->seed = seed;
 	f->blocks = blocks;
 	f->cells = cells;

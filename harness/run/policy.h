@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A policy decides the next trial from the results so far. Resume is replay: stored results are told again, in order. */
+/* A policy decides the next trial from the results so far. Resume is replay: stored results are
+ * told again, in order. */
 #ifndef VB_RUN_POLICY_H
 #define VB_RUN_POLICY_H
 
@@ -11,7 +12,7 @@ struct order {
 	unsigned seq;		 /* from 0 */
 	unsigned block, place;	 /* place within the block */
 	unsigned cell, workload; /* indices into the profile's */
-	uint64_t randseed;	 /* fio's: equal for all trials of a block, different between blocks */
+	uint64_t randseed; /* fio's: equal for all trials of a block, different between blocks */
 };
 
 struct outcome {
@@ -21,7 +22,8 @@ struct outcome {
 
 struct policy {
 	const char *name;
-	/* The next trial; false when there is none. Asking twice without telling gives the same order. */
+	/* The next trial; false when there is none. Asking twice without telling gives the same
+	 * order. */
 	bool (*ask)(struct policy *p, struct order *out);
 	/* Its result. */
 	void (*tell)(struct policy *p, const struct outcome *r);
@@ -31,8 +33,9 @@ struct policy {
 };
 
 /*
- * Fixed number of blocks. Every block holds each (cell, workload) once, in an order drawn afresh from (seed,
- * block) by Fisher and Yates's shuffle: randomised complete blocks [Box, Hunter & Hunter 2005].
+ * Fixed number of blocks. Every block holds each (cell, workload) once, in an order drawn afresh
+ * from (seed, block) by Fisher and Yates's shuffle: randomised complete blocks [Box, Hunter &
+ * Hunter 2005].
  */
 struct policy *policy_fixed(uint64_t seed, unsigned blocks, unsigned cells, unsigned workloads);
 

@@ -10,11 +10,11 @@
 int run_probe_kvm(const char *qemu, struct accel_answer *out, struct err *e)
 {
 	static const char text[] = "[workload probe]\nrw = randread\n";
-	struct run_opts o = { .quiet = true, .stop_fd = -1 };
-	struct run r = { 0 };
+	struct run_opts o = {.quiet = true, .stop_fd = -1};
+	struct run r = {0};
 	struct profile *p = NULL;
 	char *set = qemu ? xasprintf("guest.qemu=%s", qemu) : NULL;
-	const char *sets[] = { set };
+	const char *sets[] = {set};
 	int rc;
 
 	snprintf(r.uuid, sizeof(r.uuid), "doctor--");

@@ -6,8 +6,9 @@
 #include "guest/accel.h"
 
 /*
- * qemu NULL: the default. Needs the small guest's parts, writes its initramfs to the data folder if the device lets us in.
- * 0 and *out filled (also when KVM does not work), else -errno with a sentence.
+ * qemu NULL: the default. Needs the small guest's parts, writes its initramfs to the data folder if
+ * the device lets us in. 0 and *out filled (also when KVM does not work), else -errno with a
+ * sentence.
  */
 int run_probe_kvm(const char *qemu, struct accel_answer *out, struct err *e);
 

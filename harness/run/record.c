@@ -30,7 +30,8 @@ static char *axes_json(const struct profile *p)
 
 		for (k = 0; k < p->axes[i].nvalues; k++)
 			json_array_append_new(values, json_string(p->axes[i].values[k]));
-		json_array_append_new(out, json_pack("{s:s, s:o}", "key", p->axes[i].key, "values", values));
+		json_array_append_new(
+			out, json_pack("{s:s, s:o}", "key", p->axes[i].key, "values", values));
 	}
 	return dump(out);
 }
@@ -41,14 +42,15 @@ static char *skipped_json(const struct profile *p)
 	size_t i;
 
 	for (i = 0; i < p->nskipped; i++)
-		json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "what", p->skipped[i].what, "reason",
-						     p->skipped[i].reason, "folded", p->skipped[i].folded));
+		json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "what", p->skipped[i].what,
+						     "reason", p->skipped[i].reason, "folded",
+						     p->skipped[i].folded));
 	return dump(out);
 }
 
 /* Values of the keys of the given sections, and the pass-through ones under prefix. */
-static char *keys_json(char *const *val, const struct extra *extras, size_t nextras, const char *prefix,
-		       enum section a, enum section b)
+static char *keys_json(char *const *val, const struct extra *extras, size_t nextras,
+		       const char *prefix, enum section a, enum section b)
 {
 	json_t *out = json_object();
 	char name[64];
@@ -76,8 +78,9 @@ static char *describe(const struct workload *w)
 	char bs[32], run[32], ramp[32];
 
 	return xasprintf("%s %s, QD %s, %s job%s, %s after %s of ramp, %s", workload_get(w, K_RW),
-			 units_size_spell(workload_u64(w, K_BS), bs, sizeof(bs)), workload_get(w, K_IODEPTH),
-			 workload_get(w, K_NUMJOBS), workload_u64(w, K_NUMJOBS) == 1 ? "" : "s",
+			 units_size_spell(workload_u64(w, K_BS), bs, sizeof(bs)),
+			 workload_get(w, K_IODEPTH), workload_get(w, K_NUMJOBS),
+			 workload_u64(w, K_NUMJOBS) == 1 ? "" : "s",
 			 units_time_text(workload_u64(w, K_RUNTIME), run, sizeof(run)),
 			 units_time_text(workload_u64(w, K_RAMP), ramp, sizeof(ramp)),
 			 workload_get(w, K_IOENGINE));
@@ -102,12 +105,12 @@ static char *meta_json(struct run *r)
 	size_t i;
 
 	for (i = 0; i < r->naccels; i++)
-		json_array_append_new(accels, json_pack("{s:s, s:s}", "accel", r->accels[i].accel, "reason",
-							r->accels[i].reason));
-	out = json_pack("{s:s?, s:s?, s:s?, s:s?, s:s, s:o, s:I}", "title", profile_get(p, K_TITLE), "question",
-			profile_get(p, K_QUESTION), "source", profile_get(p, K_SOURCE), "profile_path", p->path,
-			"fingerprint", fingerprint, "accels", accels, "budget_ns",
-			(json_int_t)r->opts->budget_ns);
+		json_array_append_new(accels, json_pack("{s:s, s:s}", "accel", r->accels[i].accel,
+							"reason", r->accels[i].reason));
+	out = json_pack("{s:s?, s:s?, s:s?, s:s?, s:s, s:o, s:I}", "title", profile_get(p, K_TITLE),
+			"question", profile_get(p, K_QUESTION), "source", profile_get(p, K_SOURCE),
+			"profile_path", p->path, "fingerprint", fingerprint, "accels", accels,
+			"budget_ns", (json_int_t)r->opts->budget_ns);
 	free(fingerprint);
 	return dump(out);
 }
@@ -124,7 +127,7 @@ static char *sets_json(const struct profile *p)
 
 static char *host_json(struct run *r)
 {
-	const char *dirs[65] = { NULL };
+	const char *dirs[65] = {NULL};
 	json_t *facts;
 	size_t i, n = 0;
 
@@ -157,7 +160,8 @@ static int store_rows(struct run *r, const struct store_run *row, struct err *e)
 		memcpy(cells[i].id, c->id, sizeof(cells[i].id));
 		cells[i].index = c->index;
 		cells[i].label = c->label;
-		cells[i].keys_json = keys_json(c->val, c->extras, c->nextras, "disk.blockdev.", SEC_GUEST, SEC_DISK);
+		cells[i].keys_json = keys_json(c->val, c->extras, c->nextras, "disk.blockdev.",
+					       SEC_GUEST, SEC_DISK);
 	}
 	for (i = 0; i < p->nworkloads; i++) {
 		const struct workload *w = &p->workloads[i];
@@ -166,8 +170,8 @@ static int store_rows(struct run *r, const struct store_run *row, struct err *e)
 		ws[i].index = (unsigned)i;
 		ws[i].name = w->name;
 		ws[i].describe = describe(w);
-		ws[i].keys_json = keys_json(w->val, w->extras, w->nextras, "workload.fio.", SEC_WORKLOAD,
-					    SEC_WORKLOAD);
+		ws[i].keys_json = keys_json(w->val, w->extras, w->nextras, "workload.fio.",
+					    SEC_WORKLOAD, SEC_WORKLOAD);
 	}
 	rc = store_run_begin(r->store, row, cells, p->ncells, ws, p->nworkloads, e);
 	for (i = 0; i < p->ncells; i++)
@@ -184,7 +188,7 @@ static int store_rows(struct run *r, const struct store_run *row, struct err *e)
 int record_begin(struct run *r, struct err *e)
 {
 	const struct profile *p = r->profile;
-	struct store_run row = { .seed = r->seed, .blocks = r->blocks };
+	struct store_run row = {.seed = r->seed, .blocks = r->blocks};
 	char *xml;
 	int rc = dir_make(r->folder, 0755, e);
 
@@ -238,8 +242,9 @@ static int find_unfinished(struct run *r, struct store_run *out, struct err *e)
 			memcpy(uuid, runs[i].uuid, sizeof(uuid));
 	store_runs_free(runs, n);
 	if (!*uuid)
-		return err_input(e, "no unfinished run of this host in %s; `vbench runs` lists them all",
-				 r->opts->db);
+		return err_input(
+			e, "no unfinished run of this host in %s; `vbench runs` lists them all",
+			r->opts->db);
 	return store_run_find(r->store, uuid, out, e);
 }
 
@@ -254,7 +259,8 @@ static int parse_again(const struct store_run *row, struct profile **p, struct e
 
 	for (i = 0; i < n; i++)
 		v[i] = json_string_value(json_array_get(sets, i));
-	rc = profile_parse(row->profile_text, strlen(row->profile_text), path ? path : row->profile_name, v, n, p, e);
+	rc = profile_parse(row->profile_text, strlen(row->profile_text),
+			   path ? path : row->profile_name, v, n, p, e);
 	free(v);
 	json_decref(sets);
 	json_decref(meta);
@@ -276,9 +282,12 @@ int record_reopen(struct run *r, const struct run_opts *o, const char *what, str
 	if (rc)
 		return rc;
 	if (strcmp(host, row->host_id))
-		return err_input(e, "run %.8s was begun on another host; it can only be resumed there", row->uuid);
+		return err_input(e,
+				 "run %.8s was begun on another host; it can only be resumed there",
+				 row->uuid);
 	if (!strcmp(row->status, "complete"))
-		return err_input(e, "run %.8s is complete; begin a new one, or raise run.blocks", row->uuid);
+		return err_input(e, "run %.8s is complete; begin a new one, or raise run.blocks",
+				 row->uuid);
 	memcpy(r->uuid, row->uuid, sizeof(r->uuid));
 	r->seed = row->seed;
 	r->blocks = row->blocks;
@@ -297,10 +306,11 @@ int record_same(struct run *r, const struct store_run *row, struct err *e)
 		for (p = now; *p; p++)
 			if (*p == '\n')
 				*p = ';';
-		rc = err_input(e,
-			       "run %.8s was begun with another QEMU, guest or accelerator than is here now (%s); begin "
-			       "a new run, so that one run compares like with like",
-			       row->uuid, now);
+		rc = err_input(
+			e,
+			"run %.8s was begun with another QEMU, guest or accelerator than is here now (%s); begin "
+			"a new run, so that one run compares like with like",
+			row->uuid, now);
 	}
 	free(now);
 	json_decref(meta);

@@ -29,15 +29,19 @@ struct run_outcome {
 };
 
 /*
- * Runs a profile from its start. 0 when it ran to its planned end (trials may have failed: see out), -EINTR when
- * it was stopped, else -errno: nothing or not all could be measured. Everything recorded stays.
+ * Runs a profile from its start. 0 when it ran to its planned end (trials may have failed: see
+ * out), -EINTR when it was stopped, else -errno: nothing or not all could be measured. Everything
+ * recorded stays.
  */
-int run_profile(const struct profile *p, const struct run_opts *o, struct run_outcome *out, struct err *e);
+int run_profile(const struct profile *p, const struct run_opts *o, struct run_outcome *out,
+		struct err *e);
 
-/* Goes on with an unfinished run: "" means this host's newest unfinished one. Stored trials are replayed to the policy. */
+/* Goes on with an unfinished run: "" means this host's newest unfinished one. Stored trials are
+ * replayed to the policy. */
 int run_resume(const char *what, const struct run_opts *o, struct run_outcome *out, struct err *e);
 
-/* Prints cells, skipped combinations with reasons, schedule, estimates, and every cell's command lines. Starts no guest. */
+/* Prints cells, skipped combinations with reasons, schedule, estimates, and every cell's command
+ * lines. Starts no guest. */
 int run_dry(const struct profile *p, const struct run_opts *o, FILE *out, struct err *e);
 
 #endif

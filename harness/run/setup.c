@@ -51,7 +51,7 @@ static int setup_qemus(struct run *r, struct err *e)
 			continue;
 		r->qemus = xrealloc(r->qemus, r->nqemus + 1, sizeof(*r->qemus));
 		q = &r->qemus[r->nqemus];
-		*q = (struct run_qemu){ cell_get(c, K_QEMU), cell_get(c, K_MACHINE), { 0 } };
+		*q = (struct run_qemu){cell_get(c, K_QEMU), cell_get(c, K_MACHINE), {0}};
 		rc = qemu_info_get(q->qemu, q->machine, &q->info, e);
 		if (rc)
 			return rc;
@@ -61,8 +61,8 @@ static int setup_qemus(struct run *r, struct err *e)
 }
 
 /*
- * Kernel and initramfs in the data folder, under names that hold their content's hash: QEMU's user may not be
- * allowed into the folder where the program was built.
+ * Kernel and initramfs in the data folder, under names that hold their content's hash: QEMU's user
+ * may not be allowed into the folder where the program was built.
  */
 static int prepare_kernel(struct run *r, struct run_kernel *k, struct err *e)
 {
@@ -77,8 +77,10 @@ static int prepare_kernel(struct run *r, struct run_kernel *k, struct err *e)
 		goto out;
 	tmp = xasprintf("%s/initramfs.%d.tmp", dir, (int)getpid());
 	{
-		struct initramfs_spec spec = { .agent = a.agent, .fio = a.fio, .modules = a.modules,
-					       .wanted = disk_guest_modules };
+		struct initramfs_spec spec = {.agent = a.agent,
+					      .fio = a.fio,
+					      .modules = a.modules,
+					      .wanted = disk_guest_modules};
 
 		rc = initramfs_build(&spec, tmp, k->hash, e);
 	}
@@ -95,8 +97,8 @@ static int prepare_kernel(struct run *r, struct run_kernel *k, struct err *e)
 		goto out;
 	}
 	free(k->vmlinuz);
-	k->vmlinuz = xasprintf("%s/vmlinuz-%s-%llx-%llx", dir, a.kernel, (unsigned long long)st.st_mtime,
-			       (unsigned long long)st.st_size);
+	k->vmlinuz = xasprintf("%s/vmlinuz-%s-%llx-%llx", dir, a.kernel,
+			       (unsigned long long)st.st_mtime, (unsigned long long)st.st_size);
 	if (!path_exists(k->vmlinuz)) {
 		char *copy = xasprintf("%s.%d.tmp", k->vmlinuz, (int)getpid());
 
@@ -129,26 +131,30 @@ static int setup_kernels(struct run *r, struct err *e)
 			return rc;
 		r->kernels = xrealloc(r->kernels, r->nkernels + 1, sizeof(*r->kernels));
 		k = &r->kernels[r->nkernels++];
-		*k = (struct run_kernel){ .asked = xstrdup(asked_kernel(c)), .version = xstrdup(a.kernel),
-					  .vmlinuz = xstrdup(a.vmlinuz),
-					  .initramfs = xasprintf("%s/guest/initramfs.cpio", r->data) };
+		*k = (struct run_kernel){.asked = xstrdup(asked_kernel(c)),
+					 .version = xstrdup(a.kernel),
+					 .vmlinuz = xstrdup(a.vmlinuz),
+					 .initramfs =
+						 xasprintf("%s/guest/initramfs.cpio", r->data)};
 		assets_free(&a);
 	}
 	return 0;
 }
 
-/* May QEMU's user write there? Only a process with its rights can tell (ACLs, root squash, read-only mounts). */
+/* May QEMU's user write there? Only a process with its rights can tell (ACLs, root squash,
+ * read-only mounts). */
 static int image_dir_usable(struct run *r, const char *dir, struct err *e)
 {
-	const char *argv[] = { "test", "-w", dir, NULL };
-	struct err why = { 0 };
+	const char *argv[] = {"test", "-w", dir, NULL};
+	struct err why = {0};
 
 	if (!child_run(argv, &r->user, 10000, NULL, &why))
 		return 0;
-	return err_input(e,
-			 "disk.dir: %s cannot be written by the user as whom QEMU runs (uid %u); give it search "
-			 "permission on every folder above, or name another folder or host.user",
-			 dir, r->user.uid == (uid_t)-1 ? geteuid() : r->user.uid);
+	return err_input(
+		e,
+		"disk.dir: %s cannot be written by the user as whom QEMU runs (uid %u); give it search "
+		"permission on every folder above, or name another folder or host.user",
+		dir, r->user.uid == (uid_t)-1 ? geteuid() : r->user.uid);
 }
 
 static int setup_image_dir(struct run *r, const char *name, struct err *e)
@@ -160,13 +166,14 @@ static int setup_image_dir(struct run *r, const char *name, struct err *e)
 	if (strcmp(name, "auto") && (stat(name, &st) || !S_ISDIR(st.st_mode)))
 		return err_input(e, "disk.dir: %s is not a folder; make it, or name another", name);
 	r->image_dir_names[r->nimage_dirs] = name;
-	r->image_dirs[r->nimage_dirs++] = !strcmp(name, "auto") ?
-						  xasprintf("%s/images/%s", r->data, r->images_sub) :
-						  xasprintf("%s/%s", name, r->images_sub);
+	r->image_dirs[r->nimage_dirs++] =
+		!strcmp(name, "auto") ? xasprintf("%s/images/%s", r->data, r->images_sub)
+				      : xasprintf("%s/%s", name, r->images_sub);
 	return 0;
 }
 
-/* This run's own folder in each image folder: the only place there that is ever written to, or cleaned. */
+/* This run's own folder in each image folder: the only place there that is ever written to, or
+ * cleaned. */
 static int prepare_image_dir(struct run *r, const char *dir, struct err *e)
 {
 	char *base = xasprintf("%s/images", r->data);
@@ -180,7 +187,8 @@ static int prepare_image_dir(struct run *r, const char *dir, struct err *e)
 	if (!rc && mkdir(dir, 0700))
 		rc = err_input(e, "disk.dir: %s: %s", dir, strerror(errno));
 	if (!rc && r->user.uid != (uid_t)-1 && chown(dir, r->user.uid, r->user.gid))
-		rc = err_input(e, "disk.dir: %s: cannot be given to QEMU's user: %s", dir, strerror(errno));
+		rc = err_input(e, "disk.dir: %s: cannot be given to QEMU's user: %s", dir,
+			       strerror(errno));
 	return rc ? rc : image_dir_usable(r, dir, e);
 }
 
@@ -280,7 +288,8 @@ static const struct run_accel *accel_of(struct run *r, const struct machine *kvm
 	return NULL;
 }
 
-int run_machine(void *arg, const struct cell *c, struct machine *out, const char **kernel, struct err *e)
+int run_machine(void *arg, const struct cell *c, struct machine *out, const char **kernel,
+		struct err *e)
 {
 	struct run *r = arg;
 	struct run_kernel *k = kernel_of(r, c);
@@ -303,7 +312,7 @@ int run_machine(void *arg, const struct cell *c, struct machine *out, const char
 
 int run_probe_cell(struct run *r, const struct cell *c, struct accel_answer *out, struct err *e)
 {
-	struct vm_env env = { .user = &r->user, .journal = r->journal, .stop_fd = r->opts->stop_fd };
+	struct vm_env env = {.user = &r->user, .journal = r->journal, .stop_fd = r->opts->stop_fd};
 	char *memory = xasprintf("%s/accel.json", r->data);
 	struct machine m;
 	int rc;
@@ -337,16 +346,21 @@ int run_accels(struct run *r, struct err *e)
 			a = &r->accels[r->naccels++];
 			machine_hash(&m, a->key);
 			snprintf(a->accel, sizeof(a->accel), "%s", ans.kvm ? "kvm" : "tcg");
-			snprintf(a->reason, sizeof(a->reason), "%s%s", ans.reason,
-				 ans.remembered && !ans.kvm ? " (remembered from an earlier try since this host booted)" : "");
+			snprintf(
+				a->reason, sizeof(a->reason), "%s%s", ans.reason,
+				ans.remembered && !ans.kvm
+					? " (remembered from an earlier try since this host booted)"
+					: "");
 			if (!ans.kvm && strcmp(asked, "kvm"))
-				term_line(&r->term,
-					  "vbench: WARNING: KVM does not work here, falling back to TCG: %s. "
-					  "Figures under TCG are good for comparison only.",
-					  a->reason);
+				term_line(
+					&r->term,
+					"vbench: WARNING: KVM does not work here, falling back to TCG: %s. "
+					"Figures under TCG are good for comparison only.",
+					a->reason);
 		}
 		if (!strcmp(asked, "kvm") && strcmp(accel_of(r, &m)->accel, "kvm"))
-			rc = err_set(e, -ENODEV, "guest.accel = kvm, but KVM does not work here: %s",
+			rc = err_set(e, -ENODEV,
+				     "guest.accel = kvm, but KVM does not work here: %s",
 				     accel_of(r, &m)->reason);
 	}
 	return rc;
@@ -354,7 +368,8 @@ int run_accels(struct run *r, struct err *e)
 
 int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, struct err *e)
 {
-	struct disk_env env = { .image_dir = run_image_dir(r, c), .vcpus = (unsigned)cell_u64(c, K_VCPUS) };
+	struct disk_env env = {.image_dir = run_image_dir(r, c),
+			       .vcpus = (unsigned)cell_u64(c, K_VCPUS)};
 	size_t i;
 
 	for (i = 0; i < r->nqemus; i++)
@@ -409,5 +424,5 @@ void run_teardown(struct run *r)
 		journal_close(r->journal);
 	if (r->store)
 		store_close(r->store);
-	*r = (struct run){ 0 };
+	*r = (struct run){0};
 }

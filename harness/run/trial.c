@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* One trial: image, guest, disk, asked/got, workload, asked/got, samples. What goes wrong costs this trial alone. */
+/* One trial: image, guest, disk, asked/got, workload, asked/got, samples. What goes wrong costs
+ * this trial alone. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -79,25 +80,30 @@ static int fail(struct trial *x, enum cause cause, int rc)
 static int image_step(struct trial *x, const struct disk_step *s, struct err *e)
 {
 	int pipefd[2], status = 0, rc;
-	struct child c = { .pidfd = -1 };
+	struct child c = {.pidfd = -1};
 	char out[1024], why[64];
 	size_t n = 0;
 
 	if (pipe2(pipefd, O_CLOEXEC))
 		return err_set(e, -errno, "pipe: %s", strerror(errno));
 	{
-		struct child_opts o = { .argv = (const char *const *)s->argv, .in = -1, .out = pipefd[1],
-					.err = pipefd[1], .user = &x->r->user, .own_group = true };
+		struct child_opts o = {.argv = (const char *const *)s->argv,
+				       .in = -1,
+				       .out = pipefd[1],
+				       .err = pipefd[1],
+				       .user = &x->r->user,
+				       .own_group = true};
 
 		rc = child_start(&c, &o, e);
 	}
 	close(pipefd[1]);
 	while (!rc) {
-		struct pollfd p[2] = { { .fd = pipefd[0], .events = POLLIN },
-				       { .fd = x->r->opts->stop_fd, .events = POLLIN } };
+		struct pollfd p[2] = {{.fd = pipefd[0], .events = POLLIN},
+				      {.fd = x->r->opts->stop_fd, .events = POLLIN}};
 
 		if (poll(p, 2, STEP_MS) <= 0)
-			rc = err_set(e, -ETIMEDOUT, "%s took more than %d min", s->what, STEP_MS / 60000);
+			rc = err_set(e, -ETIMEDOUT, "%s took more than %d min", s->what,
+				     STEP_MS / 60000);
 		else if (p[1].revents)
 			rc = err_set(e, -EINTR, "interrupted");
 		if (!rc && p[0].revents) {
@@ -148,11 +154,16 @@ static int make_image(struct trial *x, struct err *e)
 	for (i = 0; i < x->plan.nsteps && !rc; i++)
 		rc = image_step(x, &x->plan.steps[i], e);
 	if (rc)
-		return fail(x, rc == -EINTR ? CAUSE_INTERRUPTED : rc == -ENOSPC ? CAUSE_DISK_FULL : CAUSE_PLAN, rc);
+		return fail(x,
+			    rc == -EINTR    ? CAUSE_INTERRUPTED
+			    : rc == -ENOSPC ? CAUSE_DISK_FULL
+					    : CAUSE_PLAN,
+			    rc);
 	for (i = 0; i < x->r->nqemus; i++)
 		if (!strcmp(x->r->qemus[i].qemu, cell_get(x->cell, K_QEMU)))
 			img = x->r->qemus[i].info.img;
-	/* FIEMAP with its sync flag also keeps the image's own writeback out of the measured time */
+	/* FIEMAP with its sync flag also keeps the image's own writeback out of the measured time
+	 */
 	evidence = evidence_image(x->plan.image, img, &x->r->user);
 	x->before = json_pack("{s:o}", "image", evidence);
 	phase(x, "image_ns", t0);
@@ -160,8 +171,8 @@ static int make_image(struct trial *x, struct err *e)
 }
 
 /*
- * Freeing a fragmented image takes a file system up to a second (extents, discard). It goes on beside the next
- * trial's image and guest, and is waited for before anything is measured.
+ * Freeing a fragmented image takes a file system up to a second (extents, discard). It goes on
+ * beside the next trial's image and guest, and is waited for before anything is measured.
  */
 static void drop_image(struct trial *x)
 {
@@ -172,8 +183,9 @@ static void drop_image(struct trial *x)
 		return;
 	dead = xasprintf("%s.old", x->plan.image);
 	if (!rename(x->plan.image, dead)) {
-		const char *argv[] = { "rm", "-f", "--", dead, NULL };
-		struct child_opts o = { .argv = argv, .in = -1, .out = -1, .err = -1, .own_group = true };
+		const char *argv[] = {"rm", "-f", "--", dead, NULL};
+		struct child_opts o = {
+			.argv = argv, .in = -1, .out = -1, .err = -1, .own_group = true};
 
 		if (child_start(&x->r->dropping, &o, NULL))
 			unlink(dead);
@@ -218,18 +230,20 @@ static int judge(struct trial *x, struct err *e)
 
 		if (a->state == GOT_DIFFER)
 			return fail(x, CAUSE_MISMATCH,
-				    err_set(e, -EBADE, "%s: asked %s, got %s (says the %s)", a->key, a->asked,
-					    a->got, *a->from ? a->from : "host"));
+				    err_set(e, -EBADE, "%s: asked %s, got %s (says the %s)", a->key,
+					    a->asked, a->got, *a->from ? a->from : "host"));
 	}
 	/* what only the workload shows is not judged before it */
 	for (i = 0; x->r->strict && x->after && i < x->nchecks; i++) {
 		const struct asked_got *a = &x->checks[i];
 
 		if (a->state == GOT_UNKNOWN)
-			return fail(x, CAUSE_MISMATCH,
-				    err_set(e, -EBADE, "%s: asked %s, and it cannot be told what is in force: %s "
-						       "(run.strict is on)",
-					    a->key, a->asked, a->got));
+			return fail(
+				x, CAUSE_MISMATCH,
+				err_set(e, -EBADE,
+					"%s: asked %s, and it cannot be told what is in force: %s "
+					"(run.strict is on)",
+					a->key, a->asked, a->got));
 	}
 	return 0;
 }
@@ -269,13 +283,14 @@ static void show_progress(const struct job_progress *p, void *arg)
 	term_bar(&r->term, r->done, r->total, elapsed, left, what, false);
 }
 
-static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns, struct job_result *res,
-		struct err *e)
+static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
+		struct job_result *res, struct err *e)
 {
 	struct site *site = x->r->site;
-	struct job j = { .fio = fio, .ramp_ns = ramp_ns,
-			 .interval_ns = ns < 3 * NS_PER_S ? NS_PER_S / 10 : NS_PER_S / 4,
-			 .timeout_ns = ns + ns / 2 + 60 * NS_PER_S };
+	struct job j = {.fio = fio,
+			.ramp_ns = ramp_ns,
+			.interval_ns = ns < 3 * NS_PER_S ? NS_PER_S / 10 : NS_PER_S / 4,
+			.timeout_ns = ns + ns / 2 + 60 * NS_PER_S};
 	int rc = site->ops->work(site, &j, show_progress, x->r, res, e);
 	json_int_t status, sig;
 
@@ -283,26 +298,27 @@ static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
 		return fail(x, site->cause, rc);
 	if (json_is_true(json_object_get(res->reply, "timed_out")))
 		return fail(x, CAUSE_TIMEOUT,
-			    err_set(e, -ETIMEDOUT, "fio did not end in %.0f s", (double)j.timeout_ns / 1e9));
+			    err_set(e, -ETIMEDOUT, "fio did not end in %.0f s",
+				    (double)j.timeout_ns / 1e9));
 	status = json_integer_value(json_object_get(res->reply, "exit"));
 	sig = json_integer_value(json_object_get(res->reply, "signal"));
 	if (status || sig || !res->fio)
 		return fail(x, CAUSE_FIO,
-			    err_set(e, -EIO, "fio in the guest ended with %s %d: %.600s", sig ? "signal" : "status",
-				    (int)(sig ? sig : status), res->output ? res->output : ""));
+			    err_set(e, -EIO, "fio in the guest ended with %s %d: %.600s",
+				    sig ? "signal" : "status", (int)(sig ? sig : status),
+				    res->output ? res->output : ""));
 	return 0;
 }
 
 /* Fills the disk from within the guest, as a guest's own history would have. */
 static int precondition(struct trial *x, struct err *e)
 {
-	const char *how = cell_get(x->cell, K_PRECONDITION);
-	struct job_result res = { 0 };
+	struct job_result res = {0};
 	uint64_t t0 = clock_mono_ns();
 	char *job;
 	int rc;
 
-	if (!how || strcmp(how, "fill"))
+	if (!workload_fills(x->work, x->cell))
 		return 0;
 	job = precondition_fio_job(x->cell, x->r->site->target, x->order->randseed);
 	artefact(x, "fill.fio", job, strlen(job));
@@ -322,13 +338,16 @@ static void keep_samples(struct trial *x, struct store_sample *s, int n)
 }
 
 /*
- * Of the time that the job took: what the profile asked fio to run, and what its process lived beyond that
- * (start, layout, reaping), by the guest's clock. Both for the record of where the time goes only.
+ * Of the time that the job took: what the profile asked fio to run, and what its process lived
+ * beyond that (start, layout, reaping), by the guest's clock. Both for the record of where the time
+ * goes only.
  */
 static void phase_fio(struct trial *x, const json_t *reply, uint64_t ns)
 {
-	json_int_t t0 = json_integer_value(json_object_get(json_object_get(reply, "before"), "mono_ns"));
-	json_int_t t1 = json_integer_value(json_object_get(json_object_get(reply, "after"), "mono_ns"));
+	json_int_t t0 =
+		json_integer_value(json_object_get(json_object_get(reply, "before"), "mono_ns"));
+	json_int_t t1 =
+		json_integer_value(json_object_get(json_object_get(reply, "after"), "mono_ns"));
 
 	json_object_set_new(x->phases, "fio_ns", json_integer((json_int_t)ns));
 	if (t0 > 0 && t1 > t0)
@@ -338,7 +357,7 @@ static void phase_fio(struct trial *x, const json_t *reply, uint64_t ns)
 static int measure(struct trial *x, struct err *e)
 {
 	struct store_sample samples[EXTRACT_MAX];
-	struct job_result res = { 0 };
+	struct job_result res = {0};
 	struct host_noise n0, n1;
 	uint64_t t0, ns = workload_u64(x->work, K_RUNTIME) + workload_u64(x->work, K_RAMP);
 	char *job = workload_fio_job(x->work, x->cell, x->r->site->target, x->order->randseed);
@@ -456,22 +475,29 @@ static void describe(struct trial *x, const struct order *o)
 {
 	struct store_trial *t = x->t;
 
-	*t = (struct store_trial){ .seq = o->seq, .block = o->block, .place = o->place,
-				   .workload = xstrdup(x->work->name), .site = xstrdup(x->r->site->ops->name),
-				   .fresh = x->r->site->ops->fresh, .randseed = o->randseed };
+	*t = (struct store_trial){.seq = o->seq,
+				  .block = o->block,
+				  .place = o->place,
+				  .workload = xstrdup(x->work->name),
+				  .site = xstrdup(x->r->site->ops->name),
+				  .fresh = x->r->site->ops->fresh,
+				  .randseed = o->randseed};
 	snprintf(t->cell, sizeof(t->cell), "%s", x->cell->id);
 	t->folder = xasprintf("trials/%05u", o->seq);
 	t->begun = (int64_t)clock_real_ns();
-	snprintf(x->r->now, sizeof(x->r->now), "block %u/%u  %s, %s", o->block + 1, x->r->blocks, x->work->name,
-		 x->cell->label);
+	snprintf(x->r->now, sizeof(x->r->now), "block %u/%u  %s, %s", o->block + 1, x->r->blocks,
+		 x->work->name, x->cell->label);
 }
 
 int run_trial(struct run *r, const struct order *o, struct store_trial *t, struct err *e)
 {
-	struct trial x = { .r = r, .cell = &r->profile->cells[o->cell],
-			   .work = &r->profile->workloads[o->workload], .order = o, .t = t,
-			   .phases = json_object() };
-	struct err why = { 0 };
+	struct trial x = {.r = r,
+			  .cell = &r->profile->cells[o->cell],
+			  .work = &r->profile->workloads[o->workload],
+			  .order = o,
+			  .t = t,
+			  .phases = json_object()};
+	struct err why = {0};
 	uint64_t t0 = clock_mono_ns(), t1;
 	int rc;
 
@@ -484,7 +510,8 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	rc = dir_remove(x.folder, &why);
 	if (!rc)
 		rc = dir_make(x.folder, 0755, &why);
-	rc = rc ? fail(&x, rc == -ENOSPC ? CAUSE_DISK_FULL : CAUSE_PLAN, rc) : trial_steps(&x, &why);
+	rc = rc ? fail(&x, rc == -ENOSPC ? CAUSE_DISK_FULL : CAUSE_PLAN, rc)
+		: trial_steps(&x, &why);
 	t1 = clock_mono_ns();
 	/* an I/O that will never end must not be waited for */
 	r->site->ops->close(r->site, !rc);
@@ -537,5 +564,5 @@ void run_trial_free(struct store_trial *t)
 		free(t->checks[i].from);
 	}
 	free(t->checks);
-	*t = (struct store_trial){ 0 };
+	*t = (struct store_trial){0};
 }

@@ -11,8 +11,9 @@
 #include "run/extract.h"
 
 /*
- * fio 3.x, stat.h: 64 bins an octave from 128 ns on, below that a bin a nanosecond; it prints a bin's middle. In
- * [1024, 2048) a bin is 16 wide, so the first one, [1024, 1040), is printed as 1032.
+ * fio 3.x, stat.h: 64 bins an octave from 128 ns on, below that a bin a nanosecond; it prints a
+ * bin's middle. In [1024, 2048) a bin is 16 wide, so the first one, [1024, 1040), is printed as
+ * 1032.
  */
 static void bins_are_those_of_fio(void **state)
 {
@@ -43,10 +44,15 @@ static double sample(const struct store_sample *s, int n, const char *metric)
 	return NAN;
 }
 
-static int extract(const char *fio, const char *reply, uint64_t ios, struct store_sample *out, struct err *e)
+static int extract(const char *fio, const char *reply, uint64_t ios, struct store_sample *out,
+		   struct err *e)
 {
-	struct job_result r = { .fio = json_loads(fio, 0, NULL), .reply = json_loads(reply, 0, NULL),
-				.cpu_vcpu_ns = 3000, .cpu_iothread_ns = 2000, .cpu_rest_ns = 1000, .cpu_ios = ios };
+	struct job_result r = {.fio = json_loads(fio, 0, NULL),
+			       .reply = json_loads(reply, 0, NULL),
+			       .cpu_vcpu_ns = 3000,
+			       .cpu_iothread_ns = 2000,
+			       .cpu_rest_ns = 1000,
+			       .cpu_ios = ios};
 	int n;
 
 	assert_non_null(r.fio);
@@ -57,7 +63,8 @@ static int extract(const char *fio, const char *reply, uint64_t ios, struct stor
 	return n;
 }
 
-/* 1000 I/Os: 900 in [1024, 1040), 100 in [2032, 2048). p50 lies 500/900 into the first bin: 1024 + 16 * 5/9. */
+/* 1000 I/Os: 900 in [1024, 1040), 100 in [2032, 2048). p50 lies 500/900 into the first bin: 1024 +
+ * 16 * 5/9. */
 static const char reads[] =
 	"{\"jobs\":[{\"error\":0,\"read\":{\"total_ios\":1000,\"iops\":2000.5,\"bw_bytes\":8194048,"
 	"\"lat_ns\":{\"mean\":1130.5,\"bins\":{\"2040\":100,\"1032\":900}},"
@@ -68,7 +75,7 @@ static const char reads[] =
 static void values_are_taken_over(void **state)
 {
 	struct store_sample s[EXTRACT_MAX];
-	struct err e = { 0 };
+	struct err e = {0};
 	int n = extract(reads, "{}", 10, s, &e);
 
 	(void)state;
@@ -90,10 +97,11 @@ static void values_are_taken_over(void **state)
 /* 1000 I/Os have 10 above p99: not enough to print it (statistics.md, part 9: at least 100). */
 static void percentiles_without_support_are_left_out(void **state)
 {
-	static const char many[] = "{\"jobs\":[{\"error\":0,\"read\":{\"total_ios\":10000,\"iops\":1,\"bw_bytes\":1,"
-				   "\"lat_ns\":{\"mean\":1032,\"bins\":{\"1032\":10000}}}}]}";
+	static const char many[] =
+		"{\"jobs\":[{\"error\":0,\"read\":{\"total_ios\":10000,\"iops\":1,\"bw_bytes\":1,"
+		"\"lat_ns\":{\"mean\":1032,\"bins\":{\"1032\":10000}}}}]}";
 	struct store_sample s[EXTRACT_MAX];
-	struct err e = { 0 };
+	struct err e = {0};
 	int n = extract(reads, "{}", 10, s, &e);
 
 	(void)state;
@@ -107,7 +115,7 @@ static void percentiles_without_support_are_left_out(void **state)
 static void cpu_without_a_window_is_left_out(void **state)
 {
 	struct store_sample s[EXTRACT_MAX];
-	struct err e = { 0 };
+	struct err e = {0};
 	int n = extract(reads, "{}", 0, s, &e);
 
 	(void)state;
@@ -123,11 +131,12 @@ static void guest_counters_are_differences(void **state)
 		"\"after\":{\"ctxt\":3000,\"disk_stat\":[1030,0,0,0,20,0,0,0,0,0,0],\"cpu\":{\"user\":30,\"nice\":0,\"system\":20,\"idle\":160,"
 		"\"iowait\":0,\"irq\":0,\"softirq\":0,\"steal\":15}}}";
 	struct store_sample s[EXTRACT_MAX];
-	struct err e = { 0 };
+	struct err e = {0};
 	int n = extract(reads, reply, 10, s, &e);
 
 	(void)state;
-	/* 2000 switches over 1000 I/Os (reads: the first field of the disk's stat file); steal 10 of 20 + 10 + 60 + 10 ticks */
+	/* 2000 switches over 1000 I/Os (reads: the first field of the disk's stat file); steal 10
+	 * of 20 + 10 + 60 + 10 ticks */
 	assert_true(sample(s, n, "guest.ctxt_per_io") == 2);
 	assert_true(sample(s, n, "guest.steal") == 0.1);
 }
@@ -149,21 +158,23 @@ static void what_is_no_result_is_refused(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		struct err e = { 0 };
+		struct err e = {0};
 
 		assert_int_equal(extract(bad[i], "{}", 1, s, &e), -EPROTO);
 		assert_true(e.text[0]);
 	}
 }
 
-/* A guest that lies costs its numbers, nothing else: negative, huge and ill-typed values are no samples. */
+/* A guest that lies costs its numbers, nothing else: negative, huge and ill-typed values are no
+ * samples. */
 static void lies_are_dropped(void **state)
 {
-	static const char lie[] = "{\"jobs\":[{\"error\":0,\"read\":{\"total_ios\":1000,\"iops\":-5,\"bw_bytes\":\"x\","
-				  "\"lat_ns\":{\"mean\":1e308,\"bins\":{\"1032\":9223372036854775807,\"-3\":4,\"abc\":1,"
-				  "\"18446744073709551615\":300,\"1048\":\"7\"}}}}]}";
+	static const char lie[] =
+		"{\"jobs\":[{\"error\":0,\"read\":{\"total_ios\":1000,\"iops\":-5,\"bw_bytes\":\"x\","
+		"\"lat_ns\":{\"mean\":1e308,\"bins\":{\"1032\":9223372036854775807,\"-3\":4,\"abc\":1,"
+		"\"18446744073709551615\":300,\"1048\":\"7\"}}}}]}";
 	struct store_sample s[EXTRACT_MAX];
-	struct err e = { 0 };
+	struct err e = {0};
 	int n = extract(lie, "{\"before\":[],\"after\":3}", 1, s, &e);
 
 	(void)state;

@@ -207,7 +207,7 @@ static void missing_cells(void **state)
 									to compare with */
 	assert_true(m->workloads[0].rows[1].values[0].abs.n == 3);
 	assert_true(isnan(m->workloads[0].rows[2].values[0].abs.mid));
-	assert_true(warned(m, "nor any ratio"));
+	assert_true(warned(m, "no ratios either"));
 	assert_int_equal(m->blocks_done, 0);
 	model_free(m);
 	rows_end(&r);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The fixed-blocks policy: complete blocks, a fresh order in each, everything a function of the seed. */
+/* The fixed-blocks policy: complete blocks, a fresh order in each, everything a function of the
+ * seed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,8 @@
 #include <cmocka.h>
 #include "run/policy.h"
 
-/* First outputs of the reference implementation for seed 1234567 (widely published test vector of SplitMix64). */
+/* First outputs of the reference implementation for seed 1234567 (widely published test vector of
+ * SplitMix64). */
 static void splitmix_equals_the_published_stream(void **state)
 {
 	uint64_t s = 1234567;
@@ -30,7 +32,7 @@ static unsigned walk(uint64_t seed, struct order *out)
 	struct order o;
 
 	while (p->ask(p, &o)) {
-		struct outcome told = { .order = o, .ok = n % 7 != 0 };
+		struct outcome told = {.order = o, .ok = n % 7 != 0};
 
 		if (n < BLOCKS * PER)
 			out[n] = o;
@@ -50,7 +52,7 @@ static void every_block_holds_every_trial_once(void **state)
 	(void)state;
 	assert_int_equal(walk(42, o), BLOCKS * PER);
 	for (b = 0; b < BLOCKS; b++) {
-		unsigned seen[PER] = { 0 };
+		unsigned seen[PER] = {0};
 
 		for (i = 0; i < PER; i++) {
 			const struct order *x = &o[b * PER + i];
@@ -119,18 +121,19 @@ static void asking_again_gives_the_same_trial(void **state)
 	p->free(p);
 }
 
-/* Of 6 things, each is first in a block about as often as any other: chi-square, 5 df, 99.99 % point 25.7. */
+/* Of 6 things, each is first in a block about as often as any other: chi-square, 5 df, 99.99 %
+ * point 25.7. */
 static void first_place_is_not_biased(void **state)
 {
 	enum { N = 6000 };
 	struct policy *p = policy_fixed(99, N, CELLS, WORKLOADS);
-	double first[PER] = { 0 }, chi = 0;
+	double first[PER] = {0}, chi = 0;
 	struct order o;
 	int i;
 
 	(void)state;
 	while (p->ask(p, &o)) {
-		struct outcome told = { .order = o, .ok = true };
+		struct outcome told = {.order = o, .ok = true};
 
 		if (!o.place)
 			first[o.cell * WORKLOADS + o.workload]++;
