@@ -178,7 +178,7 @@ const struct key_row profile_keys[K_COUNT] = {
 	[K_QEMU] = { .id = K_QEMU, .section = SEC_GUEST, .name = "qemu", .type = KT_PATH, .def = "qemu-system-x86_64", .axis = true,
 		.check = check_binary, .help = "QEMU binary; list two to compare builds" },
 	[K_START] = { .id = K_START, .section = SEC_GUEST, .name = "start", .type = KT_ENUM, .values = "template,boot",
-		.def = "template", .help = "fresh guests restored from a template of the block, or booted" },
+		.def = "template", .axis = true, .help = "fresh guests restored from a template of the block, or booted" },
 
 	[K_DIR] = { .id = K_DIR, .section = SEC_DISK, .name = "dir", .type = KT_PATH, .def = "auto", .words = "auto", .axis = true,
 		.check = check_absolute, .applies = applies_file,

@@ -203,7 +203,7 @@ static void lists_are_checked(void **state)
 	bad("[disk]\nformat = qcow2\nmode = full, prealloc\n" WORKLOAD,
 	    "t.ini:3: mode: \"prealloc\" is in the list", "twice");
 	bad("[workload w]\nbs = 4k, 8k\n", "t.ini:2: bs: \"4k, 8k\" is a list", "takes one value");
-	bad("[guest]\nstart = template, boot\n" WORKLOAD, "t.ini:2: start:", "takes one value");
+	bad("[run]\nlabel = a\nblocks = 2, 3\n" WORKLOAD, "t.ini:3: blocks:", "takes one value");
 }
 
 static void structure_is_checked(void **state)
