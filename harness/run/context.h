@@ -66,7 +66,8 @@ struct run {
 	/* the current trial */
 	const char *watch_dir; /* folder whose free space is watched */
 	unsigned done, total, ok, failed;
-	uint64_t begun_ns, busy_ns; /* monotonic; time spent in trials of this session */
+	uint64_t begun_ns;     /* monotonic */
+	uint64_t ns_per_trial; /* estimate */
 	unsigned session_trials;
 	char now[160]; /* shown in the bar */
 };
@@ -119,6 +120,9 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out);
  * stopped, -ENOSPC when room is gone. */
 int run_trial(struct run *r, const struct order *o, struct store_trial *t, struct err *e);
 void run_trial_free(struct store_trial *t);
+
+/* Draws the bar; p (may be NULL) with live figures, run a struct run. */
+void run_show(const struct job_progress *p, void *run);
 
 /* Waits until the last trial's image is gone. */
 void run_dropped(struct run *r);

@@ -43,7 +43,9 @@ int run_seed_and_blocks(struct run *r, struct run_cost *cost, struct err *e)
 		if (r->blocks > 1000)
 			r->blocks = 1000;
 	}
-	return run_cost(r, r->blocks, cost, e);
+	rc = run_cost(r, r->blocks, cost, e);
+	r->ns_per_trial = cost->ns_per_trial;
+	return rc;
 }
 
 static bool stopped(const struct run *r)
@@ -154,7 +156,7 @@ static int begin_block(struct run *r, unsigned block)
 	r->site->block = block;
 	r->site->folder = folder;
 	snprintf(r->now, sizeof(r->now), "block %u/%u  making templates", block + 1, r->blocks);
-	term_bar(&r->term, r->done, r->total, clock_mono_ns() - r->begun_ns, 0, r->now, true);
+	run_show(NULL, r);
 	for (i = 0; i < r->profile->ncells; i++) {
 		struct err why = {0};
 
@@ -195,7 +197,6 @@ static int one_trial(struct run *r, const struct order *o, struct err *e)
 {
 	struct outcome told = {.order = *o};
 	struct store_trial t;
-	uint64_t t0 = clock_mono_ns();
 	int rc = run_trial(r, o, &t, e), put = 0;
 
 	/* a trial that the user cut short is no result: it will be run again */
@@ -218,7 +219,6 @@ static int one_trial(struct run *r, const struct order *o, struct err *e)
 		}
 	}
 	run_trial_free(&t);
-	r->busy_ns += clock_mono_ns() - t0;
 	r->session_trials++;
 	return rc;
 }

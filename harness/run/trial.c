@@ -268,14 +268,15 @@ static int ask_site(struct trial *x, bool after, struct err *e)
 	return judge(x, e);
 }
 
-static void show_progress(const struct job_progress *p, void *arg)
+void run_show(const struct job_progress *p, void *arg)
 {
 	struct run *r = arg;
 	char what[240];
-	uint64_t elapsed = clock_mono_ns() - r->begun_ns, left = 0;
+	uint64_t elapsed = clock_mono_ns() - r->begun_ns;
+	/* what this session has seen, templates included; before that the estimate */
+	uint64_t each = r->session_trials ? elapsed / r->session_trials : r->ns_per_trial;
+	uint64_t left = each * (r->total - r->done);
 
-	if (r->session_trials)
-		left = r->busy_ns / r->session_trials * (r->total - r->done);
 	if (p && p->iops > 0)
 		snprintf(what, sizeof(what), "%s  %.0f IOPS", r->now, p->iops);
 	else
@@ -291,7 +292,7 @@ static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
 			.ramp_ns = ramp_ns,
 			.interval_ns = ns < 3 * NS_PER_S ? NS_PER_S / 10 : NS_PER_S / 4,
 			.timeout_ns = ns + ns / 2 + 60 * NS_PER_S};
-	int rc = site->ops->work(site, &j, show_progress, x->r, res, e);
+	int rc = site->ops->work(site, &j, run_show, x->r, res, e);
 	json_int_t status, sig;
 
 	if (rc)
@@ -505,7 +506,7 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	x.folder = xasprintf("%s/%s", r->folder, t->folder);
 	r->site->folder = x.folder;
 	r->site->block = o->block;
-	show_progress(NULL, r);
+	run_show(NULL, r);
 	/* what a killed run left of the same trial */
 	rc = dir_remove(x.folder, &why);
 	if (!rc)
