@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vbench: `make help` lists the targets.
+
+PREFIX	?= /usr/local
+DESTDIR	?=
+CC	?= gcc
+CLANG	?= clang
+INSTALL	?= install
+PROVE	?= prove
+CFLAGS	?= -O2 -g -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+LDFLAGS	?= -Wl,-z,relro,-z,now
+
+# Variables of the command line: V=1 WERROR=0 SAN=1 FIO_SRC=DIR GUEST_KERNEL=PACKAGE FUZZ_SECONDS=N
+WERROR	?= 1
+FUZZ_SECONDS ?= 20
+
+ifeq ($(V),1)
+Q	:=
+say	= @:
+else
+Q	:= @
+say	= @printf '  %-8s %s\n' '$(1)' '$(2)'
+MAKEFLAGS += --no-print-directory
+endif
+
+B	:= build$(if $(SAN),/san)
+PROGRAM	:= $(if $(SAN),$(B)/vbench,vbench)
+.DEFAULT_GOAL := all
+
+# What a target builds for itself is built in parallel, unless make was told otherwise.
+J	= $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# --- flags ---------------------------------------------------------------------------------------
+
+WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+ifneq ($(WERROR),0)
+WARN	+= -Werror
+endif
+ifneq ($(SAN),)
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+BASEFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -Iharness
+FUZZ_FLAGS := -w -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+AGENT_FLAGS := -O2 -g $(WARN) -std=gnu11 -D_GNU_SOURCE -I. -Iharness
+PATHS	:= -DVB_PREFIX_LIB='"$(PREFIX)/lib/vbench"' -DVB_PREFIX_SHARE='"$(PREFIX)/share/vbench"'
+
+# Goals that compile nothing need no libraries.
+QUIET_GOALS := deps deps-check clean distclean help uninstall fio guest lab demo check check-unit check-long \
+	check-lab bench fuzz-long install fresh
+ifneq ($(filter-out $(QUIET_GOALS),$(or $(MAKECMDGOALS),all)),)
+include build/config.mk
+endif
+
+build/config.mk: tools/config.sh tools/packages
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/config.sh >$@.new && mv $@.new $@
+
+# --- what there is -------------------------------------------------------------------------------
+
+EMBED	:= $(sort $(wildcard reports/*.html reports/*.css reports/*.js harness/store/*.sql))
+EMBED_C	:= $(EMBED:%=build/embed/%.c)
+AGENT_SRC := $(sort $(wildcard guest-agent/*.c))
+LIB_SRC	:= $(sort $(wildcard harness/*/*.c reports/*.c guest-agent/wire.c))
+LIB_OBJ	:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(EMBED_C:build/%.c=$(B)/obj/%.o)
+AGENT_OBJ := $(AGENT_SRC:%.c=build/agent/%.o)
+UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
+UNITS	:= $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
+FUZZERS	:= $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
+FUZZ_OBJ := $(LIB_SRC:%.c=build/fuzz/obj/%.o) $(EMBED_C:build/%.c=build/fuzz/obj/%.o)
+LIB	:= $(B)/libvbench.a
+AGENT	:= build/guest/vbench-agent
+FIO	:= build/fio/VERSION
+KERNEL	:= build/guest/KERNEL
+
+# A file whose text is the flags (or the list) in force: what depends on it is made anew when that changes.
+quote = '$(subst ','\'',$(1))'
+stamp = $(shell tools/stamp.sh $(call quote,$(1)) $(call quote,$(strip $(2))))
+ifdef PKG_LIBS
+$(call stamp,$(B)/flags,$(CC) $(CFLAGS) $(LDFLAGS) $(WARN) $(SANFLAGS) $(BASEFLAGS) $(PATHS) $(PKG_CFLAGS) $(PKG_LIBS))
+$(call stamp,$(B)/sources,$(LIB_OBJ))
+$(call stamp,build/agent/flags,$(CC) $(AGENT_FLAGS))
+$(call stamp,build/agent/sources,$(AGENT_OBJ))
+$(call stamp,build/fuzz/flags,$(CLANG) $(FUZZ_FLAGS) $(BASEFLAGS) $(PATHS) $(PKG_CFLAGS) $(PKG_LIBS))
+$(call stamp,build/fuzz/sources,$(FUZZ_OBJ))
+endif
+
+VERSION := $(shell cat VERSION 2>/dev/null || git describe --always --dirty 2>/dev/null || echo unknown)
+$(call stamp,build/version,$(VERSION))
+# Only what names the version is compiled anew with each commit.
+VERSIONED := $(shell grep -ls VB_VERSION harness/*.c harness/*/*.[ch] reports/*.[ch] guest-agent/*.[ch])
+
+# --- vbench --------------------------------------------------------------------------------------
+
+.PHONY: all agent
+all: $(PROGRAM) $(if $(AGENT_SRC),$(AGENT))
+	$(if $(filter fio guest,$(MAKECMDGOALS)),@:,$(Q)test -e $(FIO) -a -e $(KERNEL)) || \
+		echo "vbench is built; the small guest needs fio and a kernel, once: make fio guest"
+agent: $(AGENT)
+
+$(PROGRAM): $(B)/obj/harness/main.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
+$(LIB): $(LIB_OBJ) $(B)/sources
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(LIB_OBJ)
+
+COMPILE	= $(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(WARN) $(SANFLAGS) $(BASEFLAGS) $(PATHS) \
+	-DVB_VERSION='"$(VERSION)"' $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.c $(B)/flags
+	$(call say,CC,$@)
+	$(COMPILE)
+
+$(B)/obj/embed/%.o: build/embed/%.c $(B)/flags
+	$(call say,CC,$@)
+	$(COMPILE)
+
+$(patsubst %.c,$(B)/obj/%.o,$(filter %.c,$(VERSIONED))): build/version
+ifneq ($(filter guest-agent/%,$(VERSIONED)),)
+$(AGENT_OBJ): build/version
+endif
+
+# FOO becomes `const unsigned char embed_FOO[]` (its name with _ for what C does not take) and `embed_FOO_len`.
+build/embed/%.c: % Makefile
+	$(call say,EMBED,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)name=embed_$$(basename $< | tr -c 'A-Za-z0-9\n' _); { \
+		printf '#include <stddef.h>\nextern const unsigned char %s[];\nextern const size_t %s_len;\n' $$name $$name; \
+		printf 'const unsigned char %s[] = {\n' $$name; xxd -i <$<; \
+		printf ', 0};\nconst size_t %s_len = sizeof(%s) - 1;\n' $$name $$name; } >$@
+
+# The guest's PID 1: static, since the initramfs holds no libraries.
+$(AGENT): $(AGENT_OBJ) build/agent/sources
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -static -s -o $@.new $(AGENT_OBJ) -ljansson
+	$(Q)mv $@.new $@
+
+build/agent/%.o: %.c build/agent/flags
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(AGENT_FLAGS) -DVB_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+# --- fio and the guest's kernel ------------------------------------------------------------------
+
+.PHONY: fio guest
+fio: $(FIO)
+guest: $(KERNEL)
+
+# FIO_SRC is in the stamp, so that naming another tree builds that one.
+$(call stamp,build/fio.src,$(FIO_SRC))
+$(call stamp,build/kernel.src,$(GUEST_KERNEL))
+
+$(FIO): tools/build-fio.sh build/fio.src
+	$(call say,FIO,build/guest/fio build/fio/fio (see build/fio/build.log))
+	$(Q)FIO_SRC='$(FIO_SRC)' tools/build-fio.sh build/fio build/guest
+
+$(KERNEL): tools/fetch-kernel.sh build/kernel.src
+	$(call say,KERNEL,build/guest/vmlinuz)
+	$(Q)GUEST_KERNEL='$(GUEST_KERNEL)' tools/fetch-kernel.sh build/guest
+
+# --- packages ------------------------------------------------------------------------------------
+
+.PHONY: deps deps-check
+deps:
+	$(Q)tools/deps.sh run build $(if $(filter check,$(KINDS)),check)
+deps-check:
+	$(Q)tools/deps.sh --check run build check
+
+# --- the two commands of the README --------------------------------------------------------------
+
+.PHONY: demo check
+demo:
+	$(Q)tools/deps.sh run build
+	$(Q)$(MAKE) $(J) all fio guest
+	./vbench run quick
+
+check:
+	$(Q)tools/deps.sh run build check
+	$(Q)$(MAKE) $(J) all fio guest check-programs
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PROVE) --timer \
+		$(UNITS) $(sort $(wildcard tests/cli/*.t)) $(sort $(wildcard tests/e2e/*.t))
+
+# --- tests ---------------------------------------------------------------------------------------
+
+.PHONY: check-programs check-unit check-long check-lab lab bench fuzz fuzz-long fresh
+check-programs: $(UNITS) fuzz
+
+check-unit:
+	$(Q)tools/deps.sh build check
+	$(Q)$(MAKE) $(J) unit-programs
+	$(Q)$(PROVE) $(UNITS)
+
+.PHONY: unit-programs
+unit-programs: $(UNITS)
+
+check-long:
+	$(Q)tools/deps.sh run build check
+	$(Q)$(MAKE) $(J) all fio guest check-programs
+	$(Q)FUZZ_SECONDS=300 $(PROVE) --timer $(sort $(wildcard tests/cli/fuzz.t tests/long/*.t))
+
+lab:
+	$(Q)tests/lab/build
+
+check-lab:
+	$(Q)tools/deps.sh run build check
+	$(Q)$(MAKE) $(J) all fio guest lab
+	$(Q)$(PROVE) --timer $(sort $(wildcard tests/lab/t/*.t))
+
+bench:
+	$(Q)tools/deps.sh run build check
+	$(Q)$(MAKE) $(J) all fio guest
+	$(Q)perl tests/bench.pl
+
+fresh:
+	$(Q)tests/fresh/run
+
+$(B)/tests/%: tests/unit/%.c $(LIB) $(B)/flags
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) $(SANFLAGS) $(BASEFLAGS) $(PKG_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) \
+		-o $@ $< $(LIB) -lcmocka $(PKG_LIBS) -lm
+
+# --- fuzzers: everything anew by clang, with coverage --------------------------------------------
+
+fuzz: $(FUZZERS)
+
+fuzz-long:
+	$(Q)tools/deps.sh build check
+	$(Q)$(MAKE) $(J) fuzz
+	$(Q)FUZZ_SECONDS=$(or $(filter-out 20,$(FUZZ_SECONDS)),300) $(PROVE) --timer -v tests/cli/fuzz.t
+
+build/fuzz/obj/%.o: %.c build/fuzz/flags
+	$(call say,CLANG,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined $(BASEFLAGS) $(PATHS) \
+		-DVB_VERSION='"fuzz"' $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+build/fuzz/obj/embed/%.o: build/embed/%.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -c -o $@ $<
+
+build/fuzz/libvbench.a: $(FUZZ_OBJ) build/fuzz/sources
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(FUZZ_OBJ)
+
+build/fuzz/%: tests/fuzz/%.c build/fuzz/libvbench.a
+	$(call say,FUZZER,$@)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $(BASEFLAGS) $(PKG_CFLAGS) \
+		-MMD -MP -MF $@.d -o $@ $< build/fuzz/libvbench.a $(PKG_LIBS) -lm
+
+# --- installation --------------------------------------------------------------------------------
+
+LIBDIR	= $(DESTDIR)$(PREFIX)/lib/vbench
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/vbench
+DOCDIR	= $(DESTDIR)$(PREFIX)/share/doc/vbench
+DOCS	= $(wildcard README.md HACKING.md LICENSE tuning.md)
+
+.PHONY: install uninstall clean distclean help
+install:
+	$(Q)$(MAKE) $(J) all fio guest
+	$(Q)$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(LIBDIR)/guest $(LIBDIR)/fio $(SHAREDIR)/profiles $(DOCDIR)
+	$(Q)$(INSTALL) -m 755 vbench $(DESTDIR)$(PREFIX)/bin/vbench
+	$(Q)$(INSTALL) -m 755 build/fio/fio $(LIBDIR)/fio/fio
+	$(Q)$(INSTALL) -m 755 build/guest/fio $(AGENT) $(LIBDIR)/guest
+	$(Q)$(INSTALL) -m 644 build/guest/vmlinuz $(KERNEL) $(LIBDIR)/guest
+	$(Q)rm -rf $(LIBDIR)/guest/modules
+	$(Q)cp -R build/guest/modules $(LIBDIR)/guest/modules
+	$(Q)$(INSTALL) -m 644 $(wildcard profiles/*.ini) $(SHAREDIR)/profiles
+	$(Q)$(INSTALL) -m 644 $(DOCS) $(DOCDIR)
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX)/bin/vbench)
+
+uninstall:
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/bin/vbench
+	$(Q)rm -rf $(LIBDIR) $(SHAREDIR) $(DOCDIR)
+
+# fio, the kernel and the lab took a while and stay; distclean takes them too.
+clean:
+	$(Q)rm -rf vbench build/obj build/san build/tests build/fuzz build/agent build/embed build/*.a \
+		build/config.mk build/config.mk.new build/flags build/sources build/version $(AGENT)
+
+distclean:
+	$(Q)rm -rf vbench build
+
+help:
+	@echo 'make              ./vbench and the agent of the small guest'
+	@echo 'make demo         install the packages needed, build, measure profiles/quick.ini'
+	@echo 'make check        install the packages tests need, build, run every test'
+	@echo
+	@echo 'make deps         install the packages needed to build and run (deps-check: name the missing ones)'
+	@echo 'make fio          fio for guest and host, from the source package of Debian (or FIO_SRC=DIR)'
+	@echo 'make guest        the kernel of the small guest, from its package (or GUEST_KERNEL=PACKAGE)'
+	@echo 'make install      into PREFIX=$(PREFIX), below DESTDIR=; make uninstall takes it away'
+	@echo 'make check-unit   the C units alone'
+	@echo 'make check-long   longer fuzzing and tests of many minutes'
+	@echo 'make check-lab    tests inside the lab host, an emulated machine where KVM works (make lab builds it)'
+	@echo 'make fuzz-long    each fuzzer for FUZZ_SECONDS=300'
+	@echo 'make bench        figures: harness time per trial and where it goes'
+	@echo 'make fresh        make demo in an empty Debian, as a new user would; needs root'
+	@echo 'make clean        what is compiled; make distclean: also fio, the kernel and the lab'
+	@echo
+	@echo 'V=1 shows commands, WERROR=0 lets warnings pass, SAN=1 builds build/san/vbench with ASan and UBSan'
+
+.DELETE_ON_ERROR:
+.SECONDARY: $(EMBED_C)
+
+-include $(LIB_OBJ:.o=.d) $(B)/obj/harness/main.d $(AGENT_OBJ:.o=.d) $(UNITS:=.d) $(FUZZ_OBJ:.o=.d) $(FUZZERS:=.d)
