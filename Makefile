@@ -77,9 +77,9 @@ KERNEL	:= build/guest/KERNEL
 quote = '$(subst ','\'',$(1))'
 stamp = $(shell tools/stamp.sh $(call quote,$(1)) $(call quote,$(strip $(2))))
 ifdef PKG_LIBS
-$(call stamp,$(B)/flags,$(CC) $(CFLAGS) $(LDFLAGS) $(WARN) $(SANFLAGS) $(BASEFLAGS) $(PATHS) $(PKG_CFLAGS) $(PKG_LIBS))
+$(call stamp,$(B)/flags,$(CC) $(CFLAGS) $(LDFLAGS) $(filter-out -Werror,$(WARN)) $(SANFLAGS) $(BASEFLAGS) $(PATHS) $(PKG_CFLAGS) $(PKG_LIBS))
 $(call stamp,$(B)/sources,$(LIB_OBJ))
-$(call stamp,build/agent/flags,$(CC) $(AGENT_FLAGS))
+$(call stamp,build/agent/flags,$(CC) $(filter-out -Werror,$(AGENT_FLAGS)))
 $(call stamp,build/agent/sources,$(AGENT_OBJ))
 $(call stamp,build/fuzz/flags,$(CLANG) $(FUZZ_FLAGS) $(BASEFLAGS) $(PATHS) $(PKG_CFLAGS) $(PKG_LIBS))
 $(call stamp,build/fuzz/sources,$(FUZZ_OBJ))

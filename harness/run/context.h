@@ -124,6 +124,9 @@ void run_trial_free(struct store_trial *t);
 /* Draws the bar; p (may be NULL) with live figures, run a struct run. */
 void run_show(const struct job_progress *p, void *run);
 
+/* A line on stderr that --quiet does not silence. */
+void run_warn(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Waits until the last trial's image is gone. */
 void run_dropped(struct run *r);
 

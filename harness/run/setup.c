@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a run needs before its first guest: machines, kernels, accelerators, folders, rights. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -321,6 +322,17 @@ int run_probe_cell(struct run *r, const struct cell *c, struct accel_answer *out
 	rc = accel_probe(&env, &m, memory, out, e);
 	free(memory);
 	return rc;
+}
+
+void run_warn(struct run *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	term_end(&r->term);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
 }
 
 int run_accels(struct run *r, struct err *e)

@@ -17,7 +17,9 @@
 
 #define NS_PER_S 1000000000ull
 #define MAX_CHECKS 64
-#define JOB_SLACK_NS (30 * NS_PER_S) /* beyond what it was asked to run: start, layout and end of fio, on a slow host */
+#define JOB_SLACK_NS                                                                           \
+	(30 * NS_PER_S) /* beyond what it was asked to run: start, layout and end of fio, on a \
+			   slow host */
 #define STEP_MS 3600000 /* preallocating a large image takes its time; ^C ends it */
 
 /* State of the trial that is going on. */
