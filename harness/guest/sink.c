@@ -18,6 +18,24 @@ int sink_open(struct sink *s, int fd, const char *path, struct err *e)
 	return 0;
 }
 
+/* Watches for the words with which Linux begins its last ones. */
+static void sink_watch(struct sink *s, const char *buf, size_t n)
+{
+	static const char *const words[] = {"Kernel panic", "BUG: ", "Oops: ", "Out of memory"};
+
+	for (; n && !*s->alarm; buf++, n--) {
+		if (*buf >= ' ' && *buf < 0x7f && s->line_len < sizeof(s->line) - 1)
+			s->line[s->line_len++] = *buf;
+		if (*buf != '\n')
+			continue;
+		s->line[s->line_len] = 0;
+		s->line_len = 0;
+		for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+			if (strstr(s->line, words[i]))
+				memcpy(s->alarm, s->line, sizeof(s->alarm));
+	}
+}
+
 static void sink_keep(struct sink *s, const char *buf, size_t n)
 {
 	if (s->file >= 0 && s->written < SINK_FILE_MAX) {
@@ -28,6 +46,7 @@ static void sink_keep(struct sink *s, const char *buf, size_t n)
 		if (w > 0)
 			s->written += (size_t)w;
 	}
+	sink_watch(s, buf, n);
 	if (n >= SINK_TAIL) {
 		memcpy(s->tail, buf + n - SINK_TAIL, SINK_TAIL);
 		s->tail_len = SINK_TAIL;
@@ -78,6 +97,11 @@ char *sink_tail(const struct sink *s, size_t max)
 		o--;
 	out[o] = 0;
 	return out;
+}
+
+const char *sink_alarm(const struct sink *s)
+{
+	return s->alarm;
 }
 
 void sink_close(struct sink *s)

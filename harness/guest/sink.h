@@ -16,6 +16,9 @@ struct sink {
 	size_t written;
 	char tail[SINK_TAIL];
 	size_t tail_len;
+	char line[160]; /* the one that is being written */
+	size_t line_len;
+	char alarm[160]; /* the first in which a kernel says that it gives up */
 };
 
 /* Takes over fd; path may be NULL. */
@@ -27,6 +30,10 @@ void sink_drain(struct sink *s);
 /* The last lines, without control characters, at most max bytes; caller frees. "" if nothing came.
  */
 char *sink_tail(const struct sink *s, size_t max);
+
+/* The line that names the reason of a kernel's end, without control characters; "" if none came. The
+ * trace behind it fills the tail. */
+const char *sink_alarm(const struct sink *s);
 
 void sink_close(struct sink *s);
 

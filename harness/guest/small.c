@@ -15,7 +15,7 @@
 #define DISK_MS 20000
 #define FACTS_MS 10000
 #define JOB_GRACE_NS \
-	15000000000ull /* beyond the agent's own limit, until we stop waiting for its RESULT */
+	10000000000ull /* beyond the agent's own limit, until we stop waiting for its RESULT */
 
 /* One observation of the running job: how far the disk is, and what QEMU has spent. */
 struct job_sample {

@@ -119,8 +119,8 @@ static int check_busy(struct run *r, struct err *e)
 			e, -EBUSY,
 			"the host is busy (%.0f %% CPU, %u other guest%s) and host.busy = refuse",
 			share * 100, guests, guests == 1 ? "" : "s");
-	term_line(
-		&r->term,
+	run_warn(
+		r,
 		"vbench: WARNING: the host is busy (%.0f %% CPU, %u other guest%s): expect wide intervals",
 		share * 100, guests, guests == 1 ? "" : "s");
 	return 0;

@@ -364,8 +364,8 @@ int run_accels(struct run *r, struct err *e)
 					? " (remembered from an earlier try since this host booted)"
 					: "");
 			if (!ans.kvm && strcmp(asked, "kvm"))
-				term_line(
-					&r->term,
+				run_warn(
+					r,
 					"vbench: WARNING: KVM does not work here, falling back to TCG: %s. "
 					"Figures under TCG are good for comparison only.",
 					a->reason);

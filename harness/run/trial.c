@@ -294,7 +294,7 @@ static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
 	struct job j = {.fio = fio,
 			.ramp_ns = ramp_ns,
 			.interval_ns = ns < 3 * NS_PER_S ? NS_PER_S / 10 : NS_PER_S / 4,
-			.timeout_ns = ns + ns / 2 + 60 * NS_PER_S};
+			.timeout_ns = ns + ns / 2 + JOB_SLACK_NS};
 	int rc = site->ops->work(site, &j, run_show, x->r, res, e);
 	json_int_t status, sig;
 
