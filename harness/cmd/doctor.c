@@ -38,7 +38,9 @@ static void doctor_accel(struct host_checks *c, const char *qemu, const struct c
 	struct accel_answer a = {0};
 	struct err e = {0};
 
-	if (accel_device(user, a.reason, sizeof(a.reason)) || run_probe_kvm(qemu, &a, &e)) {
+	/* a guest beside a run that is measuring would disturb it */
+	if (accel_device(user, a.reason, sizeof(a.reason)) || run_lock_check(&e) ||
+	    run_probe_kvm(qemu, &a, &e)) {
 		host_check_kvm(c, user);
 		return;
 	}

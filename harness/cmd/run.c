@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "cmd/cmd.h"
 #include "guest/assets.h"
+#include "guest/machine.h"
 #include "reports/report.h"
 #include "run/run.h"
 
@@ -145,18 +146,24 @@ static int stop_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static char *command_line(int argc, char **argv)
+static char *command_line(char **argv)
 {
-	char *out = NULL;
-	size_t len;
-	FILE *f = open_memstream(&out, &len);
-	int i;
+	char *words = argv_shell(argv), *out = xasprintf("vbench %s", words);
 
-	fputs("vbench", f);
-	for (i = 0; i < argc; i++)
-		fprintf(f, strpbrk(argv[i], " \t'\"$\\") ? " '%s'" : " %s", argv[i]);
-	fclose(f);
+	free(words);
 	return out;
+}
+
+/* From here on ^C does what it does everywhere. */
+static void release_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static int width(void)
@@ -166,23 +173,16 @@ static int width(void)
 	return isatty(1) && !ioctl(1, TIOCGWINSZ, &ws) && ws.ws_col >= 60 ? ws.ws_col : 100;
 }
 
-/* The page goes where the profile says (run.out), else into the run's folder. */
-static char *page_path(const struct profile *p, const struct run_outcome *out)
-{
-	const char *asked = p ? profile_get(p, K_OUT) : NULL;
-
-	return asked && *asked && strcmp(asked, "auto") ? xstrdup(asked)
-							: xasprintf("%s/report.html", out->folder);
-}
-
-static int show(const struct args *a, const char *db, const struct profile *p,
-		const struct run_outcome *out)
+static int show(const struct args *a, const char *db, const struct run_outcome *out)
 {
 	struct err e = {0};
 	struct store *s = NULL;
 	struct model *m = NULL;
-	char *page;
-	int rc = store_open(db, false, &s, &e);
+	const char *page;
+	int rc;
+
+	release_signals();
+	rc = store_open(db, false, &s, &e);
 
 	if (!rc)
 		rc = model_make(s, out->uuid, &m, &e);
@@ -199,14 +199,13 @@ static int show(const struct args *a, const char *db, const struct profile *p,
 	} else {
 		report_text(m, stdout, isatty(1), width());
 	}
-	page = page_path(p, out);
+	page = out->page;
 	if (!a->no_report) {
 		rc = report_html(m, page, &e);
 		if (!rc)
 			fprintf(a->json ? stderr : stdout,
 				"\nreport: %s\n        open it with: xdg-open '%s'\n", page, page);
 	}
-	free(page);
 	model_free(m);
 	store_close(s);
 	return rc ? fail(&e) : 0;
@@ -228,7 +227,7 @@ static int execute(struct args *a, const struct profile *p, const struct run_opt
 				"vbench: %u trials are stored; go on with: vbench run --resume=%.8s\n",
 				out.ok + out.failed, out.uuid);
 	} else if (out.folder && out.ok + out.failed) {
-		int shown = show(a, o->db, p, &out);
+		int shown = show(a, o->db, &out);
 
 		if (!status)
 			status = shown;
@@ -239,6 +238,7 @@ static int execute(struct args *a, const struct profile *p, const struct run_opt
 		status = VB_NOT_MEASURED;
 	}
 	free(out.folder);
+	free(out.page);
 	return status;
 }
 
@@ -247,8 +247,7 @@ int cmd_run(int argc, char **argv)
 	struct args a = {0};
 	struct err e = {0};
 	struct profile *p = NULL;
-	char *share = assets_share_dir(), *path = NULL, *db = NULL,
-	     *command = command_line(argc, argv);
+	char *share = assets_share_dir(), *path = NULL, *db = NULL, *command = command_line(argv);
 	int status = VB_OK;
 
 	if (parse(argc, argv, &a, &e)) {

@@ -122,6 +122,7 @@ int accel_probe(const struct vm_env *env, const struct machine *m, const char *m
 		struct accel_answer *out, struct err *e)
 {
 	struct err why = {0};
+	bool lasting = false;
 	struct vm v;
 	char *key;
 	int rc;
@@ -158,12 +159,16 @@ int accel_probe(const struct vm_env *env, const struct machine *m, const char *m
 	} else {
 		char *p;
 
+		/* QEMU gave up, or the guest never came: that will be so again. Anything else (no
+		 * memory, a full disk) may be over by the next run. */
+		lasting = v.cause == CAUSE_QEMU || v.cause == CAUSE_GUEST;
 		snprintf(out->reason, sizeof(out->reason), "%.690s", why.text);
 		for (p = out->reason; *p; p++)
 			if (*p == '\n')
 				*p = ' ';
 	}
-	memory_put(memory_file, key, out);
+	if (out->kvm || lasting)
+		memory_put(memory_file, key, out);
 	free(key);
 	return 0;
 }

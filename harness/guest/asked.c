@@ -110,9 +110,22 @@ static void ask_sandbox(struct rows *r, const struct machine *m, const json_t *h
 	    "/proc/PID/status has no Seccomp line");
 }
 
+/* A QEMU that was started on a saved state says so for ever: its incoming migration is "completed".
+ */
+static void ask_start(struct rows *r, const struct cell *c, const json_t *qmp)
+{
+	const json_t *m = json_object_get(qmp, "query-migrate");
+	const char *status = json_string_value(json_object_get(m, "status"));
+
+	row(r, "guest.start", "host", cell_get(c, K_START) ? cell_get(c, K_START) : "template",
+	    !m					     ? NULL
+	    : status && !strcmp(status, "completed") ? "template"
+						     : "boot",
+	    "QEMU does not answer query-migrate");
+}
+
 size_t guest_asked_got(const struct cell *c, const struct machine *m, const char *kernel,
-		       bool from_template, const json_t *evidence, struct asked_got *out,
-		       size_t max)
+		       const json_t *evidence, struct asked_got *out, size_t max)
 {
 	struct rows r = {out, 0, max};
 	const json_t *qmp = json_object_get(evidence, "qmp"),
@@ -128,15 +141,14 @@ size_t guest_asked_got(const struct cell *c, const struct machine *m, const char
 	ask_cpu(&r, m, qmp);
 	row(&r, "guest.machine", "host", m->qemu.machine,
 	    json_string_value(json_object_get(qmp, "machine")), "QEMU does not say");
-	row(&r, "guest.qemu", "host", m->qemu.path,
-	    json_string_value(json_object_get(host, "qemu")), "/proc/PID/exe cannot be read");
+	row(&r, "guest.qemu", "host", m->qemu.exe, json_string_value(json_object_get(host, "qemu")),
+	    "/proc/PID/exe cannot be read");
 	ask_kernel(&r, kernel, facts);
 	ask_sandbox(&r, m, host);
 	if (sched)
 		row(&r, "guest.scheduler", "guest", sched,
 		    json_string_value(json_object_get(disk, "scheduler")),
 		    "the disk has no scheduler file");
-	row(&r, "guest.start", "host", cell_get(c, K_START) ? cell_get(c, K_START) : "template",
-	    from_template ? "template" : "boot", "");
+	ask_start(&r, c, qmp);
 	return r.n;
 }

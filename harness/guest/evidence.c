@@ -25,6 +25,7 @@ static const char *const plain_queries[] = {
 	"query-iothreads",
 	"query-cpus-fast",
 	"query-memory-size-summary",
+	"query-migrate",
 };
 
 /* A QOM property as text, NULL where it cannot be had. */
@@ -289,7 +290,7 @@ static void image_extents(int fd, json_t *out)
 
 json_t *evidence_image(const char *image, const char *qemu_img, const struct child_user *user)
 {
-	const char *argv[] = {qemu_img, "info", "--output=json", image, NULL};
+	const char *argv[] = {qemu_img, "info", "-U", "--output=json", image, NULL};
 	json_t *out, *info = NULL;
 	struct stat st;
 	char *text;

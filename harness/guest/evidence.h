@@ -22,7 +22,6 @@ json_t *evidence_image(const char *image, const char *qemu_img, const struct chi
  * written.
  */
 size_t guest_asked_got(const struct cell *c, const struct machine *m, const char *kernel,
-		       bool from_template, const json_t *evidence, struct asked_got *out,
-		       size_t max);
+		       const json_t *evidence, struct asked_got *out, size_t max);
 
 #endif

@@ -106,6 +106,25 @@ static int qemu_ask(struct qmp *q, const char *machine, struct qemu_info *out, s
 	return 0;
 }
 
+/* Which file really runs: a wrapper script has executed it by the time it greets. */
+static void qemu_binary(pid_t pid, struct qemu_info *out)
+{
+	char link[64], exe[4096];
+	struct stat st = {0};
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	n = readlink(link, exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = 0;
+	out->exe = n > 0 ? xstrdup(exe) : realpath(out->path, NULL);
+	if (!out->exe)
+		out->exe = xstrdup(out->path);
+	stat(out->exe, &st);
+	out->build = xasprintf("%lld bytes, mtime %lld.%09ld, inode %llu", (long long)st.st_size,
+			       (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+			       (unsigned long long)st.st_ino);
+}
+
 int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, struct err *e)
 {
 	struct qmp q = {.fd = -1};
@@ -159,6 +178,8 @@ int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, 
 	qmp_init(&q, sv[0]);
 	if (!rc) {
 		rc = qemu_ask(&q, machine, out, e);
+		if (!rc)
+			qemu_binary(child.pid, out);
 		if (rc)
 			err_prefix(e, "%s", out->path);
 	}
@@ -172,6 +193,8 @@ int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, 
 void qemu_info_free(struct qemu_info *i)
 {
 	free(i->path);
+	free(i->exe);
+	free(i->build);
 	free(i->img);
 	free(i->version);
 	free(i->machine);
@@ -353,13 +376,9 @@ char *machine_key(const struct machine *m)
 	const struct machine_fds none = {-1, -1, -1, -1};
 	char **argv = machine_argv(m, &none, true);
 	char *shell = argv_shell(argv), *key;
-	struct stat st;
 
 	/* the binary itself, so that a rebuilt QEMU under the same name is another machine */
-	if (stat(m->qemu.path, &st))
-		memset(&st, 0, sizeof(st));
-	key = xasprintf("%s\n%s\n%lld %lld %llu", shell, m->qemu.version, (long long)st.st_mtime,
-			(long long)st.st_size, (unsigned long long)st.st_ino);
+	key = xasprintf("%s\n%s\n%s", shell, m->qemu.version, m->qemu.build);
 	argv_free(argv);
 	free(shell);
 	return key;

@@ -14,7 +14,9 @@
 
 /* What a QEMU binary says of itself. */
 struct qemu_info {
-	char *path;    /* absolute */
+	char *path;    /* absolute, as it is executed */
+	char *exe;     /* what then runs: path itself, or what a wrapper script executes */
+	char *build;   /* tells builds of one version apart: size, mtime and inode of exe */
 	char *img;     /* qemu-img beside it, else in PATH */
 	char *version; /* "7.2.22" with the package's suffix */
 	char *machine; /* what the asked machine's alias stands for here: "pc-q35-7.2" */

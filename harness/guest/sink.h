@@ -31,8 +31,8 @@ void sink_drain(struct sink *s);
  */
 char *sink_tail(const struct sink *s, size_t max);
 
-/* The line that names the reason of a kernel's end, without control characters; "" if none came. The
- * trace behind it fills the tail. */
+/* The line that names the reason of a kernel's end, without control characters; "" if none came.
+ * The trace behind it fills the tail. */
 const char *sink_alarm(const struct sink *s);
 
 void sink_close(struct sink *s);

@@ -29,7 +29,7 @@ struct small {
 	struct template *templates;
 	size_t ntemplates;
 	struct vm vm;
-	bool up, from_template;
+	bool up;
 	struct machine machine;
 	const char *kernel;
 	const struct disk_plan *plan;
@@ -104,8 +104,7 @@ static int small_open(struct site *site, const struct cell *c, char template_id[
 	}
 	snprintf(s->scheduler, sizeof(s->scheduler), "%s",
 		 cell_get(c, K_SCHEDULER) ? cell_get(c, K_SCHEDULER) : "none");
-	s->from_template = !wants_boot(c);
-	if (s->from_template) {
+	if (!wants_boot(c)) {
 		struct template *t = small_template(s, &s->machine);
 
 		if (t->rc) {
@@ -221,7 +220,7 @@ static size_t small_agreed(struct site *site, const struct cell *c, const json_t
 {
 	struct small *s = small_of(site);
 
-	return guest_asked_got(c, &s->machine, s->kernel, s->from_template, evidence, out, max);
+	return guest_asked_got(c, &s->machine, s->kernel, evidence, out, max);
 }
 
 /*

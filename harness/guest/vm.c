@@ -52,13 +52,15 @@ static int vm_events(struct vm *v, struct err *e)
 
 		if (!strcmp(name, "SHUTDOWN")) {
 			const char *why = json_string_value(json_object_get(data, "reason"));
+			const char *alarm = sink_alarm(&v->console);
 			char *tail;
 
 			sink_drain(&v->console);
 			tail = sink_tail(&v->console, 600);
 			v->cause = CAUSE_GUEST;
-			rc = err_set(e, -ECONNRESET, "the guest went down (%s)%s%s",
-				     why ? why : "?", *tail ? "; its console ends: " : "", tail);
+			rc = err_set(e, -ECONNRESET, "the guest went down (%s)%s%s%s%s",
+				     why ? why : "?", *alarm ? ": " : "", alarm,
+				     *tail ? "; its console ends: " : "", tail);
 			free(tail);
 		} else if (!strcmp(name, "BLOCK_IO_ERROR") &&
 			   strcmp(json_string_value(json_object_get(data, "action")) ?: "",
@@ -258,6 +260,19 @@ static int vm_tick(struct vm *v, uint64_t *last, struct err *e)
 	return v->env->tick(v->env->tick_arg, &v->cause, e);
 }
 
+static int vm_silent(struct vm *v, struct err *e)
+{
+	char *tail;
+
+	sink_drain(&v->console);
+	tail = sink_tail(&v->console, 500);
+	v->cause = CAUSE_TIMEOUT;
+	err_set(e, -ETIMEDOUT, "the guest did not answer in time%s%s",
+		*tail ? "; its console ends: " : "", tail);
+	free(tail);
+	return -ETIMEDOUT;
+}
+
 int vm_next(struct vm *v, uint64_t deadline, struct agent_msg *msg, struct err *e)
 {
 	uint64_t last = 0;
@@ -269,8 +284,7 @@ int vm_next(struct vm *v, uint64_t deadline, struct agent_msg *msg, struct err *
 		if (agent_take(v->agent, msg) > 0)
 			return 0;
 		if (now >= deadline) {
-			v->cause = CAUSE_TIMEOUT;
-			return err_set(e, -ETIMEDOUT, "the guest did not answer in time");
+			return vm_silent(v, e);
 		}
 		rc = vm_tick(v, &last, e);
 		if (rc)
@@ -338,6 +352,7 @@ int vm_ask(struct vm *v, enum wire_type type, json_t *payload, int timeout_ms, j
 void vm_end(struct vm *v, bool clean)
 {
 	pid_t pid = v->child.pid;
+	uint64_t start = v->child.start;
 
 	if (v->child.pid && clean &&
 	    !qmp_call(&v->qmp, "quit", NULL, -1, clock_mono_ns() + 5000 * MS, NULL, NULL))
@@ -345,7 +360,8 @@ void vm_end(struct vm *v, bool clean)
 	/* SIGTERM makes a stuck QEMU wait for I/O that never ends: there is nothing in it to save
 	 */
 	child_end(&v->child, 0, NULL);
-	if (pid && v->env && v->env->journal)
+	/* one that hangs in the kernel stays on the list, for the next start to try again */
+	if (pid && v->env && v->env->journal && (!start || child_start_time(pid) != start))
 		journal_done_pid(v->env->journal, pid);
 	qmp_free(&v->qmp);
 	agent_free(v->agent);

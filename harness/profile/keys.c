@@ -174,7 +174,7 @@ const struct key_row profile_keys[K_COUNT] = {
 		.help = "QEMU's seccomp sandbox, as libvirt sets it" },
 	[K_KERNEL] = { .id = K_KERNEL, .section = SEC_GUEST, .name = "kernel", .type = KT_PATH, .def = "auto", .words = "auto",
 		.axis = true, .check = check_absolute,
-		.help = "guest kernel image; auto: the newest packaged one on this machine" },
+		.help = "guest kernel image (vmlinuz-VERSION); auto: the one that came with vbench" },
 	[K_QEMU] = { .id = K_QEMU, .section = SEC_GUEST, .name = "qemu", .type = KT_PATH, .def = "qemu-system-x86_64", .axis = true,
 		.check = check_binary, .help = "QEMU binary; list two to compare builds" },
 	[K_START] = { .id = K_START, .section = SEC_GUEST, .name = "start", .type = KT_ENUM, .values = "template,boot",

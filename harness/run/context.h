@@ -91,7 +91,14 @@ int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, s
 
 struct accel_answer;
 /* Tries KVM for a cell; see accel_probe. */
-int run_probe_cell(struct run *r, const struct cell *c, struct accel_answer *out, struct err *e);
+int run_probe_cell(struct run *r, const struct cell *c, bool remember, struct accel_answer *out,
+		   struct err *e);
+
+/*
+ * For --dry-run: what accel = auto will come to as far as it can be told without booting; NULL, or
+ * why it will be TCG (borrowed).
+ */
+const char *run_accels_guess(struct run *r);
 
 /* Resolves the accelerators of all cells, loudly. */
 int run_accels(struct run *r, struct err *e);
@@ -115,6 +122,9 @@ struct run_cost {
 int run_seed_and_blocks(struct run *r, struct run_cost *out, struct err *e);
 int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e);
 void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out);
+
+/* All checks and preparations before the first guest, the cheap and harmless ones first. */
+int run_preflight(struct run *r, const struct run_cost *cost, struct err *e);
 
 /* One trial from plan to samples; never fails as a function: what went wrong is in *t. -EINTR when
  * stopped, -ENOSPC when room is gone. */

@@ -16,6 +16,7 @@
  */
 #define TRIAL_OVERHEAD_NS 900000000ull
 #define TEMPLATE_NS 4000000000ull
+#define BOOT_NS 3000000000ull
 #define FILL_START_NS 400000000ull /* fio's own start and end */
 #define FILL_BYTES_PER_S (200ull << 20)
 
@@ -66,7 +67,7 @@ static unsigned count_templates(struct run *r, uint64_t *bytes, uint64_t *memory
 int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e)
 {
 	const struct profile *p = r->profile;
-	uint64_t job_ns = 0, per_block = 0, image = 0, fill_ns = 0;
+	uint64_t job_ns = 0, per_block = 0, image = 0, fill_ns = 0, boot_ns = 0;
 	size_t i, k;
 
 	*out = (struct run_cost){0};
@@ -86,6 +87,8 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 		if (rc)
 			return rc;
 		/* the last trial's image is still being removed while the next one is made */
+		if (cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot"))
+			boot_ns += BOOT_NS * p->nworkloads;
 		if (plan.image && 2 * plan.peak_bytes > out->image_peak)
 			out->image_peak = 2 * plan.peak_bytes;
 		for (k = 0; k < p->nworkloads; k++) {
@@ -100,7 +103,7 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 	}
 	out->templates = count_templates(r, &out->template_bytes, &out->memory);
 	out->trials = blocks * (unsigned)(p->ncells * p->nworkloads);
-	per_block = p->ncells * (job_ns + p->nworkloads * TRIAL_OVERHEAD_NS) + fill_ns +
+	per_block = p->ncells * (job_ns + p->nworkloads * TRIAL_OVERHEAD_NS) + fill_ns + boot_ns +
 		    out->templates * TEMPLATE_NS;
 	out->ns = per_block * blocks;
 	out->ns_per_trial = out->trials ? out->ns / out->trials : 0;
@@ -172,6 +175,14 @@ static int print_cell(struct run *r, const struct cell *c, FILE *out, struct err
 	return 0;
 }
 
+static void print_accel(struct run *r, FILE *out)
+{
+	const char *why = run_accels_guess(r);
+
+	if (why)
+		fprintf(out, "accel: auto will be TCG here: %s\n", why);
+}
+
 static void print_schedule(struct run *r, FILE *out)
 {
 	struct policy *p = policy_fixed(r->seed, r->blocks, (unsigned)r->profile->ncells,
@@ -209,6 +220,7 @@ int run_dry(const struct profile *p, const struct run_opts *o, FILE *out, struct
 		if (profile_get(p, K_TITLE))
 			fprintf(out, "%s\n", profile_get(p, K_TITLE));
 		run_cost_print(&r, &cost, out);
+		print_accel(&r, out);
 		print_skipped(p, out);
 		for (i = 0; i < p->ncells && !rc; i++)
 			rc = print_cell(&r, &p->cells[i], out, e);

@@ -141,36 +141,51 @@ static double cpu_ticks(const json_t *snap, const char *key)
 	return number(json_object_get(snap, "cpu"), key);
 }
 
-/*
- * I/Os that a snapshot's disk has completed: reads, writes, discards and flushes of
- * /sys/block/NAME/stat (Documentation/block/stat.rst: fields 1, 5, 12 and 16).
- */
-static double disk_ios(const json_t *snap)
+/* One counter of /sys/block/NAME/stat (Documentation/block/stat.rst), its growth over the job. */
+static double stat_growth(const json_t *a, const json_t *b, size_t field)
 {
-	static const size_t fields[] = {0, 4, 11, 15};
-	const json_t *stat = json_object_get(snap, "disk_stat");
-	double sum = 0;
-	size_t i;
+	const json_t *x = json_array_get(json_object_get(a, "disk_stat"), field);
+	const json_t *y = json_array_get(json_object_get(b, "disk_stat"), field);
 
-	if (json_array_size(stat) < 8)
-		return NAN;
-	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		sum += (double)json_integer_value(json_array_get(stat, fields[i]));
-	return sum;
+	return json_is_integer(x) && json_is_integer(y)
+		       ? (double)(json_integer_value(y) - json_integer_value(x))
+		       : NAN;
+}
+
+/*
+ * fio's I/Os over the whole job, ramp included, and how many of them one request of the disk stands
+ * for: the guest's block layer splits and merges differently on every bus, so requests do not
+ * compare, and fio does not count its ramp. Bytes are the common measure.
+ */
+struct ios {
+	double whole, per_request;
+};
+
+static struct ios count_ios(const json_t *job, const json_t *reply)
+{
+	const json_t *a = json_object_get(reply, "before"), *b = json_object_get(reply, "after");
+	const json_t *rd = json_object_get(job, "read"), *wr = json_object_get(job, "write");
+	double requests = stat_growth(a, b, 0) + stat_growth(a, b, 4);
+	double bytes = 512 * (stat_growth(a, b, 2) + stat_growth(a, b, 6));
+	double fio_bytes = fmax(0, number(rd, "io_bytes")) + fmax(0, number(wr, "io_bytes"));
+	double fio_ios = fmax(0, number(rd, "total_ios")) + fmax(0, number(wr, "total_ios"));
+
+	if (!(requests > 0) || !(bytes > 0) || !(fio_bytes > 0) || !(fio_ios > 0))
+		return (struct ios){NAN, NAN};
+	return (struct ios){bytes / (fio_bytes / fio_ios),
+			    bytes / requests / (fio_bytes / fio_ios)};
 }
 
 /* Context switches and steal in the guest, over the whole job. */
-static void put_guest(struct samples *s, const json_t *reply)
+static void put_guest(struct samples *s, const json_t *reply, struct ios ios)
 {
 	static const char *const busy[] = {"user",   "nice", "system",	"idle",
 					   "iowait", "irq",  "softirq", "steal"};
 	const json_t *a = json_object_get(reply, "before"), *b = json_object_get(reply, "after");
-	double ctxt = number(b, "ctxt") - number(a, "ctxt"), ios = disk_ios(b) - disk_ios(a),
-	       all = 0;
+	double all = 0;
 	size_t i;
 
-	if (ios > 0)
-		put(s, "guest.ctxt_per_io", ctxt / ios);
+	put(s, "guest.ctxt_per_io", (number(b, "ctxt") - number(a, "ctxt")) / ios.whole);
 	for (i = 0; i < sizeof(busy) / sizeof(*busy); i++) {
 		double d = cpu_ticks(b, busy[i]) - cpu_ticks(a, busy[i]);
 
@@ -181,11 +196,12 @@ static void put_guest(struct samples *s, const json_t *reply)
 		put(s, "guest.steal", (cpu_ticks(b, "steal") - cpu_ticks(a, "steal")) / all);
 }
 
-static void put_cpu(struct samples *s, const struct job_result *r)
+/* QEMU's CPU time in the window, for each I/O of fio's that the window saw. */
+static void put_cpu(struct samples *s, const struct job_result *r, struct ios ios)
 {
-	double n = (double)r->cpu_ios;
+	double n = (double)r->cpu_ios * ios.per_request;
 
-	if (!r->cpu_ios)
+	if (!(n > 0))
 		return;
 	put(s, "cpu_per_io", (double)(r->cpu_vcpu_ns + r->cpu_iothread_ns + r->cpu_rest_ns) / n);
 	put(s, "cpu_per_io.vcpu", (double)r->cpu_vcpu_ns / n);
@@ -217,7 +233,7 @@ int extract_samples(const struct job_result *r, struct store_sample *out, struct
 			"fio completed no I/O in the measured time; give the workload more runtime");
 	put(&s, "iops", iops);
 	put_latency(&s, "sync", "lat", json_object_get(json_object_get(job, "sync"), "lat_ns"));
-	put_cpu(&s, r);
-	put_guest(&s, r->reply);
+	put_cpu(&s, r, count_ios(job, r->reply));
+	put_guest(&s, r->reply, count_ios(job, r->reply));
 	return s.n;
 }

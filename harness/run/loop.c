@@ -67,86 +67,6 @@ static int watch(void *arg, enum cause *cause, struct err *e)
 	return rc;
 }
 
-static int check_space(struct run *r, const struct run_cost *c, struct err *e)
-{
-	size_t i;
-	int rc = space_check(r->data, c->template_bytes, r->keep_free, e);
-
-	for (i = 0; i < r->nimage_dirs && !rc; i++)
-		rc = space_check(r->image_dirs[i], c->image_peak, r->keep_free, e);
-	return rc;
-}
-
-static int check_memory(const struct run_cost *c, struct err *e)
-{
-	char *text = NULL, *p, need[32], have[32];
-	uint64_t avail = UINT64_MAX;
-
-	if (!file_read("/proc/meminfo", 65536, &text, NULL)) {
-		p = strstr(text, "MemAvailable:");
-		if (p)
-			avail = strtoull(p + 13, NULL, 10) << 10;
-		free(text);
-	}
-	/* QEMU itself, and its translation cache under TCG, want room too */
-	if (c->memory + (256ull << 20) > avail)
-		return err_input(
-			e,
-			"guest.memory: %s and 256 MiB for QEMU do not fit into the %s that are available",
-			units_size_text(c->memory, need, sizeof(need)),
-			units_size_text(avail, have, sizeof(have)));
-	return 0;
-}
-
-/* A busy host is named; it is refused when the profile says so. */
-static int check_busy(struct run *r, struct err *e)
-{
-	struct host_noise a, b;
-	unsigned guests = host_other_guests();
-	const char *busy = profile_get(r->profile, K_HOST_BUSY);
-	double share;
-
-	host_noise_take(&a);
-	poll(NULL, 0, 200);
-	host_noise_take(&b);
-	share = b.total_ticks > a.total_ticks ? (double)(b.busy_ticks - a.busy_ticks) /
-							(double)(b.total_ticks - a.total_ticks)
-					      : 0;
-	if (!guests && share < 0.3)
-		return 0;
-	if (busy && !strcmp(busy, "refuse"))
-		return err_set(
-			e, -EBUSY,
-			"the host is busy (%.0f %% CPU, %u other guest%s) and host.busy = refuse",
-			share * 100, guests, guests == 1 ? "" : "s");
-	run_warn(
-		r,
-		"vbench: WARNING: the host is busy (%.0f %% CPU, %u other guest%s): expect wide intervals",
-		share * 100, guests, guests == 1 ? "" : "s");
-	return 0;
-}
-
-static void told_swept(const char *what, void *arg)
-{
-	term_line(arg, "vbench: cleaned up after an earlier run: %s", what);
-}
-
-/* Lock, clean-up after the dead, journal: before anything is made. */
-static int begin_effects(struct run *r, struct err *e)
-{
-	char *dir = xasprintf("%s/journal", r->data);
-	int rc = dir_make(r->data, geteuid() ? 0700 : 0755, e);
-
-	if (!rc)
-		rc = run_lock_take(r->opts->wait, e);
-	if (!rc && journal_sweep(dir, told_swept, &r->term, e) < 0)
-		rc = e ? e->rc : -EIO;
-	if (!rc)
-		rc = journal_open(dir, &r->journal, e);
-	free(dir);
-	return rc;
-}
-
 /* The block's templates, for all its cells, before its first trial: no trial pays for them. */
 static int begin_block(struct run *r, unsigned block)
 {
@@ -179,8 +99,10 @@ static void say_trial(struct run *r, const struct store_trial *t, const struct o
 	size_t i;
 
 	if (!t->ok) {
-		term_line(&r->term, "trial %u/%u  block %u  %s, %s: FAILED (%s) %s", o->seq + 1,
-			  r->total, o->block + 1, t->workload, c->label, t->cause, t->detail);
+		/* a console's tail, behind the first line, is for the store */
+		term_line(&r->term, "trial %u/%u  block %u  %s, %s: FAILED (%s) %.*s", o->seq + 1,
+			  r->total, o->block + 1, t->workload, c->label, t->cause,
+			  (int)strcspn(t->detail, "\n"), t->detail);
 		return;
 	}
 	if (r->term.tty)
@@ -298,8 +220,9 @@ static struct site *new_site(struct run *r, char **templates)
 static int run_go(struct run *r, struct run_outcome *out, struct err *e)
 {
 	struct err late = {0};
+	const char *status, *page = profile_get(r->profile, K_OUT);
+	struct order left;
 	char *templates;
-	const char *status;
 	int rc;
 
 	run_lock_note(r->uuid);
@@ -309,7 +232,8 @@ static int run_go(struct run *r, struct run_outcome *out, struct err *e)
 		rc = loop(r, e);
 	dir_remove(templates, NULL);
 	journal_done_path(r->journal, templates);
-	status = !rc ? "complete" : "interrupted";
+	/* a run whose every trial has had its turn is complete, whatever became of them */
+	status = !rc || !r->policy->ask(r->policy, &left) ? "complete" : "interrupted";
 	if (store_run_status(r->store, r->uuid, status, (int64_t)clock_real_ns(), &late) && !rc)
 		rc = err_set(e, late.rc, "%s", late.text);
 	free(templates);
@@ -318,6 +242,8 @@ static int run_go(struct run *r, struct run_outcome *out, struct err *e)
 	out->failed = r->failed;
 	out->interrupted = rc == -EINTR;
 	out->folder = xstrdup(r->folder);
+	out->page = page && *page && strcmp(page, "auto") ? xstrdup(page)
+							  : xasprintf("%s/report.html", r->folder);
 	if (rc == -ENOSPC)
 		err_prefix(e, "stopped, resume with `vbench run --resume` once there is room");
 	return rc;
@@ -346,19 +272,7 @@ int run_profile(const struct profile *p, const struct run_opts *o, struct run_ou
 		rc = run_seed_and_blocks(&r, &cost, e);
 	if (rc)
 		goto out;
-	if (!o->quiet)
-		run_cost_print(&r, &cost, stderr);
-	rc = check_space(&r, &cost, e);
-	if (!rc)
-		rc = check_memory(&cost, e);
-	if (!rc)
-		rc = begin_effects(&r, e);
-	if (!rc)
-		rc = check_busy(&r, e);
-	if (!rc)
-		rc = run_prepare(&r, e);
-	if (!rc)
-		rc = run_accels(&r, e);
+	rc = run_preflight(&r, &cost, e);
 	if (rc)
 		goto out;
 	r.folder = xasprintf("%s/runs/%s", r.data, r.uuid);
@@ -411,6 +325,7 @@ int run_resume(const char *what, const struct run_opts *o, struct run_outcome *o
 	struct run r = {0};
 	struct store_run row = {0};
 	struct profile *p = NULL;
+	struct run_cost cost;
 	int rc;
 
 	*out = (struct run_outcome){0};
@@ -419,11 +334,9 @@ int run_resume(const char *what, const struct run_opts *o, struct run_outcome *o
 	if (!rc)
 		rc = run_setup(&r, p, o, e);
 	if (!rc)
-		rc = begin_effects(&r, e);
+		rc = run_seed_and_blocks(&r, &cost, e);
 	if (!rc)
-		rc = run_prepare(&r, e);
-	if (!rc)
-		rc = run_accels(&r, e);
+		rc = run_preflight(&r, &cost, e);
 	if (!rc)
 		rc = record_same(&r, &row, e);
 	if (rc)

@@ -27,7 +27,7 @@ int run_probe_kvm(const char *qemu, struct accel_answer *out, struct err *e)
 	if (!rc)
 		rc = run_prepare_kernels(&r, e);
 	if (!rc)
-		rc = run_probe_cell(&r, &p->cells[0], out, e);
+		rc = run_probe_cell(&r, &p->cells[0], false, out, e);
 	if (rc == 1) {
 		out->kvm = out->remembered = false;
 		rc = 0;

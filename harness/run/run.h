@@ -26,6 +26,7 @@ struct run_outcome {
 	unsigned ok, failed;
 	bool interrupted;
 	char *folder; /* caller frees */
+	char *page;   /* where its HTML page goes (run.out); caller frees */
 };
 
 /*

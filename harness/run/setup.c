@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a run needs before its first guest: machines, kernels, accelerators, folders, rights. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,9 +189,16 @@ static int prepare_image_dir(struct run *r, const char *dir, struct err *e)
 		rc = journal_path(r->journal, dir, e);
 	if (!rc && mkdir(dir, 0700))
 		rc = err_input(e, "disk.dir: %s: %s", dir, strerror(errno));
-	if (!rc && r->user.uid != (uid_t)-1 && chown(dir, r->user.uid, r->user.gid))
-		rc = err_input(e, "disk.dir: %s: cannot be given to QEMU's user: %s", dir,
-			       strerror(errno));
+	if (!rc && r->user.uid != (uid_t)-1) {
+		/* by descriptor: whoever else may write above must not redirect root's chown */
+		int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0 || fchown(fd, r->user.uid, r->user.gid))
+			rc = err_input(e, "disk.dir: %s: cannot be given to QEMU's user: %s", dir,
+				       strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
 	return rc ? rc : image_dir_usable(r, dir, e);
 }
 
@@ -249,6 +258,31 @@ int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, 
 	return rc;
 }
 
+/* Parts of guests that earlier builds made: only we, who hold the host's lock, may be using any. */
+static void prune_kernels(struct run *r)
+{
+	char *dir = xasprintf("%s/guest", r->data);
+	DIR *d = opendir(dir);
+	struct dirent *x;
+	size_t i;
+
+	while (d && (x = readdir(d))) {
+		char *path = xasprintf("%s/%s", dir, x->d_name);
+
+		for (i = 0; i < r->nkernels; i++)
+			if (!strcmp(path, r->kernels[i].initramfs) ||
+			    !strcmp(path, r->kernels[i].vmlinuz))
+				break;
+		if (i == r->nkernels &&
+		    (!strncmp(x->d_name, "initramfs", 9) || !strncmp(x->d_name, "vmlinuz-", 8)))
+			unlink(path);
+		free(path);
+	}
+	if (d)
+		closedir(d);
+	free(dir);
+}
+
 int run_prepare_kernels(struct run *r, struct err *e)
 {
 	int rc = dir_make(r->data, geteuid() ? 0700 : 0755, e);
@@ -264,6 +298,8 @@ int run_prepare(struct run *r, struct err *e)
 	size_t i;
 	int rc = run_prepare_kernels(r, e);
 
+	if (!rc)
+		prune_kernels(r);
 	for (i = 0; i < r->nimage_dirs && !rc; i++)
 		rc = prepare_image_dir(r, r->image_dirs[i], e);
 	return rc;
@@ -311,7 +347,8 @@ int run_machine(void *arg, const struct cell *c, struct machine *out, const char
 	return 0;
 }
 
-int run_probe_cell(struct run *r, const struct cell *c, struct accel_answer *out, struct err *e)
+int run_probe_cell(struct run *r, const struct cell *c, bool remember, struct accel_answer *out,
+		   struct err *e)
 {
 	struct vm_env env = {.user = &r->user, .journal = r->journal, .stop_fd = r->opts->stop_fd};
 	char *memory = xasprintf("%s/accel.json", r->data);
@@ -319,7 +356,7 @@ int run_probe_cell(struct run *r, const struct cell *c, struct accel_answer *out
 	int rc;
 
 	kvm_machine(r, c, &m);
-	rc = accel_probe(&env, &m, memory, out, e);
+	rc = accel_probe(&env, &m, remember ? memory : NULL, out, e);
 	free(memory);
 	return rc;
 }
@@ -333,6 +370,40 @@ void run_warn(struct run *r, const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+}
+
+static struct run_accel *accel_add(struct run *r, const struct machine *kvm, bool works,
+				   const char *reason)
+{
+	struct run_accel *a;
+
+	r->accels = xrealloc(r->accels, r->naccels + 1, sizeof(*r->accels));
+	a = &r->accels[r->naccels++];
+	machine_hash(kvm, a->key);
+	snprintf(a->accel, sizeof(a->accel), "%s", works ? "kvm" : "tcg");
+	snprintf(a->reason, sizeof(a->reason), "%s", reason);
+	return a;
+}
+
+const char *run_accels_guess(struct run *r)
+{
+	char reason[700];
+	const char *said = NULL;
+	size_t i;
+
+	for (i = 0; i < r->profile->ncells; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		struct machine m;
+
+		if (strcmp(cell_get(c, K_ACCEL), "auto"))
+			continue;
+		kvm_machine(r, c, &m);
+		if (accel_of(r, &m))
+			continue;
+		if (accel_device(&r->user, reason, sizeof(reason)))
+			said = accel_add(r, &m, false, reason)->reason;
+	}
+	return said;
 }
 
 int run_accels(struct run *r, struct err *e)
@@ -351,18 +422,16 @@ int run_accels(struct run *r, struct err *e)
 			continue;
 		kvm_machine(r, c, &m);
 		if (!accel_of(r, &m)) {
-			rc = run_probe_cell(r, c, &ans, e);
+			/* who insists on KVM may have mended it since */
+			rc = run_probe_cell(r, c, strcmp(asked, "kvm"), &ans, e);
 			if (rc)
 				break;
-			r->accels = xrealloc(r->accels, r->naccels + 1, sizeof(*r->accels));
-			a = &r->accels[r->naccels++];
-			machine_hash(&m, a->key);
-			snprintf(a->accel, sizeof(a->accel), "%s", ans.kvm ? "kvm" : "tcg");
-			snprintf(
-				a->reason, sizeof(a->reason), "%s%s", ans.reason,
-				ans.remembered && !ans.kvm
-					? " (remembered from an earlier try since this host booted)"
-					: "");
+			a = accel_add(r, &m, ans.kvm, ans.reason);
+			if (ans.remembered && !ans.kvm)
+				snprintf(
+					a->reason, sizeof(a->reason),
+					"%.600s (remembered since this host booted; remove %s/accel.json to try again)",
+					ans.reason, r->data);
 			if (!ans.kvm && strcmp(asked, "kvm"))
 				run_warn(
 					r,
@@ -370,7 +439,11 @@ int run_accels(struct run *r, struct err *e)
 					"Figures under TCG are good for comparison only.",
 					a->reason);
 		}
-		if (!strcmp(asked, "kvm") && strcmp(accel_of(r, &m)->accel, "kvm"))
+		if (strcmp(accel_of(r, &m)->accel, "kvm") && !strncmp(m.cpu, "host", 4) &&
+		    cell_get(c, K_CPU) && strcmp(cell_get(c, K_CPU), "auto"))
+			rc = err_input(e, "guest.cpu = %s needs KVM, which does not work here: %s",
+				       m.cpu, accel_of(r, &m)->reason);
+		else if (!strcmp(asked, "kvm") && strcmp(accel_of(r, &m)->accel, "kvm"))
 			rc = err_set(e, -ENODEV,
 				     "guest.accel = kvm, but KVM does not work here: %s",
 				     accel_of(r, &m)->reason);
@@ -397,8 +470,8 @@ char *run_fingerprint(struct run *r)
 	FILE *f = open_memstream(&out, &len);
 
 	for (i = 0; i < r->nqemus; i++)
-		fprintf(f, "qemu %s %s %s\n", r->qemus[i].info.path, r->qemus[i].info.version,
-			r->qemus[i].info.machine);
+		fprintf(f, "qemu %s (%s) %s %s\n", r->qemus[i].info.exe, r->qemus[i].info.build,
+			r->qemus[i].info.version, r->qemus[i].info.machine);
 	for (i = 0; i < r->nkernels; i++)
 		fprintf(f, "guest %s %s\n", r->kernels[i].version, r->kernels[i].hash);
 	for (i = 0; i < r->naccels; i++)

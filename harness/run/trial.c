@@ -20,7 +20,6 @@
 #define JOB_SLACK_NS                                                                           \
 	(30 * NS_PER_S) /* beyond what it was asked to run: start, layout and end of fio, on a \
 			   slow host */
-#define STEP_MS 3600000 /* preallocating a large image takes its time; ^C ends it */
 
 /* State of the trial that is going on. */
 struct trial {
@@ -83,6 +82,9 @@ static int fail(struct trial *x, enum cause cause, int rc)
 static int image_step(struct trial *x, const struct disk_step *s, struct err *e)
 {
 	int pipefd[2], status = 0, rc;
+	/* 10 minutes, and the time that the image takes at 4 MiB/s */
+	uint64_t begun = clock_mono_ns(),
+		 deadline = begun + (600 + x->plan.size / (4u << 20)) * NS_PER_S;
 	struct child c = {.pidfd = -1};
 	char out[1024], why[64];
 	size_t n = 0;
@@ -104,11 +106,15 @@ static int image_step(struct trial *x, const struct disk_step *s, struct err *e)
 		struct pollfd p[2] = {{.fd = pipefd[0], .events = POLLIN},
 				      {.fd = x->r->opts->stop_fd, .events = POLLIN}};
 
-		if (poll(p, 2, STEP_MS) <= 0)
-			rc = err_set(e, -ETIMEDOUT, "%s took more than %d min", s->what,
-				     STEP_MS / 60000);
+		if (poll(p, 2, 250) < 0 && errno != EINTR)
+			rc = err_set(e, -errno, "poll: %s", strerror(errno));
 		else if (p[1].revents)
 			rc = err_set(e, -EINTR, "interrupted");
+		else if (clock_mono_ns() > deadline)
+			rc = err_set(e, -ETIMEDOUT, "%s took more than %.0f s", s->what,
+				     (double)(deadline - begun) / 1e9);
+		else
+			rc = space_check(x->r->watch_dir, 0, x->r->keep_free, e);
 		if (!rc && p[0].revents) {
 			char sink[512];
 			ssize_t got = read(pipefd[0], sink, sizeof(sink));
@@ -136,10 +142,19 @@ static int image_step(struct trial *x, const struct disk_step *s, struct err *e)
 		       child_status_text(status, why, sizeof(why)), out);
 }
 
+static const char *qemu_img(const struct trial *x)
+{
+	size_t i;
+
+	for (i = 0; i < x->r->nqemus; i++)
+		if (!strcmp(x->r->qemus[i].qemu, cell_get(x->cell, K_QEMU)))
+			return x->r->qemus[i].info.img;
+	return "qemu-img";
+}
+
 static int make_image(struct trial *x, struct err *e)
 {
 	uint64_t t0 = clock_mono_ns();
-	const char *img = NULL;
 	json_t *evidence;
 	size_t i;
 	int rc;
@@ -162,12 +177,9 @@ static int make_image(struct trial *x, struct err *e)
 			    : rc == -ENOSPC ? CAUSE_DISK_FULL
 					    : CAUSE_PLAN,
 			    rc);
-	for (i = 0; i < x->r->nqemus; i++)
-		if (!strcmp(x->r->qemus[i].qemu, cell_get(x->cell, K_QEMU)))
-			img = x->r->qemus[i].info.img;
 	/* FIEMAP with its sync flag also keeps the image's own writeback out of the measured time
 	 */
-	evidence = evidence_image(x->plan.image, img, &x->r->user);
+	evidence = evidence_image(x->plan.image, qemu_img(x), &x->r->user);
 	x->before = json_pack("{s:o}", "image", evidence);
 	phase(x, "image_ns", t0);
 	return 0;
@@ -198,9 +210,49 @@ static void drop_image(struct trial *x)
 
 void run_dropped(struct run *r)
 {
-	if (r->dropping.pid)
-		child_wait(&r->dropping, -1, NULL);
+	int i;
+
+	/* a dead network file system must not hold the run for ever, nor make it deaf to ^C */
+	for (i = 0; i < 600 && r->dropping.pid; i++) {
+		struct pollfd p[2] = {{.fd = r->dropping.pidfd, .events = POLLIN},
+				      {.fd = r->opts->stop_fd, .events = POLLIN}};
+
+		poll(p, 2, 100);
+		if (p[0].revents)
+			child_wait(&r->dropping, 1000, NULL);
+		else if (p[1].revents)
+			break;
+	}
+	child_end(&r->dropping, 0, NULL);
 	r->dropping.pid = 0;
+}
+
+/*
+ * What a fill has left: every byte of the image there and written. A sparse or merely allocated
+ * range would be read without the disk (qemu-fio-facts: unwritten extents).
+ */
+static void agree_fill(struct trial *x)
+{
+	const json_t *image = json_object_get(x->after, "image");
+	json_int_t mapped = json_integer_value(json_object_get(image, "mapped_bytes"));
+	json_int_t unwritten = json_integer_value(json_object_get(image, "unwritten_bytes"));
+	struct asked_got *a;
+
+	if (!x->after || x->nchecks == MAX_CHECKS || !workload_fills(x->work, x->cell))
+		return;
+	a = &x->checks[x->nchecks++];
+	*a = (struct asked_got){.key = "disk.precondition", .asked = "fill", .from = "host"};
+	if (!json_is_integer(json_object_get(image, "mapped_bytes"))) {
+		snprintf(a->got, sizeof(a->got), "this file system does not tell (no FIEMAP)");
+		a->state = GOT_UNKNOWN;
+	} else if (unwritten > 0 || (uint64_t)mapped < x->plan.size) {
+		snprintf(a->got, sizeof(a->got),
+			 "%lld of %llu bytes written, %lld allocated but unwritten",
+			 (long long)mapped, (unsigned long long)x->plan.size, (long long)unwritten);
+		a->state = GOT_DIFFER;
+	} else {
+		snprintf(a->got, sizeof(a->got), "fill");
+	}
 }
 
 /* The rows of both sides and both times; a difference seen at either time stays. */
@@ -214,6 +266,7 @@ static void agree(struct trial *x)
 	n = site->ops->agreed(site, x->cell, x->before, guest, MAX_CHECKS);
 	for (i = 0; i < n && x->nchecks < MAX_CHECKS; i++)
 		x->checks[x->nchecks++] = guest[i];
+	agree_fill(x);
 	if (!x->after)
 		return;
 	n = site->ops->agreed(site, x->cell, x->after, guest, MAX_CHECKS);
@@ -260,6 +313,10 @@ static int ask_site(struct trial *x, bool after, struct err *e)
 	if (rc)
 		return fail(x, site->cause, rc);
 	if (after) {
+		if (workload_fills(x->work, x->cell))
+			json_object_set_new(
+				ev, "image",
+				evidence_image(x->plan.image, qemu_img(x), &x->r->user));
 		x->after = ev;
 	} else {
 		json_object_update(ev, x->before);

@@ -34,6 +34,16 @@ static void bins_are_those_of_fio(void **state)
 	assert_true(lo == 1048576 && hi == 1064960);
 }
 
+/*
+ * 1000 requests of 8 KiB (16000 sectors): the disk merged two of fio's 4 KiB into one, so these are 2000 of fio's I/Os.
+ * 4000 switches; steal 10 of 20 + 10 + 60 + 10 ticks.
+ */
+static const char merged[] =
+	"{\"before\":{\"ctxt\":1000,\"disk_stat\":[30,0,100,0,20,0,0,0,0,0,0],\"cpu\":{\"user\":10,\"nice\":0,"
+	"\"system\":10,\"idle\":100,\"iowait\":0,\"irq\":0,\"softirq\":0,\"steal\":5}},"
+	"\"after\":{\"ctxt\":5000,\"disk_stat\":[1030,0,16100,0,20,0,0,0,0,0,0],\"cpu\":{\"user\":30,\"nice\":0,"
+	"\"system\":20,\"idle\":160,\"iowait\":0,\"irq\":0,\"softirq\":0,\"steal\":15}}}";
+
 static double sample(const struct store_sample *s, int n, const char *metric)
 {
 	int i;
@@ -66,7 +76,7 @@ static int extract(const char *fio, const char *reply, uint64_t ios, struct stor
 /* 1000 I/Os: 900 in [1024, 1040), 100 in [2032, 2048). p50 lies 500/900 into the first bin: 1024 +
  * 16 * 5/9. */
 static const char reads[] =
-	"{\"jobs\":[{\"error\":0,\"read\":{\"total_ios\":1000,\"iops\":2000.5,\"bw_bytes\":8194048,"
+	"{\"jobs\":[{\"error\":0,\"read\":{\"total_ios\":1000,\"io_bytes\":4096000,\"iops\":2000.5,\"bw_bytes\":8194048,"
 	"\"lat_ns\":{\"mean\":1130.5,\"bins\":{\"2040\":100,\"1032\":900}},"
 	"\"slat_ns\":{\"mean\":130.25},\"clat_ns\":{\"mean\":1000.25}},"
 	"\"write\":{\"total_ios\":0,\"iops\":0,\"bw_bytes\":0,\"lat_ns\":{\"mean\":0}},"
@@ -76,7 +86,7 @@ static void values_are_taken_over(void **state)
 {
 	struct store_sample s[EXTRACT_MAX];
 	struct err e = {0};
-	int n = extract(reads, "{}", 10, s, &e);
+	int n = extract(reads, merged, 5, s, &e);
 
 	(void)state;
 	assert_true(n > 0);
@@ -88,6 +98,7 @@ static void values_are_taken_over(void **state)
 	assert_true(sample(s, n, "read.clat.mean") == 1000.25);
 	assert_true(fabs(sample(s, n, "read.lat.p50") - (1024 + 16 * 5.0 / 9)) < 1e-6);
 	assert_true(isnan(sample(s, n, "write.iops")));
+	/* 6000 ns in a window of 5 requests, that is 10 of fio's I/Os */
 	assert_true(sample(s, n, "cpu_per_io") == 600);
 	assert_true(sample(s, n, "cpu_per_io.vcpu") == 300);
 	assert_true(sample(s, n, "cpu_per_io.iothread") == 200);
@@ -116,7 +127,7 @@ static void cpu_without_a_window_is_left_out(void **state)
 {
 	struct store_sample s[EXTRACT_MAX];
 	struct err e = {0};
-	int n = extract(reads, "{}", 0, s, &e);
+	int n = extract(reads, merged, 0, s, &e);
 
 	(void)state;
 	assert_true(n > 0);
@@ -125,18 +136,12 @@ static void cpu_without_a_window_is_left_out(void **state)
 
 static void guest_counters_are_differences(void **state)
 {
-	static const char reply[] =
-		"{\"before\":{\"ctxt\":1000,\"disk_stat\":[30,0,0,0,20,0,0,0,0,0,0],\"cpu\":{\"user\":10,\"nice\":0,\"system\":10,\"idle\":100,"
-		"\"iowait\":0,\"irq\":0,\"softirq\":0,\"steal\":5}},"
-		"\"after\":{\"ctxt\":3000,\"disk_stat\":[1030,0,0,0,20,0,0,0,0,0,0],\"cpu\":{\"user\":30,\"nice\":0,\"system\":20,\"idle\":160,"
-		"\"iowait\":0,\"irq\":0,\"softirq\":0,\"steal\":15}}}";
 	struct store_sample s[EXTRACT_MAX];
 	struct err e = {0};
-	int n = extract(reads, reply, 10, s, &e);
+	int n = extract(reads, merged, 10, s, &e);
 
 	(void)state;
-	/* 2000 switches over 1000 I/Os (reads: the first field of the disk's stat file); steal 10
-	 * of 20 + 10 + 60 + 10 ticks */
+	/* as merged says: 4000 switches over 2000 I/Os, 10 of 100 ticks */
 	assert_true(sample(s, n, "guest.ctxt_per_io") == 2);
 	assert_true(sample(s, n, "guest.steal") == 0.1);
 }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Before the first guest: cost told, room and memory there, lock held, left-overs of the dead
+ * cleaned up, accelerators known. */
+#include <errno.h>
+#include <libgen.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/units.h"
+#include "run/context.h"
+#include "run/lock.h"
+#include "run/space.h"
+
+/* The file system that a folder lies on, or will lie on. */
+static dev_t device_of(const char *dir)
+{
+	char *path = xstrdup(dir);
+	struct stat st = {0};
+
+	while (stat(path, &st) && strcmp(path, "/") && strcmp(path, "."))
+		dirname(path);
+	free(path);
+	return st.st_dev;
+}
+
+/* Templates and images at the same time, where they share a file system. */
+static int check_space(struct run *r, const struct run_cost *c, struct err *e)
+{
+	dev_t data = device_of(r->data);
+	size_t i;
+	int rc = space_check(r->data, c->template_bytes, r->keep_free, e);
+
+	for (i = 0; i < r->nimage_dirs && !rc; i++) {
+		uint64_t need = c->image_peak;
+
+		if (device_of(r->image_dirs[i]) == data)
+			need += c->template_bytes;
+		rc = space_check(r->image_dirs[i], need, r->keep_free, e);
+	}
+	return rc;
+}
+
+static int check_memory(const struct run_cost *c, struct err *e)
+{
+	char *text = NULL, *p, need[32], have[32];
+	uint64_t avail = UINT64_MAX;
+
+	if (!file_read("/proc/meminfo", 65536, &text, NULL)) {
+		p = strstr(text, "MemAvailable:");
+		if (p)
+			avail = strtoull(p + 13, NULL, 10) << 10;
+		free(text);
+	}
+	/* QEMU itself, and its translation cache under TCG, want room too */
+	if (c->memory + (256ull << 20) > avail)
+		return err_input(
+			e,
+			"guest.memory: %s and 256 MiB for QEMU do not fit into the %s that are available",
+			units_size_text(c->memory, need, sizeof(need)),
+			units_size_text(avail, have, sizeof(have)));
+	return 0;
+}
+
+/* A busy host is named; it is refused when the profile says so. */
+static int check_busy(struct run *r, struct err *e)
+{
+	struct host_noise a, b;
+	unsigned guests = host_other_guests();
+	const char *busy = profile_get(r->profile, K_HOST_BUSY);
+	double share;
+
+	host_noise_take(&a);
+	poll(NULL, 0, 200);
+	host_noise_take(&b);
+	share = b.total_ticks > a.total_ticks ? (double)(b.busy_ticks - a.busy_ticks) /
+							(double)(b.total_ticks - a.total_ticks)
+					      : 0;
+	if (!guests && share < 0.3)
+		return 0;
+	if (busy && !strcmp(busy, "refuse"))
+		return err_set(
+			e, -EBUSY,
+			"the host is busy (%.0f %% CPU, %u other guest%s) and host.busy = refuse",
+			share * 100, guests, guests == 1 ? "" : "s");
+	run_warn(
+		r,
+		"vbench: WARNING: the host is busy (%.0f %% CPU, %u other guest%s): expect wide intervals",
+		share * 100, guests, guests == 1 ? "" : "s");
+	return 0;
+}
+
+static void told_swept(const char *what, void *arg)
+{
+	term_line(arg, "vbench: cleaned up after an earlier run: %s", what);
+}
+
+/* Lock, clean-up after the dead, journal: before anything is made. */
+static int begin_effects(struct run *r, struct err *e)
+{
+	char *dir = xasprintf("%s/journal", r->data);
+	int rc = dir_make(r->data, geteuid() ? 0700 : 0755, e);
+
+	if (!rc)
+		rc = run_lock_take(r->opts->wait, e);
+	if (!rc && journal_sweep(dir, told_swept, &r->term, e) < 0)
+		rc = e ? e->rc : -EIO;
+	if (!rc)
+		rc = journal_open(dir, &r->journal, e);
+	free(dir);
+	return rc;
+}
+
+/* run.out is tried before the hours of measuring, not after them. */
+static int check_page(struct run *r, struct err *e)
+{
+	const char *out = profile_get(r->profile, K_OUT);
+	char *copy, *dir;
+	int rc = 0;
+
+	if (!out || !*out || !strcmp(out, "auto"))
+		return 0;
+	copy = xstrdup(out);
+	dir = dirname(copy);
+	if (access(dir, W_OK | X_OK) || (path_exists(out) && access(out, W_OK)))
+		rc = err_input(e, "run.out: %s cannot be written: %s", out, strerror(errno));
+	free(copy);
+	return rc;
+}
+
+int run_preflight(struct run *r, const struct run_cost *cost, struct err *e)
+{
+	int rc = check_page(r, e);
+
+	if (rc)
+		return rc;
+	if (!r->opts->quiet)
+		run_cost_print(r, cost, stderr);
+	rc = check_space(r, cost, e);
+	if (!rc)
+		rc = check_memory(cost, e);
+	if (!rc)
+		rc = begin_effects(r, e);
+	if (!rc)
+		rc = check_busy(r, e);
+	if (!rc)
+		rc = run_prepare(r, e);
+	if (!rc)
+		rc = run_accels(r, e);
+	return rc;
+}
