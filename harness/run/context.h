@@ -137,7 +137,4 @@ void run_show(const struct job_progress *p, void *run);
 /* A line on stderr that --quiet does not silence. */
 void run_warn(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Waits until the last trial's image is gone. */
-void run_dropped(struct run *r);
-
 #endif

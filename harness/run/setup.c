@@ -14,6 +14,7 @@
 #include "guest/initramfs.h"
 #include "guest/template.h"
 #include "run/context.h"
+#include "run/image.h"
 
 static struct run_qemu *qemu_of(struct run *r, const struct cell *c)
 {
@@ -486,7 +487,7 @@ void run_teardown(struct run *r)
 
 	if (r->site)
 		r->site->ops->destroy(r->site);
-	run_dropped(r);
+	image_dropped(r);
 	if (r->policy)
 		r->policy->free(r->policy);
 	for (i = 0; i < r->nqemus; i++)

@@ -3,17 +3,15 @@
  * this trial alone. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/file.h"
-#include "guest/evidence.h"
 #include "run/context.h"
 #include "run/extract.h"
-#include "run/space.h"
+#include "run/image.h"
 
 #define NS_PER_S 1000000000ull
 #define MAX_CHECKS 64
@@ -76,155 +74,6 @@ static int fail(struct trial *x, enum cause cause, int rc)
 	if (!x->cause)
 		x->cause = cause ? cause : CAUSE_PLAN;
 	return rc;
-}
-
-/* One image step under a deadline that ^C can end. */
-static int image_step(struct trial *x, const struct disk_step *s, struct err *e)
-{
-	int pipefd[2], status = 0, rc;
-	/* 10 minutes, and the time that the image takes at 4 MiB/s */
-	uint64_t begun = clock_mono_ns(),
-		 deadline = begun + (600 + x->plan.size / (4u << 20)) * NS_PER_S;
-	struct child c = {.pidfd = -1};
-	char out[1024], why[64];
-	size_t n = 0;
-
-	if (pipe2(pipefd, O_CLOEXEC))
-		return err_set(e, -errno, "pipe: %s", strerror(errno));
-	{
-		struct child_opts o = {.argv = (const char *const *)s->argv,
-				       .in = -1,
-				       .out = pipefd[1],
-				       .err = pipefd[1],
-				       .user = &x->r->user,
-				       .own_group = true};
-
-		rc = child_start(&c, &o, e);
-	}
-	close(pipefd[1]);
-	while (!rc) {
-		struct pollfd p[2] = {{.fd = pipefd[0], .events = POLLIN},
-				      {.fd = x->r->opts->stop_fd, .events = POLLIN}};
-
-		if (poll(p, 2, 250) < 0 && errno != EINTR)
-			rc = err_set(e, -errno, "poll: %s", strerror(errno));
-		else if (p[1].revents)
-			rc = err_set(e, -EINTR, "interrupted");
-		else if (clock_mono_ns() > deadline)
-			rc = err_set(e, -ETIMEDOUT, "%s took more than %.0f s", s->what,
-				     (double)(deadline - begun) / 1e9);
-		else
-			rc = space_check(x->r->watch_dir, 0, x->r->keep_free, e);
-		if (!rc && p[0].revents) {
-			char sink[512];
-			ssize_t got = read(pipefd[0], sink, sizeof(sink));
-
-			if (got <= 0)
-				break;
-			if (n + (size_t)got < sizeof(out)) {
-				memcpy(out + n, sink, (size_t)got);
-				n += (size_t)got;
-			}
-		}
-	}
-	close(pipefd[0]);
-	out[n] = 0;
-	if (rc) {
-		child_end(&c, 0, NULL);
-		return rc;
-	}
-	child_wait(&c, 10000, &status);
-	child_end(&c, 0, NULL);
-	if (!status)
-		return 0;
-	rc = strstr(out, "No space left") ? -ENOSPC : -EIO;
-	return err_set(e, rc, "%s: %s %s: %s", s->what, s->argv[0],
-		       child_status_text(status, why, sizeof(why)), out);
-}
-
-static const char *qemu_img(const struct trial *x)
-{
-	size_t i;
-
-	for (i = 0; i < x->r->nqemus; i++)
-		if (!strcmp(x->r->qemus[i].qemu, cell_get(x->cell, K_QEMU)))
-			return x->r->qemus[i].info.img;
-	return "qemu-img";
-}
-
-static int make_image(struct trial *x, struct err *e)
-{
-	uint64_t t0 = clock_mono_ns();
-	json_t *evidence;
-	size_t i;
-	int rc;
-
-	rc = run_plan(x->r, x->cell, &x->plan, e);
-	if (rc)
-		return fail(x, CAUSE_PLAN, rc);
-	x->planned = true;
-	x->r->watch_dir = x->plan.image ? run_image_dir(x->r, x->cell) : NULL;
-	if (x->plan.image) {
-		rc = space_check(x->r->watch_dir, x->plan.peak_bytes, x->r->keep_free, e);
-		if (rc)
-			return fail(x, CAUSE_DISK_FULL, rc);
-	}
-	for (i = 0; i < x->plan.nsteps && !rc; i++)
-		rc = image_step(x, &x->plan.steps[i], e);
-	if (rc)
-		return fail(x,
-			    rc == -EINTR    ? CAUSE_INTERRUPTED
-			    : rc == -ENOSPC ? CAUSE_DISK_FULL
-					    : CAUSE_PLAN,
-			    rc);
-	/* FIEMAP with its sync flag also keeps the image's own writeback out of the measured time
-	 */
-	evidence = evidence_image(x->plan.image, qemu_img(x), &x->r->user);
-	x->before = json_pack("{s:o}", "image", evidence);
-	phase(x, "image_ns", t0);
-	return 0;
-}
-
-/*
- * Freeing a fragmented image takes a file system up to a second (extents, discard). It goes on
- * beside the next trial's image and guest, and is waited for before anything is measured.
- */
-static void drop_image(struct trial *x)
-{
-	char *dead;
-
-	run_dropped(x->r);
-	if (!x->planned || !x->plan.image)
-		return;
-	dead = xasprintf("%s.old", x->plan.image);
-	if (!rename(x->plan.image, dead)) {
-		const char *argv[] = {"rm", "-f", "--", dead, NULL};
-		struct child_opts o = {
-			.argv = argv, .in = -1, .out = -1, .err = -1, .own_group = true};
-
-		if (child_start(&x->r->dropping, &o, NULL))
-			unlink(dead);
-	}
-	free(dead);
-}
-
-void run_dropped(struct run *r)
-{
-	int i;
-
-	/* a dead network file system must not hold the run for ever, nor make it deaf to ^C */
-	for (i = 0; i < 600 && r->dropping.pid; i++) {
-		struct pollfd p[2] = {{.fd = r->dropping.pidfd, .events = POLLIN},
-				      {.fd = r->opts->stop_fd, .events = POLLIN}};
-
-		poll(p, 2, 100);
-		if (p[0].revents)
-			child_wait(&r->dropping, 1000, NULL);
-		else if (p[1].revents)
-			break;
-	}
-	child_end(&r->dropping, 0, NULL);
-	r->dropping.pid = 0;
 }
 
 /*
@@ -314,9 +163,7 @@ static int ask_site(struct trial *x, bool after, struct err *e)
 		return fail(x, site->cause, rc);
 	if (after) {
 		if (workload_fills(x->work, x->cell))
-			json_object_set_new(
-				ev, "image",
-				evidence_image(x->plan.image, qemu_img(x), &x->r->user));
+			json_object_set_new(ev, "image", image_evidence(x->r, x->cell, &x->plan));
 		x->after = ev;
 	} else {
 		json_object_update(ev, x->before);
@@ -464,6 +311,23 @@ static void measure_image(struct trial *x)
 	s->value = (double)st.st_blocks * 512;
 }
 
+static int make_image(struct trial *x, struct err *e)
+{
+	uint64_t t0 = clock_mono_ns();
+	enum cause cause;
+	int rc = run_plan(x->r, x->cell, &x->plan, e);
+
+	if (rc)
+		return fail(x, CAUSE_PLAN, rc);
+	x->planned = true;
+	rc = image_make(x->r, x->cell, &x->plan, &cause, e);
+	if (rc)
+		return fail(x, cause, rc);
+	x->before = json_pack("{s:o}", "image", image_evidence(x->r, x->cell, &x->plan));
+	phase(x, "image_ns", t0);
+	return 0;
+}
+
 static int trial_steps(struct trial *x, struct err *e)
 {
 	struct site *site = x->r->site;
@@ -483,7 +347,7 @@ static int trial_steps(struct trial *x, struct err *e)
 	if (rc)
 		return fail(x, site->cause, rc);
 	t0 = clock_mono_ns();
-	run_dropped(x->r);
+	image_dropped(x->r);
 	phase(x, "drop_ns", t0);
 	t0 = clock_mono_ns();
 	rc = ask_site(x, false, e);
@@ -579,7 +443,10 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	phase(&x, "close_ns", t1);
 	if (!rc)
 		measure_image(&x);
-	drop_image(&x);
+	if (x.planned)
+		image_drop(r, &x.plan);
+	else
+		image_dropped(r);
 	phase(&x, "all_ns", t0);
 	t->ended = (int64_t)clock_real_ns();
 	t->ok = !rc;
