@@ -80,6 +80,10 @@ int run_prepare(struct run *r, struct err *e);
 int run_prepare_kernels(struct run *r, struct err *e);
 void run_teardown(struct run *r);
 
+/* The QEMU and the guest kernel that a cell names; NULL before run_setup. */
+struct run_qemu *run_qemu_of(struct run *r, const struct cell *c);
+struct run_kernel *run_kernel_of(struct run *r, const struct cell *c);
+
 /* A cell's machine, accelerator resolved. For --dry-run "auto" that was not probed is shown as kvm.
  */
 int run_machine(void *run, const struct cell *c, struct machine *out, const char **kernel,
