@@ -60,6 +60,8 @@ static void page_contents(FILE *f, const struct model *m)
 	html(f, "<nav aria-label=\"Contents\"><ul>\n");
 	for (size_t w = 0; w < m->nworkloads; w++)
 		html(f, "<li><a href=\"#w%zu\">%s</a></li>\n", w, m->workloads[w].name);
+	if (m->nside)
+		html(f, "<li><a href=\"#side\">What else differs</a></li>\n");
 	html(f, "<li><a href=\"#checks\">Asked and got</a></li>\n");
 	if (m->nfailures || m->trials_failed)
 		html(f, "<li><a href=\"#failures\">Failed trials</a></li>\n");
@@ -82,6 +84,7 @@ static void page_write(FILE *f, const struct model *m)
 	html(f, "<main>\n");
 	for (size_t w = 0; w < m->nworkloads; w++)
 		part_workload(f, m, w, &plots);
+	part_side(f, m);
 	part_checks(f, m);
 	part_failures(f, m);
 	part_skipped(f, m);

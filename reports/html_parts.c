@@ -17,6 +17,24 @@ static void scroll_begin(FILE *f, const char *what)
 	     what);
 }
 
+void part_side(FILE *f, const struct model *m)
+{
+	if (!m->nside)
+		return;
+	section_begin(f, "side", "What else differs between the cells");
+	html(f,
+	     "<p>Beside the axes, as the guest reports its disk. Nobody asked for these; they come with "
+	     "an axis, and its effect holds them, too.</p>\n");
+	scroll_begin(f, "what else differs");
+	html(f,
+	     "<thead><tr><th scope=\"col\">Fact</th><th scope=\"col\">Values, and where</th></tr>"
+	     "</thead>\n<tbody>\n");
+	for (size_t i = 0; i < m->nside; i++)
+		html(f, "<tr><th scope=\"row\"><code>%s</code></th><td>%s</td></tr>\n",
+		     m->side[i].name, m->side[i].values);
+	html(f, "</tbody></table></div>\n</section>\n");
+}
+
 static void check_row(FILE *f, const struct model_check *c)
 {
 	html(f, "<tr><th scope=\"row\"><code>%s</code></th><td class=\"num\">%u</td>", c->key,

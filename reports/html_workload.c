@@ -128,7 +128,7 @@ static void workload_plot(FILE *f, const struct model_workload *w, size_t i, con
 		"</figcaption>\n</figure>\n");
 }
 
-static void workload_effects(FILE *f, const struct model_workload *w)
+static void workload_effects(FILE *f, const struct model *m, const struct model_workload *w)
 {
 	char text[128];
 
@@ -162,6 +162,9 @@ static void workload_effects(FILE *f, const struct model_workload *w)
 			     "axes are left out for want of good trials.</p>\n",
 			     w->effects[i].axis, w->effects[i].from, w->effects[i].to,
 			     w->effects[i].left_out);
+	if (m->nside)
+		html(f, "<p class=\"note\">An axis brings more along than its value: see "
+			"<a href=\"#side\">what else differs between the cells</a>.</p>\n");
 }
 
 /* Effects that depend on another axis: a main effect alone would mislead there. */
@@ -345,7 +348,7 @@ void part_workload(FILE *f, const struct model *m, size_t i, const struct plots 
 		     "<p class=\"note\"><span class=\"star\">\xe2\x98\x85</span> not shown to be worse "
 		     "than the cell with the best mean, each pair compared.</p>\n");
 	workload_spread(f, w);
-	workload_effects(f, w);
+	workload_effects(f, m, w);
 	workload_interactions(f, w);
 	workload_latency(f, m, w);
 	workload_further(f, m, w);

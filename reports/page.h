@@ -130,6 +130,7 @@ char *svg_adopt(const char *svg, const char *prefix, const char *title, const ch
 
 void part_head(FILE *f, const struct model *m);
 void part_workload(FILE *f, const struct model *m, size_t w, const struct plots *p);
+void part_side(FILE *f, const struct model *m);
 void part_checks(FILE *f, const struct model *m);
 void part_failures(FILE *f, const struct model *m);
 void part_skipped(FILE *f, const struct model *m);

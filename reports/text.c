@@ -271,12 +271,26 @@ static void put_workload(const struct text *t, const struct model *m,
 	fputc('\n', t->out);
 }
 
+/* What a bus or a driver brings along: the effects above hold it, too. */
+static void put_side(const struct text *t, const struct model_side *side)
+{
+	char *s =
+		xasprintf("%s %s", side->name ? side->name : "", side->values ? side->values : "");
+
+	wrapped(t, "beside the axes: ", s, 2);
+	free(s);
+}
+
 int report_text(const struct model *m, FILE *out, bool colour, int width)
 {
 	struct text t = {out, colour, width < MIN_WIDTH ? MIN_WIDTH : width};
 
 	for (size_t i = 0; i < m->nworkloads; i++)
 		put_workload(&t, m, &m->workloads[i]);
+	for (size_t i = 0; i < m->nside; i++)
+		put_side(&t, &m->side[i]);
+	if (m->nside)
+		fputc('\n', out);
 	if (m->trials_failed) {
 		char *s = xasprintf("%u of %u trials failed", m->trials_failed,
 				    m->trials_ok + m->trials_failed);

@@ -5,7 +5,8 @@
 #include <string.h>
 #include "analysis/build.h"
 
-#define NAMES_MAX 4 /* cells named in a sentence */
+#define NAMES_MAX 4    /* cells named in a sentence */
+#define FINDINGS_MAX 3 /* main effects that the run's headline leads with */
 
 static const char *plural(unsigned n)
 {
@@ -200,32 +201,227 @@ static void say_names(char **s, const struct model *m, const bool *in, unsigned 
 		text_add(s, " and %u more", n - said);
 }
 
+/* ---- the run's answer: what was shown, then what to choose ---- */
+
+struct finding {
+	const struct model_workload *w;
+	const struct model_effect *f;
+};
+
+static int by_size(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+	double dx = fabs(log(x->f->ratio.mid)), dy = fabs(log(y->f->ratio.mid));
+
+	if (dx != dy)
+		return dx < dy ? 1 : -1;
+	return (x->f > y->f) - (x->f < y->f); /* qsort() keeps no order of its own */
+}
+
+/* "12 % slower than", "4.2 times as fast as": what `to` is against `from`. */
+static char *change_text(const struct model_effect *f)
+{
+	bool higher = f->metric->better == HIGHER_IS_BETTER, up = f->ratio.mid > 1;
+	double mid = f->ratio.mid;
+	char *share, *s;
+
+	if (mid > 3)
+		return xasprintf("%.1f times %s", mid, higher ? "as fast as" : "the latency of");
+	share = text_change(1 + fabs(mid - 1));
+	if (higher)
+		s = xasprintf("%s %s than", share, up ? "faster" : "slower");
+	else
+		s = xasprintf("%s %s latency than", share, up ? "higher" : "lower");
+	free(share);
+	return s;
+}
+
+/* The interval in the words of change_text: of 0.8 to 0.97 "3.0 to 20 %". */
+static char *range_text(const struct interval *r)
+{
+	double lo = r->mid > 1 ? r->lo - 1 : 1 - r->hi, hi = r->mid > 1 ? r->hi - 1 : 1 - r->lo;
+
+	if (r->mid > 3)
+		return xasprintf("%.1f to %.1f times", r->lo, r->hi);
+	lo *= 100;
+	hi *= 100;
+	return xasprintf("%.*f to %.*f %%", fabs(lo) < 9.95 ? 1 : 0, lo, hi < 9.95 ? 1 : 0, hi);
+}
+
+/* The other axis on which this effect was shown to depend, or NULL. */
+static const char *depends_on(const struct finding *x)
+{
+	for (size_t i = 0; i < x->w->ninteractions; i++) {
+		const struct model_interaction *n = &x->w->interactions[i];
+
+		if (!strcmp(n->axis, x->f->axis) && !strcmp(n->to, x->f->to))
+			return n->by;
+		if (!strcmp(n->by, x->f->axis) && !strcmp(n->by_to, x->f->to))
+			return n->axis;
+	}
+	return NULL;
+}
+
+static void say_finding(char **s, const struct finding *x)
+{
+	char *from = level_label(x->f->axis, x->f->from), *to = level_label(x->f->axis, x->f->to);
+	char *change = change_text(x->f), *range = range_text(&x->f->ratio);
+	const char *by = depends_on(x);
+
+	text_add(s, "%s: %s %s %s (95 %% interval %s%s%s)", x->w->name, to, change, from, range,
+		 by ? "; on average, it depends on " : "", by ? key_short(by) : "");
+	free(from);
+	free(to);
+	free(change);
+	free(range);
+}
+
+/* Main effects that were shown, the largest first. */
+static void say_findings(char **s, const struct model *m)
+{
+	struct finding *all;
+	size_t n = 0, max = 0;
+
+	for (size_t i = 0; i < m->nworkloads; i++)
+		max += m->workloads[i].neffects;
+	all = xcalloc(max + 1, sizeof(*all));
+	for (size_t i = 0; i < m->nworkloads; i++)
+		for (size_t j = 0; j < m->workloads[i].neffects; j++)
+			if (m->workloads[i].effects[j].differs)
+				all[n++] = (struct finding){&m->workloads[i],
+							    &m->workloads[i].effects[j]};
+	if (n)
+		qsort(all, n, sizeof(*all), by_size);
+	for (size_t i = 0; i < n && i < FINDINGS_MAX; i++) {
+		text_add(s, "%s", i ? "; " : "");
+		say_finding(s, &all[i]);
+	}
+	if (n > FINDINGS_MAX)
+		text_add(s, "; %zu more below", n - FINDINGS_MAX);
+	text_add(s, "%s", n ? ". " : "");
+	free(all);
+}
+
+/*
+ * How far apart the cells of the set may still be. They are held against the first cell, whose
+ * intervals stand in the table, or, where that one is out, against the best.
+ */
+struct spread {
+	bool same;	   /* all shown to be the same for practical ends */
+	bool unknown;	   /* some comparison has no interval */
+	double bound;	   /* largest share that an interval leaves open: 0.38 */
+	double min_effect; /* the widest margin used for `same` */
+};
+
+static void spread_add(struct spread *x, const struct interval *r, bool same)
+{
+	double far = fmax(fabs(r->hi - 1), fabs(1 - r->lo));
+
+	x->same &= same;
+	if (isfinite(r->lo) && isfinite(r->hi))
+		x->bound = fmax(x->bound, far);
+	else
+		x->unknown = true;
+}
+
+static struct spread set_spread(const struct model *m, const bool *in)
+{
+	struct spread x = {true, false, 0, 0};
+
+	for (size_t i = 0; i < m->nworkloads; i++) {
+		const struct model_workload *w = &m->workloads[i];
+		bool any = false;
+
+		for (size_t r = 0; r < w->nrows; r++)
+			any |= w->rows[r].best_set;
+		if (!any)
+			continue;
+		x.min_effect = fmax(x.min_effect, w->primary->min_effect);
+		for (size_t r = 0; r < w->nrows; r++) {
+			const struct model_row *row = &w->rows[r];
+
+			if (!in[r])
+				continue;
+			if (!in[0]) {
+				if (!row->same_as_best || !isnan(row->to_best.mid))
+					spread_add(&x, &row->to_best, row->same_as_best);
+				continue;
+			}
+			for (size_t j = 0; r && j < row->nvalues; j++)
+				if (row->values[j].metric == w->primary)
+					spread_add(&x, &row->values[j].ratio, row->values[j].same);
+		}
+	}
+	return x;
+}
+
+static void say_open(char **s, const struct spread *x)
+{
+	char *bound = text_change(1 + x->bound);
+
+	if (x->unknown)
+		text_add(s, "there are too few blocks to say how large a difference may be");
+	else
+		text_add(s, "differences of up to %s are not ruled out", bound);
+	free(bound);
+}
+
+static void say_all(char **s, const struct model *m, const bool *in, unsigned n)
+{
+	struct spread x = set_spread(m, in);
+
+	if (x.same) {
+		text_add(s, "All %u cells compared are the same within %g %%: choose freely.", n,
+			 100 * x.min_effect);
+		return;
+	}
+	text_add(s, "Undecided cell by cell: none of the %u was shown worse than the best, but ",
+		 n);
+	say_open(s, &x);
+	text_add(s, ". Measure more blocks.");
+}
+
+static void say_some(char **s, const struct model *m, const bool *in, unsigned n, unsigned judged,
+		     unsigned workloads)
+{
+	struct spread x = set_spread(m, in);
+
+	text_add(s,
+		 "Not shown worse than the best%s: ", workloads > 1 ? " under any workload" : "");
+	say_names(s, m, in, n);
+	text_add(s, " (%u of %u cells; the others were).", n, judged);
+	if (n < 2)
+		return;
+	if (x.same) {
+		text_add(s, " These are the same within %g %%: choose freely among them.",
+			 100 * x.min_effect);
+		return;
+	}
+	text_add(s, " Undecided between these: ");
+	say_open(s, &x);
+	text_add(s, ". Measure more blocks.");
+}
+
 static char *run_answer(const struct model *m)
 {
 	unsigned n, judged, workloads;
 	bool *in = best_everywhere(m, &n, &judged, &workloads);
 	char *s = NULL;
 
+	say_findings(&s, m);
 	if (!workloads)
 		text_add(&s, "Not measured: %s.",
 			 m->trials_ok ? "no metric to judge by" : "no trial succeeded");
 	else if (judged == 1)
 		text_add(&s, "One cell was measured, so there is nothing to compare.");
 	else if (n == judged)
-		text_add(
-			&s,
-			"No cell was shown worse than the best: choose freely among the %u, or measure more blocks.",
-			judged);
-	else if (n) {
-		text_add(&s, "Not shown worse than the best%s: ",
-			 workloads > 1 ? " under any workload" : "");
-		say_names(&s, m, in, n);
-		text_add(&s, " (%u of %u cells; the others were).", n, judged);
-	} else {
+		say_all(&s, m, in, n);
+	else if (n)
+		say_some(&s, m, in, n, judged, workloads);
+	else
 		text_add(
 			&s,
 			"No cell is among the best under every workload: choose by the workload that matters.");
-	}
 	if (workloads && m->relative_only)
 		text_add(&s, " Relative only: measured under TCG.");
 	free(in);

@@ -40,6 +40,7 @@ void build_values(struct build *b);  /* values.c: rows, means, ratios, marks */
 void build_effects(struct build *b); /* axes.c: main effects, interactions, variance */
 void build_checks(struct build *b);  /* health.c: asked/got, failures, accelerator, phases, noise */
 void build_facts(struct build *b);   /* facts.c: environment */
+void build_side(struct build *b);    /* side.c: what differs beside the axes */
 void build_answer(struct build *b);  /* answer.c: headlines */
 void build_warnings(struct build *b); /* warn.c */
 

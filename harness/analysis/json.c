@@ -117,6 +117,9 @@ static json_t *row_json(const struct model *m, const struct model_row *r)
 	json_object_set_new(o, "failed", json_integer(r->failed));
 	json_object_set_new(o, "too_many_failed", json_boolean(r->too_many_failed));
 	json_object_set_new(o, "best_set", json_boolean(r->best_set));
+	json_object_set_new(o, "to_best", r->best_set ? interval_json(&r->to_best) : json_null());
+	json_object_set_new(o, "same_as_best",
+			    r->best_set ? json_boolean(r->same_as_best) : json_null());
 	json_object_set_new(o, "values", values);
 	return o;
 }
@@ -249,6 +252,20 @@ static json_t *failures_json(const struct model *m)
 	return a;
 }
 
+static json_t *side_json(const struct model *m)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < m->nside; i++) {
+		json_t *o = json_object();
+
+		json_object_set_new(o, "name", str(m->side[i].name));
+		json_object_set_new(o, "values", str(m->side[i].values));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
 static json_t *facts_json(const struct model *m)
 {
 	json_t *a = json_array();
@@ -322,6 +339,7 @@ json_t *model_json(const struct model *m)
 	json_object_set_new(o, "skipped", copy_of(m->skipped));
 	json_object_set_new(o, "cells", cells);
 	json_object_set_new(o, "workloads", works);
+	json_object_set_new(o, "side", side_json(m));
 	json_object_set_new(o, "checks", checks_json(m));
 	json_object_set_new(o, "failures", failures_json(m));
 	json_object_set_new(o, "facts", facts_json(m));

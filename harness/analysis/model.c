@@ -119,6 +119,7 @@ int model_make(struct store *s, const char *uuid, struct model **out, struct err
 		build_effects(&b);
 		build_checks(&b);
 		build_facts(&b);
+		build_side(&b);
 		build_warnings(&b);
 		build_answer(&b);
 	}
@@ -178,11 +179,16 @@ static void health_free(struct model *m)
 		free(m->facts[i].name);
 		free(m->facts[i].value);
 	}
+	for (size_t i = 0; i < m->nside; i++) {
+		free(m->side[i].name);
+		free(m->side[i].values);
+	}
 	for (size_t i = 0; i < m->nwarnings; i++)
 		free(m->warnings[i]);
 	free(m->checks);
 	free(m->failures);
 	free(m->facts);
+	free(m->side);
 	free(m->warnings);
 }
 

@@ -69,7 +69,11 @@ struct model_row {     /* a cell under a workload */
 	unsigned ok, failed;
 	bool too_many_failed; /* over 5 % of those attempted: no ratio, no verdict, in no effect */
 	bool best_set;	      /* primary metric: not shown worse than the best cell (all pairs,
-				 Bonferroni); false without data */
+				 Bonferroni), or same_as_best; false without data */
+	/* Primary metric, if best_set: to the cell with the best mean, as model_value.ratio; NAN
+	 * for that cell itself. Without best_set it means nothing. */
+	struct interval to_best;
+	bool same_as_best; /* to_best within min_effect, or the best cell itself */
 	struct model_value
 		*values; /* the same metrics in the same order in every row of a workload */
 	size_t nvalues;
@@ -136,6 +140,15 @@ struct model_failure {
 	char *cell_label, *workload, *cause, *detail;
 };
 
+/*
+ * A fact of the disk as the guest sees it that differs between cells beside the axes (a bus brings
+ * it along); effects hold it, too. Values with the levels of an axis from which they follow, else
+ * with cells: "254 (virtio-blk), 126 (virtio-scsi)". Both come from the guest: to be escaped.
+ */
+struct model_side {
+	char *name, *values;
+};
+
 struct model_fact { /* environment, in display order */
 	char *group, *name, *value;
 };
@@ -161,6 +174,8 @@ struct model {
 	size_t ncells;
 	struct model_workload *workloads;
 	size_t nworkloads;
+	struct model_side *side;
+	size_t nside;
 	struct model_check *checks;
 	size_t nchecks;
 	struct model_failure *failures;

@@ -181,6 +181,11 @@ static bool compare_exact(struct model_value *v, const struct model_value *ref)
 	return true;
 }
 
+static bool within(const struct interval *ratio, double min_effect)
+{
+	return log(ratio->lo) > -log1p(min_effect) && log(ratio->hi) < log1p(min_effect);
+}
+
 static void compare(struct model_value *v, const struct model_value *ref, size_t n)
 {
 	const struct metric_row *m = v->metric;
@@ -195,8 +200,7 @@ static void compare(struct model_value *v, const struct model_value *ref, size_t
 	}
 	v->ratio = ratio_interval(ref->points, v->points, n, LEVEL, sd_floor(m));
 	v->p = ratio_p(&v->ratio);
-	v->same =
-		log(v->ratio.lo) > -log1p(m->min_effect) && log(v->ratio.hi) < log1p(m->min_effect);
+	v->same = within(&v->ratio, m->min_effect);
 	if (m->scale == SCALE_RATIO)
 		robust_ratio(v, ref->points, v->points, n);
 	/* Interpolation inside a bin is a guess: a median that moved by less than a bin has not
@@ -292,7 +296,8 @@ static const struct model_value *judged(const struct model_workload *w, size_t r
 /*
  * Cells not shown worse than the one with the best mean. That one was chosen by looking, so each p
  * is held against the number of all pairs it might have been (Bonferroni): valid whichever pairs
- * the data pick, if a little kind to the rest.
+ * the data pick, if a little kind to the rest. As everywhere, what was shown to be the same for
+ * practical ends is not worse, however small its p.
  */
 static void best_set(const struct build *b, struct model_workload *w)
 {
@@ -319,7 +324,10 @@ static void best_set(const struct build *b, struct model_workload *w)
 			continue;
 		i = ratio_interval(best->points, v->points, b->nblocks, LEVEL,
 				   sd_floor(w->primary));
-		w->rows[r].best_set = v == best || !(ratio_p(&i) * (k * (k - 1.0) / 2) < ALPHA);
+		w->rows[r].to_best = v == best ? unknown : i;
+		w->rows[r].same_as_best = v == best || within(&i, w->primary->min_effect);
+		w->rows[r].best_set =
+			w->rows[r].same_as_best || !(ratio_p(&i) * (k * (k - 1.0) / 2) < ALPHA);
 	}
 }
 

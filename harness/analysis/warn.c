@@ -89,6 +89,9 @@ static void warn_state(struct build *b)
 			"The run is not complete (%s, %u of %u trials, %u of %u blocks): vbench run --resume %s goes on with it.",
 			m->status, all, m->trials_planned, m->blocks_done, m->blocks_planned,
 			m->uuid);
+	else if (m->blocks_done < m->blocks_planned)
+		model_warn(m, "Stopped after %u of %u blocks, when the time asked for was used up.",
+			   m->blocks_done, m->blocks_planned);
 	if (!m->trials_ok)
 		model_warn(m, "No trial succeeded: there is nothing to compare.");
 	else if (m->blocks_done < BLOCKS_WANTED)

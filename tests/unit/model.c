@@ -152,6 +152,7 @@ static void direction_is_data(void **state)
 	assert_true(m->workloads[0].rows[0].best_set && !m->workloads[0].rows[1].best_set);
 	assert_string_equal(
 		m->headline,
+		"w: packed 10 % higher latency than split (95 % interval 7.3 to 13 %). "
 		"Not shown worse than the best: split (1 of 2 cells; the others were).");
 	model_free(m);
 	rows_end(&r);
@@ -190,7 +191,11 @@ static void undecided_is_not_marked(void **state)
 	assert_true(m->workloads[0].rows[0].best_set && m->workloads[0].rows[1].best_set);
 	assert_non_null(strstr(m->workloads[0].headline,
 			       "no difference shown between split and packed (-14 % to +41 %)"));
-	assert_non_null(strstr(m->headline, "No cell was shown worse"));
+	/* split is the first cell, so the bound is that of the table: 1.1 * exp(0.2484) is 1.410 */
+	assert_string_equal(
+		m->headline,
+		"Undecided cell by cell: none of the 2 was shown worse than the best, "
+		"but differences of up to 41 % are not ruled out. Measure more blocks.");
 	model_free(m);
 	rows_end(&r);
 }
@@ -209,6 +214,159 @@ static void small_is_the_same(void **state)
 	v = value_of(m, 0, 1, "read.iops");
 	assert_true(v->p < 0.05 && v->same && !v->differs);
 	assert_non_null(strstr(m->workloads[0].headline, "are the same within 2 %"));
+	assert_string_equal(m->headline,
+			    "All 2 cells compared are the same within 2 %: choose freely.");
+	model_free(m);
+	rows_end(&r);
+}
+
+/* Cells "1", "2", ... of an axis of queues under one workload, factor[c] * exp(s[c] * (k - 1)). */
+static struct model *levels(struct rows *r, size_t n, const double *factor, const double *s)
+{
+	rows_begin(r, "[{\"key\":\"disk.queues\",\"values\":[\"1\",\"2\",\"3\",\"4\",\"5\"]}]", 3);
+	for (size_t c = 0; c < n; c++) {
+		char keys[64], label[8];
+
+		snprintf(keys, sizeof(keys), "{\"disk.queues\":\"%zu\"}", c + 1);
+		snprintf(label, sizeof(label), "%zu", c + 1);
+		rows_cell(r, label, keys);
+	}
+	rows_work(r, "w", DEEP);
+	for (unsigned k = 0; k < 3; k++)
+		for (size_t c = 0; c < n; c++)
+			rows_sample(rows_trial(r, k, c, 0), "read.iops",
+				    100 * factor[c] * exp(s[c] * ((int)k - 1)));
+	return model_of(r);
+}
+
+/*
+ * Half-width factor exp(4.3027 * 0.01 / sqrt(3)) = 1.02515: 4.5 has 4.39 to 4.61, 1.3 has 1.268 to
+ * 1.333, 0.8 has 0.7804 to 0.8201. By |ln|: 1.50, 0.26, 0.22, and 0.10 for the 1.1 that is left.
+ */
+static void findings_lead(void **state)
+{
+	static const double factor[] = {1, 1.1, 0.8, 4.5, 1.3}, s[] = {0, 0.01, 0.01, 0.01, 0.01};
+	struct rows r;
+	struct model *m = levels(&r, 5, factor, s);
+
+	(void)state;
+	assert_string_equal(
+		m->headline,
+		"w: queues=4 4.5 times as fast as queues=1 (95 % interval 4.4 to 4.6 times); "
+		"w: queues=5 30 % faster than queues=1 (95 % interval 27 to 33 %); "
+		"w: queues=3 20 % slower than queues=1 (95 % interval 18 to 22 %); 1 more below. "
+		"Not shown worse than the best: 4 (1 of 5 cells; the others were).");
+	model_free(m);
+	rows_end(&r);
+}
+
+/*
+ * The first cell is out, so the set is held against its best. 3 is the best by 1 %: 2 against it is
+ * 1 / 1.01 times exp(-+0.2484), 0.772 to 1.269. With s = 0.001 it is 0.9965 to 1.0015 instead.
+ */
+static void best_set_without_the_first(void **state)
+{
+	static const double factor[] = {1, 2, 2.02}, s[] = {0, 0, 0.1};
+	static const double near_factor[] = {1, 2, 2.002}, near_s[] = {0, 0, 0.001};
+	struct rows r;
+	struct model *m = levels(&r, 3, factor, s);
+
+	(void)state;
+	assert_non_null(
+		strstr(m->headline,
+		       " Not shown worse than the best: 2, 3 (2 of 3 cells; the others were). "
+		       "Undecided between these: differences of up to 27 % are not ruled out. "
+		       "Measure more blocks."));
+	near(m->workloads[0].rows[1].to_best.mid, 1 / 1.01);
+	assert_true(isnan(m->workloads[0].rows[2].to_best.mid) &&
+		    m->workloads[0].rows[2].same_as_best && !m->workloads[0].rows[1].same_as_best);
+	model_free(m);
+	rows_end(&r);
+	m = levels(&r, 3, near_factor, near_s);
+	assert_non_null(strstr(m->headline,
+			       " Not shown worse than the best: 2, 3 (2 of 3 cells; the "
+			       "others were). These are the same within 2 %: choose "
+			       "freely among them."));
+	model_free(m);
+	rows_end(&r);
+}
+
+/* What the guest says of its disk beside the axes; by hand from the facts given to each cell. */
+static void side_facts(void **state)
+{
+	static const char *const keys[] = {"{\"disk.bus\":\"virtio-blk\",\"disk.queues\":\"1\"}",
+					   "{\"disk.bus\":\"virtio-blk\",\"disk.queues\":\"2\"}",
+					   "{\"disk.bus\":\"virtio-scsi\",\"disk.queues\":\"1\"}",
+					   "{\"disk.bus\":\"virtio-scsi\",\"disk.queues\":\"2\"}"};
+	static const char *const own[] = {
+		"\"max_segments\":254,\"queues\":1,\"scheduler\":\"mq-deadline\",\"odd\":\"x\"",
+		"\"max_segments\":254,\"queues\":2,\"scheduler\":\"none\",\"odd\":\"y\"",
+		"\"max_segments\":126,\"queues\":1,\"scheduler\":\"mq-deadline\",\"odd\":\"y\",\"via\":\"virtio_scsi\"",
+		"\"max_segments\":126,\"queues\":2,\"scheduler\":\"none\",\"odd\":\"x\",\"via\":\"virtio_scsi\""};
+	static const char *const want[][2] = {
+		{"max_segments", "254 (virtio-blk), 126 (virtio-scsi)"},
+		{"scheduler", "mq-deadline (queues=1), none (queues=2)"},
+		{"odd", "x (a, d), y (b, c)"},
+		{"wobbly", "differs from trial to trial (a, b, c and 1 more)"},
+		{"liar", "\"1 (b), \x1b<b>2\" (queues=1), none (queues=2)"},
+		{"via", "none (virtio-blk), virtio_scsi (virtio-scsi)"}};
+	struct rows r;
+	struct model *m;
+	json_t *j;
+
+	(void)state;
+	rows_begin(&r,
+		   "[{\"key\":\"disk.bus\",\"values\":[\"virtio-blk\",\"virtio-scsi\"]},"
+		   "{\"key\":\"disk.queues\",\"values\":[\"1\",\"2\"]}]",
+		   2);
+	for (size_t c = 0; c < 4; c++)
+		rows_cell(&r, (const char *[]){"a", "b", "c", "d"}[c], keys[c]);
+	rows_work(&r, "w", DEEP);
+	for (unsigned k = 0; k < 2; k++)
+		for (size_t c = 0; c < 4; c++) {
+			struct store_trial *t = rows_trial(&r, k, c, 0);
+
+			rows_sample(t, "read.iops", 100 + k);
+			t->facts_json = xasprintf(
+				"{\"disk\":{},\"side\":{%s,\"wobbly\":%u,\"same\":7%s}}", own[c], k,
+				c % 2 ? "" : ",\"liar\":\"1 (b), \\u001b<b>2\"");
+		}
+	m = model_of(&r);
+	assert_int_equal(m->nside, 6);
+	for (size_t i = 0; i < 6; i++) {
+		size_t at = 0;
+
+		while (at < m->nside && strcmp(m->side[at].name, want[i][0]))
+			at++;
+		if (at == m->nside)
+			fail_msg("no %s", want[i][0]);
+		assert_string_equal(m->side[at].values, want[i][1]);
+	}
+	j = model_json(m);
+	assert_int_equal(json_array_size(json_object_get(j, "side")), 6);
+	assert_string_equal(json_string_value(json_object_get(
+				    json_array_get(json_object_get(j, "side"), 0), "name")),
+			    m->side[0].name);
+	json_decref(j);
+	model_free(m);
+	rows_end(&r);
+}
+
+/* Complete, but of fewer blocks than planned: only a budget of time ends a run so. */
+static void time_used_up(void **state)
+{
+	struct rows r;
+	struct model *m;
+
+	(void)state;
+	two_cells(&r, DEEP, "read.iops", 1.1, 0.01);
+	m = model_of(&r);
+	assert_false(warned(m, "Stopped after"));
+	model_free(m);
+	r.run.blocks = 8;
+	m = model_of(&r);
+	assert_true(warned(m, "Stopped after 3 of 8 blocks, when the time asked for was used up."));
+	assert_false(warned(m, "not complete"));
 	model_free(m);
 	rows_end(&r);
 }
@@ -352,6 +510,13 @@ static void interaction(void **state)
 		w->headline,
 		"reads per second: what virtio-scsi does against virtio-blk depends on ring: "
 		"+0.0 % with split, -60 % with packed; "));
+	/* exp(4.3027 * 0.005 / sqrt(3)) is 1.0125; sqrt(0.4) is 0.6325, sqrt(0.9) 0.9487 */
+	assert_non_null(
+		strstr(m->headline,
+		       "w: virtio-scsi 37 % slower than virtio-blk (95 % interval 36 to 38 %; "
+		       "on average, it depends on ring); w: packed 5.1 % slower than split "
+		       "(95 % interval 3.9 to 6.3 %; on average, it depends on bus). "));
+	assert_ptr_equal(strstr(m->headline, "w: virtio-scsi"), m->headline);
 	model_free(m);
 	rows_end(&r);
 }
@@ -809,17 +974,31 @@ static void incomplete_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ratio_by_hand),	 cmocka_unit_test(direction_is_data),
-		cmocka_unit_test(headline_of_higher),	 cmocka_unit_test(undecided_is_not_marked),
-		cmocka_unit_test(small_is_the_same),	 cmocka_unit_test(failed_block),
-		cmocka_unit_test(folded_cells),		 cmocka_unit_test(interaction),
-		cmocka_unit_test(holm_guards_the_marks), cmocka_unit_test(holm_guards_interactions),
-		cmocka_unit_test(other_scales),		 cmocka_unit_test(others_explore),
-		cmocka_unit_test(median_within_a_bin),	 cmocka_unit_test(primary_is_chosen),
-		cmocka_unit_test(variance_of_blocks),	 cmocka_unit_test(checks_and_accelerator),
-		cmocka_unit_test(starts_are_watched),	 cmocka_unit_test(artefacts_and_repeat),
-		cmocka_unit_test(facts_in_order),	 cmocka_unit_test(json_is_stable),
+		cmocka_unit_test(ratio_by_hand),
+		cmocka_unit_test(direction_is_data),
+		cmocka_unit_test(headline_of_higher),
+		cmocka_unit_test(undecided_is_not_marked),
+		cmocka_unit_test(small_is_the_same),
+		cmocka_unit_test(failed_block),
+		cmocka_unit_test(folded_cells),
+		cmocka_unit_test(interaction),
+		cmocka_unit_test(holm_guards_the_marks),
+		cmocka_unit_test(holm_guards_interactions),
+		cmocka_unit_test(other_scales),
+		cmocka_unit_test(others_explore),
+		cmocka_unit_test(median_within_a_bin),
+		cmocka_unit_test(primary_is_chosen),
+		cmocka_unit_test(variance_of_blocks),
+		cmocka_unit_test(checks_and_accelerator),
+		cmocka_unit_test(starts_are_watched),
+		cmocka_unit_test(artefacts_and_repeat),
+		cmocka_unit_test(facts_in_order),
+		cmocka_unit_test(json_is_stable),
 		cmocka_unit_test(incomplete_run),
+		cmocka_unit_test(findings_lead),
+		cmocka_unit_test(best_set_without_the_first),
+		cmocka_unit_test(side_facts),
+		cmocka_unit_test(time_used_up),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -194,6 +194,12 @@ static void fixture_add_fact(struct model *m, const char *group, const char *nam
 	m->facts[m->nfacts++] = (struct model_fact){xstrdup(group), xstrdup(name), xstrdup(value)};
 }
 
+static void fixture_add_side(struct model *m, const char *name, const char *values)
+{
+	m->side = xrealloc(m->side, m->nside + 1, sizeof(*m->side));
+	m->side[m->nside++] = (struct model_side){xstrdup(name), xstrdup(values)};
+}
+
 static void fixture_evidence(struct model *m)
 {
 	static const char *const keys[] = {"disk.ring",	     "disk.cache",	"disk.queues",
@@ -290,6 +296,8 @@ static inline struct model *fixture_rich(void)
 	for (unsigned i = 0; i < 2; i++)
 		fixture_workload(&m->workloads[i], i);
 	fixture_evidence(m);
+	fixture_add_side(m, "max_segments", "254 (virtio-blk), 126 (virtio-scsi)");
+	fixture_add_side(m, "transport_driver", "none (virtio-blk), virtio_scsi (virtio-scsi)");
 	return m;
 }
 
@@ -352,6 +360,10 @@ static inline struct model *fixture_hostile(void)
 		fixture_spoil(&m->failures[i].workload);
 		fixture_spoil(&m->failures[i].cause);
 		fixture_spoil(&m->failures[i].detail);
+	}
+	for (size_t i = 0; i < m->nside; i++) {
+		fixture_spoil(&m->side[i].name);
+		fixture_spoil(&m->side[i].values);
 	}
 	for (size_t i = 0; i < m->nfacts; i++) {
 		fixture_spoil(&m->facts[i].group);
@@ -423,6 +435,7 @@ static inline struct model *fixture_small(void)
 	w->effects = xcalloc(1, sizeof(*w->effects));
 	w->neffects = 1;
 	fixture_effect(&w->effects[0], "disk.mode", "thin", "full", 0.85, 0.04);
+	fixture_add_side(m, "max_segments", "254 (raw), 126 (qcow2)");
 	return m;
 }
 

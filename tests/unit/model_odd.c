@@ -181,6 +181,10 @@ static void one_block(void **state)
 	assert_false(m->workloads[0].effects[0].differs);
 	assert_true(isnan(m->workloads[0].trial_sd));
 	assert_non_null(strstr(m->workloads[0].headline, "nothing can be said"));
+	assert_string_equal(m->headline,
+			    "Undecided cell by cell: none of the 2 was shown worse than the best, "
+			    "but there are too few blocks to say how large a difference may be. "
+			    "Measure more blocks.");
 	assert_true(warned(m, "Only 1 whole block:"));
 	model_free(m);
 	rows_end(&r);
@@ -227,6 +231,8 @@ static void broken_json(void **state)
 		"[{\"key\":7,\"values\":{}}]",
 		"[{\"key\":\"disk.ring\",\"values\":[7,null,\"packed\"]}]",
 		"{\"w\":[],\"cpu\":[[[[[[[[[[1]]]]]]]]]],\"storage\":{}}",
+		"{\"side\":7}",
+		"{\"side\":{\"a\":{},\"b\":[1],\"c\":null,\"\":\"\",\"d\":1e400}}",
 		"\xff\xfe"};
 
 	(void)state;
@@ -252,6 +258,42 @@ static void broken_json(void **state)
 		model_free(model_of(&r));
 		rows_end(&r);
 	}
+}
+
+/* More facts than are looked at, a name and a value beyond all bounds. */
+static void side_without_end(void **state)
+{
+	struct rows r;
+	struct model *m;
+	char *big = xcalloc(100001, 1);
+
+	(void)state;
+	memset(big, 'x', 100000);
+	two_cells(&r, 1);
+	for (size_t c = 0; c < 2; c++) {
+		json_t *side = json_object();
+		struct store_trial *t = rows_trial(&r, 0, c, 0);
+		json_t *all = json_pack("{s:o}", "side", side);
+
+		rows_sample(t, "read.iops", 100);
+		json_object_set_new(side, big, json_integer((int)c));
+		json_object_set_new(side, "value", json_string(c ? big : "short"));
+		for (int i = 0; i < 1000; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "f%d", i);
+			json_object_set_new(side, name, json_integer((int)c));
+		}
+		t->facts_json = json_dumps(all, 0);
+		json_decref(all);
+	}
+	m = model_of(&r);
+	assert_int_equal(m->nside, 64);
+	assert_string_equal(m->side[0].name, "value");
+	assert_string_equal(m->side[0].values, "short (split), too long to show (packed)");
+	model_free(m);
+	rows_end(&r);
+	free(big);
 }
 
 static void strangers(void **state)
@@ -372,11 +414,12 @@ static void store_that_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_at_all), cmocka_unit_test(no_trials),
-		cmocka_unit_test(one_block),	  cmocka_unit_test(missing_cells),
-		cmocka_unit_test(broken_json),	  cmocka_unit_test(strangers),
-		cmocka_unit_test(no_numbers),	  cmocka_unit_test(repeated_trial),
-		cmocka_unit_test(not_utf8),	  cmocka_unit_test(store_that_fails),
+		cmocka_unit_test(nothing_at_all),   cmocka_unit_test(no_trials),
+		cmocka_unit_test(one_block),	    cmocka_unit_test(missing_cells),
+		cmocka_unit_test(broken_json),	    cmocka_unit_test(strangers),
+		cmocka_unit_test(no_numbers),	    cmocka_unit_test(repeated_trial),
+		cmocka_unit_test(side_without_end), cmocka_unit_test(not_utf8),
+		cmocka_unit_test(store_that_fails),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

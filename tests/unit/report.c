@@ -302,11 +302,12 @@ static struct model *hollow(void)
 	m->workloads[0].primary = &fixture_metrics[0];
 	m->workloads[0].neffects = 1;
 	m->workloads[0].effects = xcalloc(1, sizeof(struct model_effect));
-	m->nwarnings = m->nchecks = m->nfailures = m->nfacts = 1;
+	m->nwarnings = m->nchecks = m->nfailures = m->nfacts = m->nside = 1;
 	m->warnings = xcalloc(1, sizeof(*m->warnings));
 	m->checks = xcalloc(1, sizeof(*m->checks));
 	m->failures = xcalloc(1, sizeof(*m->failures));
 	m->facts = xcalloc(1, sizeof(*m->facts));
+	m->side = xcalloc(1, sizeof(*m->side));
 	m->trials_failed = 1;
 	return m;
 }
@@ -336,9 +337,9 @@ static size_t count(const char *s, const char *what)
 
 static void page_holds_its_parts(void **state)
 {
-	static const char *const ids[] = {"decision", "warnings", "w0",	     "w1",
-					  "checks",   "failures", "skipped", "repeat",
-					  "host",     "time",	  "method",  "provenance"};
+	static const char *const ids[] = {"decision", "warnings", "w0",	       "w1",	 "side",
+					  "checks",   "failures", "skipped",   "repeat", "host",
+					  "time",     "method",	  "provenance"};
 	struct model *m = fixture_rich();
 	char *page = page_of(m);
 
@@ -351,6 +352,11 @@ static void page_holds_its_parts(void **state)
 	}
 	assert_true(strstr(page, "id=\"decision\"") < strstr(page, "id=\"w0\""));
 	assert_true(strstr(page, "id=\"warnings\"") < strstr(page, "id=\"w0\""));
+	assert_true(strstr(page, "id=\"w1\"") < strstr(page, "id=\"side\""));
+	assert_int_equal(count(page, "<a href=\"#side\">"), 3); /* contents, two workloads */
+	assert_int_equal(count(page, "<code>max_segments</code></th><td>254 (virtio-blk), 126 "
+				     "(virtio-scsi)</td>"),
+			 1);
 	assert_int_equal(count(page, "<svg width"), 4); /* two workloads, wide and narrow */
 	assert_null(strstr(page, "There is no plot here"));
 	assert_true(strlen(page) < 1500000);
