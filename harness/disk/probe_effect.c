@@ -87,10 +87,21 @@ static enum use native_use(const struct evidence *ev)
 	return !all ? USE_NO : USE_MAYBE;
 }
 
-static void asked_uring(enum use uring, enum use native, struct asked_got *r)
+/*
+ * Reads of what a qcow2 image does not hold never reach its file, by whatever way: without worker
+ * threads or aio contexts, too, nothing was submitted that could show the way.
+ */
+static bool untouched(const struct evidence *ev, enum use native, bool more)
+{
+	return !strcmp(cell_get(ev->cell, K_FORMAT), "qcow2") && native == USE_NO && !more;
+}
+
+static void asked_uring(enum use uring, enum use native, bool idle, struct asked_got *r)
 {
 	if (uring == USE_YES)
 		got_set(r, GOT_MATCH, "host", "io_uring");
+	else if (uring == USE_NO && idle)
+		got_set(r, GOT_UNKNOWN, "host", "no I/O of the guest reached the image's file");
 	else if (uring == USE_NO)
 		got_set(r, GOT_DIFFER, "host", "%s (no io_uring took a submission)",
 			native == USE_YES ? "native" : "not io_uring");
@@ -142,7 +153,7 @@ void probe_aio(const struct evidence *ev, struct asked_got *r)
 	else if (uring == USE_UNTOLD)
 		got_set(r, GOT_UNKNOWN, "host", "QEMU's rings cannot be read here");
 	else if (!strcmp(asked, "io_uring"))
-		asked_uring(uring, native, r);
+		asked_uring(uring, native, untouched(ev, native, more), r);
 	else if (!strcmp(asked, "native"))
 		asked_native(uring, native, more, few, r);
 	else

@@ -190,8 +190,11 @@ int record_begin(struct run *r, struct err *e)
 	const struct profile *p = r->profile;
 	struct store_run row = {.seed = r->seed, .blocks = r->blocks};
 	char *xml;
-	int rc = dir_make(r->folder, 0755, e);
+	/* until the store knows of the run, its folder is a left-over */
+	int rc = journal_path(r->journal, r->folder, e);
 
+	if (!rc)
+		rc = dir_make(r->folder, 0755, e);
 	if (!rc)
 		rc = store_open(r->opts->db, true, &r->store, e);
 	if (!rc)
@@ -221,6 +224,8 @@ int record_begin(struct run *r, struct err *e)
 		save(r, "topology.xml", xml, strlen(xml));
 	free(xml);
 	rc = store_rows(r, &row, e);
+	if (!rc)
+		journal_done_path(r->journal, r->folder);
 	store_run_free(&row);
 	return rc;
 }

@@ -77,6 +77,10 @@ static int prepare_kernel(struct run *r, struct run_kernel *k, struct err *e)
 	if (rc)
 		goto out;
 	tmp = xasprintf("%s/initramfs.%d.tmp", dir, (int)getpid());
+	if (r->journal)
+		rc = journal_path(r->journal, tmp, e);
+	if (rc)
+		goto out;
 	{
 		struct initramfs_spec spec = {.agent = a.agent,
 					      .fio = a.fio,
@@ -93,6 +97,8 @@ static int prepare_kernel(struct run *r, struct run_kernel *k, struct err *e)
 		rc = err_set(e, -errno, "%s: %s", k->initramfs, strerror(errno));
 		goto out;
 	}
+	if (r->journal)
+		journal_done_path(r->journal, tmp);
 	if (stat(a.vmlinuz, &st)) {
 		rc = err_set(e, -errno, "%s: %s", a.vmlinuz, strerror(errno));
 		goto out;
@@ -103,9 +109,14 @@ static int prepare_kernel(struct run *r, struct run_kernel *k, struct err *e)
 	if (!path_exists(k->vmlinuz)) {
 		char *copy = xasprintf("%s.%d.tmp", k->vmlinuz, (int)getpid());
 
-		rc = file_copy(a.vmlinuz, copy, 0644, e);
+		if (r->journal)
+			rc = journal_path(r->journal, copy, e);
+		if (!rc)
+			rc = file_copy(a.vmlinuz, copy, 0644, e);
 		if (!rc && rename(copy, k->vmlinuz))
 			rc = err_set(e, -errno, "%s: %s", k->vmlinuz, strerror(errno));
+		if (!rc && r->journal)
+			journal_done_path(r->journal, copy);
 		free(copy);
 	}
 out:
