@@ -20,13 +20,21 @@ sub slurp ($file) {
 	return scalar readline $in;
 }
 
-# Runs a shell script in the lab; returns (exit status, stdout, stderr). Limits are far over what is needed.
+# Runs a shell script in the lab; returns (exit status, stdout, stderr). Limits are far over what is needed. The emulated machine
+# itself was seen to stand still (tests/lab/README.md): then, and only then, it is booted once more, and that is said.
 sub lab ($script, @options) {
+	my @result = lab_once($script, @options);
+	return @result if $result[2] !~ /^lab: .* did not end within/m;
+	diag 'the lab host stood still and is booted once more: ', $result[2];
+	return lab_once($script, @options);
+}
+
+sub lab_once ($script, @options) {
 	my $pid = fork // die "fork: $!";
 	if (!$pid) {
 		open STDOUT, '>', "$dir/stdout";
 		open STDERR, '>', "$dir/stderr";
-		exec $run, '--timeout', 900, @options, 'sh', '-c', $script or die;
+		exec $run, '--timeout', 600, @options, 'sh', '-c', $script or die;
 	}
 	waitpid $pid, 0;
 	return ($? >> 8, slurp("$dir/stdout"), slurp("$dir/stderr"));
