@@ -141,8 +141,7 @@ int file_u64(const char *path, uint64_t *out)
 	return 0;
 }
 
-/* The folder path lies in, for fsync and messages; caller frees. */
-static char *file_parent(const char *path)
+char *path_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -157,7 +156,7 @@ static char *file_parent(const char *path)
  * ours. */
 static void file_sync_parent(const char *path)
 {
-	char *dir = file_parent(path);
+	char *dir = path_folder(path);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0) {
@@ -335,7 +334,7 @@ int dir_remove(const char *path, struct err *e)
 	while (len > 1 && copy[len - 1] == '/')
 		copy[--len] = '\0';
 	slash = strrchr(copy, '/');
-	dir = file_parent(copy);
+	dir = path_folder(copy);
 	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		rc = errno == ENOENT ? 0 : -errno;

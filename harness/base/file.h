@@ -39,4 +39,7 @@ int file_copy(const char *from, const char *to, mode_t mode, struct err *e);
 
 bool path_exists(const char *path);
 
+/* The folder that path lies in, by its text alone: "." without a slash; caller frees. */
+char *path_folder(const char *path);
+
 #endif

@@ -54,8 +54,6 @@ struct job_result {
 	 * told.
 	 */
 	uint64_t cpu_vcpu_ns, cpu_iothread_ns, cpu_rest_ns, cpu_ios;
-	uint64_t bytes_read,
-		bytes_written; /* QEMU's real I/O on the host (/proc/PID/io), when readable */
 };
 void job_result_free(struct job_result *r);
 

@@ -76,21 +76,9 @@ char *store_default_db(void)
 	return db;
 }
 
-/* The folder a path lies in; caller frees. */
-static char *folder_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (!slash)
-		return xstrdup(".");
-	if (slash == path)
-		return xstrdup("/");
-	return xasprintf("%.*s", (int)(slash - path), path);
-}
-
 char *store_runs_dir(const char *db)
 {
-	char *folder = folder_of(db), *dir = xasprintf("%s/runs", folder);
+	char *folder = path_folder(db), *dir = xasprintf("%s/runs", folder);
 
 	free(folder);
 	return dir;
@@ -109,7 +97,7 @@ static void folder_sync(const char *folder)
 
 static int folder_make(const char *path, struct err *e)
 {
-	char *folder = folder_of(path), *parent;
+	char *folder = path_folder(path), *parent;
 	size_t n = strlen(ROOT_DATA);
 	bool shared = !strncmp(folder, ROOT_DATA, n) && (!folder[n] || folder[n] == '/');
 	int rc = 0;
@@ -120,7 +108,7 @@ static int folder_make(const char *path, struct err *e)
 		rc = dir_make(folder, shared ? 0755 : 0700, e);
 		if (rc && e)
 			e->status = VB_BAD_INPUT;
-		parent = folder_of(folder);
+		parent = path_folder(folder);
 		folder_sync(parent);
 		free(parent);
 	}
@@ -187,7 +175,7 @@ int db_journal(struct store *s, bool wal, struct err *e)
 
 static bool wal_here(const char *path)
 {
-	char *folder = folder_of(path);
+	char *folder = path_folder(path);
 	struct statfs fs;
 	bool wal = statfs(folder, &fs) || db_wal_ok((long)fs.f_type);
 
@@ -298,7 +286,7 @@ int store_open(const char *path, bool create, struct store **out, struct err *e)
 	if (!rc)
 		rc = store_prepare(s, create, e);
 	if (!rc && fresh) {
-		char *folder = folder_of(plain);
+		char *folder = path_folder(plain);
 
 		folder_sync(folder);
 		free(folder);
