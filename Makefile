@@ -45,7 +45,7 @@ AGENT_FLAGS := -O2 -g $(WARN) -std=gnu11 -D_GNU_SOURCE -I. -Iharness
 PATHS	:= -DVB_PREFIX_LIB='"$(PREFIX)/lib/vbench"' -DVB_PREFIX_SHARE='"$(PREFIX)/share/vbench"'
 
 # Goals that compile nothing need no libraries.
-QUIET_GOALS := deps deps-check clean distclean help uninstall fio guest lab demo check check-unit check-long \
+QUIET_GOALS := deps deps-check clean distclean help uninstall fio engines guest lab demo check check-unit check-long \
 	check-lab bench fuzz-long install fresh
 ifneq ($(filter-out $(QUIET_GOALS),$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
@@ -60,17 +60,26 @@ build/config.mk: tools/config.sh tools/packages
 EMBED	:= $(sort $(wildcard reports/*.html reports/*.css reports/*.js harness/store/*.sql))
 EMBED_C	:= $(EMBED:%=build/embed/%.c)
 AGENT_SRC := $(sort $(wildcard guest-agent/*.c))
-LIB_SRC	:= $(sort $(wildcard harness/*/*.c reports/*.c guest-agent/wire.c))
+# engines/: vring*.c is the fio engine, vhost_blk.c the device's program, the rest is what both are made of.
+FIO_ENGINE_SRC := $(sort $(wildcard engines/vring*.c))
+ENGINE_SRC := $(filter-out $(FIO_ENGINE_SRC) engines/vhost_blk.c,$(sort $(wildcard engines/*.c)))
+LIB_SRC	:= $(sort $(wildcard harness/*/*.c reports/*.c guest-agent/wire.c) $(ENGINE_SRC))
 LIB_OBJ	:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(EMBED_C:build/%.c=$(B)/obj/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=build/agent/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 UNITS	:= $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
 FUZZERS	:= $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
+# Programs of several threads, under ThreadSanitizer: everything of engines/ anew.
+TSAN_SRC := $(sort $(wildcard tests/tsan/*.c))
+TSANS	:= $(TSAN_SRC:tests/tsan/%.c=build/tsan/%)
 FUZZ_OBJ := $(LIB_SRC:%.c=build/fuzz/obj/%.o) $(EMBED_C:build/%.c=build/fuzz/obj/%.o)
 LIB	:= $(B)/libvbench.a
 AGENT	:= build/guest/vbench-agent
 FIO	:= build/fio/VERSION
+VRING	:= build/engines/vring.so
+VHOST_BLK := $(B)/engines/vbench-vhost-blk
+ENGINES	:= $(if $(FIO_ENGINE_SRC),$(VRING)) $(if $(wildcard engines/vhost_blk.c),$(VHOST_BLK))
 KERNEL	:= build/guest/KERNEL
 
 # A file whose text is the flags (or the list) in force: what depends on it is made anew when that changes.
@@ -162,6 +171,36 @@ $(KERNEL): tools/fetch-kernel.sh build/kernel.src
 	$(call say,KERNEL,build/guest/vmlinuz)
 	$(Q)GUEST_KERNEL='$(GUEST_KERNEL)' tools/fetch-kernel.sh build/guest
 
+# --- the fio engine and its device ---------------------------------------------------------------
+
+.PHONY: engines
+engines: $(ENGINES)
+
+# Position-independent, and with nothing visible but the engine's entry: fio exports its own symbols.
+PIC_OBJ	:= $(patsubst %.c,build/engines/obj/%.o,$(ENGINE_SRC) $(FIO_ENGINE_SRC) harness/base/err.c)
+PIC_FLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS)) -fPIC -fvisibility=hidden
+FIO_FLAGS := -isystem build/fio/src -include build/fio/src/config-host.h -DBITS_PER_LONG=64 -D_LARGEFILE_SOURCE \
+	-D_FILE_OFFSET_BITS=64
+$(call stamp,build/engines/flags,$(CC) $(PIC_FLAGS) $(FIO_FLAGS) $(filter-out -Werror,$(WARN)) $(LDFLAGS) $(PIC_OBJ))
+
+build/engines/obj/engines/vring%.o: engines/vring%.c build/engines/flags $(FIO)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(PIC_FLAGS) $(WARN) $(BASEFLAGS) $(FIO_FLAGS) -MMD -MP -c -o $@ $<
+
+build/engines/obj/%.o: %.c build/engines/flags
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(PIC_FLAGS) $(WARN) $(BASEFLAGS) $(PATHS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(VRING): $(PIC_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(PIC_FLAGS) $(LDFLAGS) -shared -Wl,-Bsymbolic -o $@.new $(PIC_OBJ) -luring -pthread
+	$(Q)mv $@.new $@
+
+$(VHOST_BLK): $(B)/obj/engines/vhost_blk.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -luring -lm -pthread
+
 # --- packages ------------------------------------------------------------------------------------
 
 .PHONY: deps deps-check
@@ -175,19 +214,25 @@ deps-check:
 .PHONY: demo check
 demo:
 	$(Q)tools/deps.sh run build
-	$(Q)$(MAKE) $(J) all fio guest
+	$(Q)$(MAKE) $(J) all fio engines guest
 	./vbench run quick
 
 check:
 	$(Q)tools/deps.sh run build check
-	$(Q)$(MAKE) $(J) all fio guest check-programs
+	$(Q)$(MAKE) $(J) all fio engines guest check-programs
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PROVE) --timer \
-		$(UNITS) $(sort $(wildcard tests/cli/*.t)) $(sort $(wildcard tests/e2e/*.t))
+		$(UNITS) $(TSANS) $(sort $(wildcard tests/cli/*.t)) $(sort $(wildcard tests/e2e/*.t))
 
 # --- tests ---------------------------------------------------------------------------------------
 
 .PHONY: check-programs check-unit check-long check-lab lab bench fuzz fuzz-long fresh
-check-programs: $(UNITS) fuzz
+check-programs: $(UNITS) $(TSANS) fuzz
+
+build/tsan/%: tests/tsan/%.c $(ENGINE_SRC) harness/base/err.c $(wildcard engines/*.h) build/flags
+	$(call say,TSAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -w -O1 -g -fsanitize=thread $(BASEFLAGS) $(PATHS) $(PKG_CFLAGS) -MMD -MP -MF $@.d -o $@ $< \
+		$(ENGINE_SRC) harness/base/err.c -lcmocka -luring -lm -pthread
 
 check-unit:
 	$(Q)tools/deps.sh build check
@@ -199,7 +244,7 @@ unit-programs: $(UNITS)
 
 check-long:
 	$(Q)tools/deps.sh run build check
-	$(Q)$(MAKE) $(J) all fio guest check-programs
+	$(Q)$(MAKE) $(J) all fio engines guest check-programs
 	$(Q)FUZZ_SECONDS=300 $(PROVE) --timer $(sort $(wildcard tests/cli/fuzz.t tests/long/*.t))
 
 lab:
@@ -207,12 +252,12 @@ lab:
 
 check-lab:
 	$(Q)tools/deps.sh run build check
-	$(Q)$(MAKE) $(J) all fio guest lab
+	$(Q)$(MAKE) $(J) all fio engines guest lab
 	$(Q)$(PROVE) --timer $(sort $(wildcard tests/lab/t/*.t))
 
 bench:
 	$(Q)tools/deps.sh run build check
-	$(Q)$(MAKE) $(J) all fio guest
+	$(Q)$(MAKE) $(J) all fio engines guest
 	$(Q)perl tests/bench.pl
 
 fresh:
@@ -261,10 +306,11 @@ DOCS	= $(wildcard README.md HACKING.md LICENSE tuning.md)
 
 .PHONY: install uninstall clean distclean help
 install:
-	$(Q)$(MAKE) $(J) all fio guest
-	$(Q)$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(LIBDIR)/guest $(LIBDIR)/fio $(SHAREDIR)/profiles $(DOCDIR)
+	$(Q)$(MAKE) $(J) all fio engines guest
+	$(Q)$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(LIBDIR)/guest $(LIBDIR)/fio $(LIBDIR)/engines $(SHAREDIR)/profiles $(DOCDIR)
 	$(Q)$(INSTALL) -m 755 vbench $(DESTDIR)$(PREFIX)/bin/vbench
 	$(Q)$(INSTALL) -m 755 build/fio/fio $(LIBDIR)/fio/fio
+	$(Q)$(INSTALL) -m 755 $(VRING) $(VHOST_BLK) $(LIBDIR)/engines
 	$(Q)$(INSTALL) -m 755 build/guest/fio $(AGENT) $(LIBDIR)/guest
 	$(Q)$(INSTALL) -m 644 build/guest/vmlinuz $(KERNEL) $(LIBDIR)/guest
 	$(Q)rm -rf $(LIBDIR)/guest/modules
@@ -279,7 +325,7 @@ uninstall:
 
 # fio, the kernel and the lab took a while and stay; distclean takes them too.
 clean:
-	$(Q)rm -rf vbench build/obj build/san build/tests build/fuzz build/agent build/embed build/*.a \
+	$(Q)rm -rf vbench build/obj build/san build/tests build/tsan build/engines build/fuzz build/agent build/embed build/*.a \
 		build/config.mk build/config.mk.new build/flags build/sources build/version $(AGENT)
 
 distclean:
@@ -292,6 +338,7 @@ help:
 	@echo
 	@echo 'make deps         install the packages needed to build and run (deps-check: name the missing ones)'
 	@echo 'make fio          fio for guest and host, from the source package of Debian (or FIO_SRC=DIR)'
+	@echo 'make engines      the fio engine vring and its vhost-user-blk device'
 	@echo 'make guest        the kernel of the small guest, from its package (or GUEST_KERNEL=PACKAGE)'
 	@echo 'make install      into PREFIX=$(PREFIX), below DESTDIR=; make uninstall takes it away'
 	@echo 'make check-unit   the C units alone'
@@ -307,4 +354,5 @@ help:
 .DELETE_ON_ERROR:
 .SECONDARY: $(EMBED_C)
 
--include $(LIB_OBJ:.o=.d) $(B)/obj/harness/main.d $(AGENT_OBJ:.o=.d) $(UNITS:=.d) $(FUZZ_OBJ:.o=.d) $(FUZZERS:=.d)
+-include $(LIB_OBJ:.o=.d) $(B)/obj/harness/main.d $(AGENT_OBJ:.o=.d) $(UNITS:=.d) $(FUZZ_OBJ:.o=.d) $(FUZZERS:=.d) \
+	$(PIC_OBJ:.o=.d) $(B)/obj/engines/vhost_blk.d $(TSANS:=.d)

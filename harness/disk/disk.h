@@ -24,10 +24,24 @@ struct disk_step {
 	const char *what; /* "create image" */
 };
 
+/*
+ * A vhost-user back end that has to run beside the trial, as QEMU's user. In argv the text {sock}
+ * stands for the number of an inherited socket, {report} for a file that it may write (JSON).
+ */
+struct disk_server {
+	char **argv;	  /* NULL-terminated, owned; NULL: none is needed */
+	const char *what; /* "qemu-storage-daemon" */
+	bool listens;	  /* {sock} is to be a listening socket; else a connected one */
+	bool reports;	  /* writes {report} */
+};
+
 struct disk_env {
-	const char *image_dir; /* where the trial's image lies */
-	const char *qemu_img;  /* binary */
-	unsigned index;	       /* disk number, from 0: names and the port it is plugged into */
+	const char *image_dir;	    /* where the trial's image lies */
+	const char *qemu_img;	    /* binary */
+	const char *storage_daemon; /* qemu-storage-daemon; NULL: there is none */
+	const char *vhost_blk;	    /* vbench's own device; NULL: there is none */
+	const char *engine;	    /* vring.so; NULL: there is none */
+	unsigned index;		    /* disk number, from 0: names and the port it is plugged into */
 	unsigned vcpus;
 };
 
@@ -44,8 +58,18 @@ struct disk_plan {
 				 virtio device */
 	char iothread[24];    /* id of its iothread, "" if none */
 	char *image;	      /* path, NULL for a null back end */
-	uint64_t size;	      /* virtual size in bytes */
-	uint64_t peak_bytes;  /* how large the image can become on the host */
+	struct disk_server server;
+	bool vhost;	    /* served by vhost-user: its queues must not be asked for by
+			       x-query-virtio-queue-status (that stops them) */
+	char sock_name[24]; /* name under which QEMU gets the connected socket (getfd), before specs
+			     */
+	/*
+	 * On a host site: fio's lines for this disk instead of ioengine= ("ioengine=external:...",
+	 * ring=, ...), {sock} and {report} as above; NULL: the workload's own engine on the image.
+	 */
+	char *engine;
+	uint64_t size;	     /* virtual size in bytes */
+	uint64_t peak_bytes; /* how large the image can become on the host */
 };
 
 /* Builds the plan for a cell. 0, or -EINVAL with a sentence. Caller frees with disk_plan_free. */

@@ -54,6 +54,10 @@ struct job_result {
 	 * told.
 	 */
 	uint64_t cpu_vcpu_ns, cpu_iothread_ns, cpu_rest_ns, cpu_ios;
+	/* In the same window: a vhost-user server beside QEMU or fio; on a host site, fio's process
+	 * (the three above are 0 there). */
+	uint64_t cpu_server_ns, cpu_fio_ns;
+	json_t *engine; /* what fio's vring engine reports of itself, or NULL */
 };
 void job_result_free(struct job_result *r);
 
@@ -91,7 +95,10 @@ struct site {
 	const char *folder;  /* where the current trial's raw artefacts go; set by the loop before
 				open */
 	unsigned block;	     /* current block */
-	char target[64];     /* after plug: the disk's path where the workload runs, "/dev/vda" */
+	char target[256];    /* after plug: the disk's path where the workload runs, "/dev/vda"; "":
+				engine alone says where */
+	const char *engine;  /* after plug: fio's engine lines, NULL: the workload's (see
+				workload_fio_job) */
 	uint64_t visible_ns; /* after plug: how long the guest took to show the disk */
 };
 

@@ -47,9 +47,10 @@ static void put_nonzero(FILE *f, const char *name, uint64_t n)
 
 static void put_common(FILE *f, const char *target, uint64_t randseed)
 {
+	fprintf(f, "[global]\n");
+	if (target)
+		fprintf(f, "filename=%s\n", target);
 	fprintf(f,
-		"[global]\n"
-		"filename=%s\n"
 		"thread=1\n"
 		"group_reporting=1\n"
 		"randseed=%llu\n"
@@ -57,11 +58,11 @@ static void put_common(FILE *f, const char *target, uint64_t randseed)
 		"clat_percentiles=1\n"
 		"slat_percentiles=1\n"
 		"percentile_list=50:99:99.9\n",
-		target, seed_of(randseed));
+		seed_of(randseed));
 }
 
 char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
-		       uint64_t randseed)
+		       const char *engine, uint64_t randseed)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -71,7 +72,10 @@ char *workload_fio_job(const struct workload *w, const struct cell *c, const cha
 	if (!f)
 		return NULL;
 	put_common(f, target, randseed);
-	fprintf(f, "ioengine=%s\n", w->val[K_IOENGINE]);
+	if (engine)
+		fputs(engine, f);
+	else
+		fprintf(f, "ioengine=%s\n", w->val[K_IOENGINE]);
 	fprintf(f, "direct=%d\n", !strcmp(w->val[K_DIRECT], "on"));
 	fprintf(f, "rw=%s\n", w->val[K_RW]);
 	fprintf(f, "bs=%s\n", w->val[K_BS]);

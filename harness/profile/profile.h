@@ -32,6 +32,7 @@ enum key_id {
 	K_HOST_FREE,
 	K_HOST_BUSY,
 	/* [guest] */
+	K_SITE,
 	K_VCPUS,
 	K_MEMORY,
 	K_ACCEL,
@@ -44,8 +45,11 @@ enum key_id {
 	K_START,
 	/* [disk] */
 	K_DIR,
+	K_DRIVER,
 	K_BUS,
 	K_RING,
+	K_EVENT_IDX,
+	K_INDIRECT,
 	K_FORMAT,
 	K_MODE,
 	K_SIZE,
@@ -54,7 +58,13 @@ enum key_id {
 	K_IOTHREAD,
 	K_QUEUES,
 	K_QUEUE_SIZE,
+	K_WAIT,
+	K_POLL,
 	K_BACKEND,
+	K_SERVER,
+	K_SERVES,
+	K_SERVER_WAIT,
+	K_SERVER_POLL,
 	K_LATENCY,
 	K_PRECONDITION,
 	/* [workload NAME] */
@@ -155,6 +165,20 @@ struct axis {
 	size_t nvalues;
 };
 
+/*
+ * A [rung NAME] section: one named cell, made of the plain values of [guest] and [disk] and its own
+ * assignments ("disk.bus = nvme"). A profile with rungs is a ladder: its cells are the rungs, in
+ * the order of the file, and no other key may hold a list.
+ */
+struct rung {
+	char *name;    /* also the label of its cell */
+	char *over;    /* the rung below, from which it differs by one layer; NULL: stands on the
+			  ground */
+	char *adds;    /* what that layer is, in words; NULL on the ground */
+	size_t cell;   /* index into cells; SIZE_MAX: skipped (the reason is in skipped) */
+	unsigned line; /* in the file */
+};
+
 struct skipped {
 	char *what; /* "aio=native cache=writeback (6 combinations)" */
 	char *reason;
@@ -175,6 +199,8 @@ struct profile {
 	size_t ncells;
 	struct workload *workloads;
 	size_t nworkloads;
+	struct rung *rungs; /* a ladder has some */
+	size_t nrungs;
 	struct skipped *skipped;
 	size_t nskipped;
 };
@@ -214,10 +240,12 @@ const char *key_value_text(const struct key_row *row, const char *canonical, cha
 /*
  * fio's job file for a workload on a target in a cell (caller frees). randseed: the block's. fio
  * options always set: lat_percentiles, group_reporting, time_based, randseed, thread-safe names;
- * extras last, so they win. target is a path in the guest. See fiojob.c for what is fixed and why.
+ * extras last, so they win. target is the disk's path where fio runs. engine: NULL, or lines that
+ * stand in the place of ioengine= (and of filename=, when target is NULL): a host site's own
+ * engine. See fiojob.c for what is fixed and why.
  */
 char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
-		       uint64_t randseed);
+		       const char *engine, uint64_t randseed);
 
 /* Whether a trial of this workload on this cell begins with filling the disk: the workload's word,
  * else the disk's. */

@@ -268,7 +268,9 @@ static int measure(struct trial *x, struct err *e)
 	struct job_result res = {0};
 	struct host_noise n0, n1;
 	uint64_t t0, ns = workload_u64(x->work, K_RUNTIME) + workload_u64(x->work, K_RAMP);
-	char *job = workload_fio_job(x->work, x->cell, x->r->site->target, x->order->randseed);
+	char *job =
+		workload_fio_job(x->work, x->cell, *x->r->site->target ? x->r->site->target : NULL,
+				 x->r->site->engine, x->order->randseed);
 	json_t *noise;
 	int rc;
 

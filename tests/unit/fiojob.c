@@ -73,7 +73,7 @@ static void a_workload_becomes_a_job(void **state)
 		"[workload mix]\nrw = randrw\nioengine = libaio\nbs = 8k\niodepth = 16\nnumjobs = 4\n"
 		"runtime = 1.5s\nramp = 200us\nrate = 1000iops\nsize = 1M\nfsync = 32\nfdatasync = 8\n"
 		"verify = crc32c\nfio.rwmixread = 70\n");
-	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/vda", 77);
+	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/vda", NULL, 77);
 
 	(void)state;
 	assert_non_null(job);
@@ -88,7 +88,7 @@ static void what_is_off_is_not_in_the_job(void **state)
 					    "verify", "ramp_time", "randrepeat"};
 	struct profile *p =
 		parse("[workload w]\nramp = 0\ndirect = off\nrate = none\nsize = all\n");
-	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", 1);
+	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", NULL, 1);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -101,7 +101,7 @@ static void what_is_off_is_not_in_the_job(void **state)
 static void a_rate_in_bytes_is_one_of_bytes(void **state)
 {
 	struct profile *p = parse("[workload w]\nrate = 10M\n");
-	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", 1);
+	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", NULL, 1);
 
 	(void)state;
 	assert_true(has(job, "rate=10485760"));
@@ -118,8 +118,8 @@ static void a_rate_in_bytes_is_one_of_bytes(void **state)
 static void traps_of_fio_are_stepped_around(void **state)
 {
 	struct profile *p = parse("[workload global]\nrw = read\n");
-	char *zero = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", 0);
-	char *large = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", UINT64_MAX);
+	char *zero = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", NULL, 0);
+	char *large = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", NULL, UINT64_MAX);
 
 	(void)state;
 	assert_true(has(zero, "randseed=1"));
@@ -133,7 +133,7 @@ static void traps_of_fio_are_stepped_around(void **state)
 static void pass_through_comes_last_of_the_options(void **state)
 {
 	struct profile *p = parse("[workload w]\nfio.percentile_list = 90:99\n");
-	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", 1);
+	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", NULL, 1);
 	const char *ours = strstr(job, "percentile_list=50"),
 		   *theirs = strstr(job, "percentile_list=90:99");
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A thread that serves one queue of a device: polling, sleeping on its kick, or both in turn. */
+#ifndef VB_ENGINES_WORKER_H
+#define VB_ENGINES_WORKER_H
+
+#include "engines/blkdev.h"
+
+enum ring_wait {
+	WAIT_POLL,     /* never sleeps; asks for no notification */
+	WAIT_EVENTFD,  /* sleeps as soon as there is nothing to do */
+	WAIT_ADAPTIVE, /* polls for poll_ns, then sleeps */
+};
+
+struct worker_opts {
+	enum ring_wait wait;
+	uint64_t poll_ns;
+	int kick; /* eventfd or -1 (the driver gave none: WAIT_POLL whatever was asked) */
+	int call; /* eventfd or -1 (the driver wants no interrupts) */
+	int cpu;  /* to be pinned to, or -1 */
+};
+
+struct worker;
+
+/* Starts it; fds stay the caller's and must live until worker_stop, as must dev and vq. */
+int worker_start(struct worker **out, struct blkdev *dev, struct dev_vq *vq,
+		 const struct worker_opts *o, struct err *e);
+/* Takes no more chains, waits for those in flight, ends the thread and frees it. */
+void worker_stop(struct worker *w);
+/* Why it has stopped serving ("descriptor 3: address ... lies outside"), or NULL. */
+const char *worker_broken(struct worker *w);
+
+#endif
