@@ -58,8 +58,12 @@ static void page_begin(FILE *f, const struct model *m)
 static void page_contents(FILE *f, const struct model *m)
 {
 	html(f, "<nav aria-label=\"Contents\"><ul>\n");
+	if (m->nrungs)
+		html(f, "<li><a href=\"#ladder\">The ladder</a></li>\n");
 	for (size_t w = 0; w < m->nworkloads; w++)
 		html(f, "<li><a href=\"#w%zu\">%s</a></li>\n", w, m->workloads[w].name);
+	if (m->nclaims)
+		html(f, "<li><a href=\"#claims\">Published figures</a></li>\n");
 	if (m->nside)
 		html(f, "<li><a href=\"#side\">What else differs</a></li>\n");
 	html(f, "<li><a href=\"#checks\">Asked and got</a></li>\n");
@@ -82,8 +86,10 @@ static void page_write(FILE *f, const struct model *m)
 	part_head(f, m);
 	page_contents(f, m);
 	html(f, "<main>\n");
+	part_rungs(f, m);
 	for (size_t w = 0; w < m->nworkloads; w++)
 		part_workload(f, m, w, &plots);
+	part_claims(f, m);
 	part_side(f, m);
 	part_checks(f, m);
 	part_failures(f, m);

@@ -23,8 +23,10 @@ void part_side(FILE *f, const struct model *m)
 		return;
 	section_begin(f, "side", "What else differs between the cells");
 	html(f,
-	     "<p>Beside the axes, as the guest reports its disk. Nobody asked for these; they come with "
-	     "an axis, and its effect holds them, too.</p>\n");
+	     "<p>%s, as the guest reports its disk. Nobody asked for these; they come with %s "
+	     "holds them, too.</p>\n",
+	     m->nrungs ? "Beside what the rungs say" : "Beside the axes",
+	     m->nrungs ? "a rung, and its layer" : "an axis, and its effect");
 	scroll_begin(f, "what else differs");
 	html(f,
 	     "<thead><tr><th scope=\"col\">Fact</th><th scope=\"col\">Values, and where</th></tr>"
@@ -131,14 +133,17 @@ void part_skipped(FILE *f, const struct model *m)
 	json_array_foreach(m->skipped, i, s) folded += json_is_true(json_object_get(s, "folded"));
 	section_begin(f, "skipped", "Not measured");
 	if (!n)
-		html(f, "<p>Every combination of the axes was measured.</p>\n");
+		html(f, "<p>Every %s was measured.</p>\n",
+		     m->nrungs ? "rung" : "combination of the axes");
 	if (n > folded) {
-		html(f, "<p>Combinations that cannot be:</p>\n");
+		html(f, "<p>%s that cannot be:</p>\n", m->nrungs ? "Rungs" : "Combinations");
 		skipped_list(f, m->skipped, false);
 	}
 	if (folded) {
-		html(f, "<p>Combinations that equal a cell that is measured, and are not measured "
-			"twice:</p>\n");
+		html(f, m->nrungs
+				? "<p>What rungs say that means nothing in them:</p>\n"
+				: "<p>Combinations that equal a cell that is measured, and are not "
+				  "measured twice:</p>\n");
 		skipped_list(f, m->skipped, true);
 	}
 	html(f, "</section>\n");
@@ -197,9 +202,10 @@ void part_repeat(FILE *f, const struct model *m)
 		html(f, "<p>The run has no cells.</p>\n");
 	else
 		html(f,
-		     "<p>For each cell: the command that measures it alone, the command line of QEMU "
+		     "<p>For each cell: the command that measures it %s, the command line of QEMU "
 		     "and the commands that plugged its disk, as they were in its first good trial, and "
-		     "what the guest saw.</p>\n");
+		     "what the guest saw.</p>\n",
+		     m->nrungs ? "with all other rungs" : "alone");
 	for (size_t i = 0; i < m->ncells; i++) {
 		const struct model_cell *c = &m->cells[i];
 

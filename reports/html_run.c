@@ -137,16 +137,38 @@ void part_time(FILE *f, const struct model *m)
 	html(f, "</section>\n");
 }
 
+static void method_ladder(FILE *f)
+{
+	html(f,
+	     "<p>A rung's figures are arithmetic means over blocks with Student's 95 %% interval, since "
+	     "times of layers add up and ratios of them do not: where all rungs have the same blocks, "
+	     "the layers of a stack sum to its uppermost rung. A layer is the mean of the paired "
+	     "differences between a rung and the one that it stands on, within blocks, with its 95 %% "
+	     "Student interval; a block that lacks one of the two is left out. From 6 blocks a "
+	     "Hodges-Lehmann estimate is made of the same pairs and shown where it tells another story. "
+	     "Further metrics are geometric means, or means where they can be zero.</p>\n"
+	     "<p>&#8220;Costs&#8221; or &#8220;saves&#8221; is said where a layer was shown to differ from "
+	     "zero at 5 %%, corrected for the number of layers under a workload (Holm), for time, latency "
+	     "and CPU time each by itself; so an interval, which stands for itself, may exclude zero "
+	     "beside &#8220;undecided&#8221;. A rung of which more than 5 %% of the trials failed is in no "
+	     "difference, because failed trials are seldom a random choice. This is one run on one host: "
+	     "it does not speak for another day or another host.</p>\n</section>\n");
+}
+
 void part_method(FILE *f, const struct model *m)
 {
 	html(f,
 	     "<section id=\"method\" aria-labelledby=\"method-h\">\n<h2 id=\"method-h\">Method</h2>\n"
-	     "<p>A trial is one run of a workload in a guest that is fresh for it; the trial is the unit "
-	     "of replication, seconds within it are not counted as samples. Cells are measured in "
+	     "<p>A trial is one run of a workload in a guest, or on the host in a process, that is fresh "
+	     "for it; the trial is the unit of replication, seconds within it are not counted as samples. Cells are measured in "
 	     "randomised blocks: each of the %u blocks holds every cell once under every workload, in an "
 	     "order drawn anew from the recorded seed, on a guest template made anew for that block. "
 	     "fio's random seed is equal within a block and differs between blocks.</p>\n",
 	     m->blocks_done);
+	if (m->nrungs) {
+		method_ladder(f);
+		return;
+	}
 	html(f,
 	     "<p>A cell's figure is the geometric mean over blocks; its interval is Student's, from the "
 	     "logarithms. A cell is compared to the first cell block by block: the mean of the paired "

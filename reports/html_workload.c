@@ -58,11 +58,13 @@ static void cells_table(FILE *f, const struct model *m, const struct model_workl
 	     metric->title);
 	html(f,
 	     "<caption class=\"%s\">%s, %s is better; 95 %% intervals</caption>\n<thead><tr>"
-	     "<th scope=\"col\">#</th><th scope=\"col\">Cell</th>"
-	     "<th scope=\"col\" class=\"num\">Against the first</th>"
-	     "<th scope=\"col\">Shown</th><th scope=\"col\" class=\"num\">%s</th>",
+	     "<th scope=\"col\">#</th><th scope=\"col\">Cell</th>",
 	     first ? "" : "hide", metric->title,
-	     metric->better == HIGHER_IS_BETTER ? "higher" : "lower",
+	     metric->better == HIGHER_IS_BETTER ? "higher" : "lower");
+	if (!w->steps)
+		html(f, "<th scope=\"col\" class=\"num\">Against the first</th>"
+			"<th scope=\"col\">Shown</th>");
+	html(f, "<th scope=\"col\" class=\"num\">%s</th>",
 	     metric->scale == SCALE_DIFFERENCE ? "Mean"
 	     : metric->scale == SCALE_EXACT    ? "Value"
 					       : "Geometric mean");
@@ -81,8 +83,10 @@ static void cells_table(FILE *f, const struct model *m, const struct model_workl
 			     "<span aria-hidden=\"true\">\xe2\x98\x85</span><span class=\"sr\"> among "
 			     "the best</span></span>");
 		html(f, "</th>");
-		put_ratio(f, r, v);
-		put_word(f, row_mark(r, v));
+		if (!w->steps) {
+			put_ratio(f, r, v);
+			put_word(f, row_mark(r, v));
+		}
 		put_value(f, v);
 		if (first && r->failed)
 			html(f, "<td class=\"num\">%u <small>(%u failed)</small></td>", r->ok,
@@ -92,6 +96,34 @@ static void cells_table(FILE *f, const struct model *m, const struct model_workl
 		html(f, "</tr>\n");
 	}
 	html(f, "</tbody></table></div>\n");
+}
+
+static void caption_ladder(FILE *f)
+{
+	html(f,
+	     "<figcaption>Each rung's time per I/O, and what its layer adds to the rung below, "
+	     "paired by block: small dots are single blocks, the line is the 95 %% interval (an "
+	     "arrow: it goes on beyond the edge). <span class=\"worse\">\xe2\x97\x8f</span> shown to "
+	     "cost time, <span class=\"better\">\xe2\x97\x8f</span> shown to save some, \xe2\x97\x8f "
+	     "undecided.</figcaption>\n");
+}
+
+static void caption(FILE *f, const struct model_workload *w)
+{
+	html(f,
+	     "<figcaption>Each cell against the first, paired by block: small dots are single "
+	     "blocks, the line is the 95 %% interval (an arrow: it goes on beyond the edge). "
+	     "<span class=\"better\">\xe2\x96\xb2</span> shown to be better, "
+	     "<span class=\"worse\">\xe2\x96\xbc</span> shown to be worse, \xe2\x97\x8f not shown to "
+	     "differ.");
+	if (w->primary && w->primary->min_effect > 0 && w->primary->scale == SCALE_RATIO) {
+		char a[32];
+
+		html(f, " The grey band holds differences of less than %s %%, too small to matter.",
+		     num_3(w->primary->min_effect * 100, a, sizeof(a)));
+	}
+	html(f, "<span class=\"narrow\"> Numbers on the left are those of the table.</span>"
+		"</figcaption>\n");
 }
 
 static void workload_plot(FILE *f, const struct model_workload *w, size_t i, const struct plots *p)
@@ -112,20 +144,12 @@ static void workload_plot(FILE *f, const struct model_workload *w, size_t i, con
 	fputs(p->wide[i], f); /* both have passed svg_adopt() */
 	html(f, "</div>\n<div class=\"narrow\">");
 	fputs(p->narrow[i], f);
-	html(f,
-	     "</div>\n<figcaption>Each cell against the first, paired by block: small dots are single "
-	     "blocks, the line is the 95 %% interval (an arrow: it goes on beyond the edge). "
-	     "<span class=\"better\">\xe2\x96\xb2</span> shown to be better, "
-	     "<span class=\"worse\">\xe2\x96\xbc</span> shown to be worse, \xe2\x97\x8f not shown to "
-	     "differ.");
-	if (w->primary->min_effect > 0 && w->primary->scale == SCALE_RATIO) {
-		char a[32];
-
-		html(f, " The grey band holds differences of less than %s %%, too small to matter.",
-		     num_3(w->primary->min_effect * 100, a, sizeof(a)));
-	}
-	html(f, "<span class=\"narrow\"> Numbers on the left are those of the table.</span>"
-		"</figcaption>\n</figure>\n");
+	html(f, "</div>\n");
+	if (w->steps)
+		caption_ladder(f);
+	else
+		caption(f, w);
+	html(f, "</figure>\n");
 }
 
 static void workload_effects(FILE *f, const struct model *m, const struct model_workload *w)
@@ -283,16 +307,16 @@ static void workload_further(FILE *f, const struct model *m, const struct model_
 	size_t n = 0;
 
 	for (size_t i = 0; (metric = workload_metric(w, i)) != NULL; i++)
-		n += metric != w->primary && workload_has(w, metric);
+		n += (metric != w->primary || w->steps) && workload_has(w, metric);
 	if (!n)
 		return;
-	html(f,
-	     "<details class=\"further\"><summary>Further metrics (%zu)</summary>\n"
-	     "<p class=\"note\">Looked at to explore: of the marks here about one in twenty is expected to "
-	     "be false (Benjamini and Hochberg). The verdict is the table above.</p>\n",
-	     n);
+	html(f, "<details class=\"further\"><summary>Further metrics (%zu)</summary>\n", n);
+	if (!w->steps)
+		html(f,
+		     "<p class=\"note\">Looked at to explore: of the marks here about one in twenty is expected to "
+		     "be false (Benjamini and Hochberg). The verdict is the table above.</p>\n");
 	for (size_t i = 0; (metric = workload_metric(w, i)) != NULL; i++) {
-		if (metric == w->primary || !workload_has(w, metric))
+		if ((metric == w->primary && !w->steps) || !workload_has(w, metric))
 			continue;
 		size_t d = workload_differing(w, metric);
 
@@ -300,7 +324,7 @@ static void workload_further(FILE *f, const struct model *m, const struct model_
 		if (d)
 			html(f, " <small>%zu of %zu marked</small>", d, w->nrows - 1);
 		html(f, "</summary>\n");
-		cells_table(f, m, w, metric, false);
+		cells_table(f, m, w, metric, metric == w->primary);
 		html(f, "</details>\n");
 	}
 	html(f, "</details>\n");
@@ -326,17 +350,9 @@ static void workload_spread(FILE *f, const struct model_workload *w)
 	html(f, "</p>\n");
 }
 
-void part_workload(FILE *f, const struct model *m, size_t i, const struct plots *p)
+/* Cells held against the first one: what a ladder has no use for. */
+static void workload_cells(FILE *f, const struct model *m, const struct model_workload *w)
 {
-	const struct model_workload *w = &m->workloads[i];
-
-	html(f,
-	     "<section id=\"w%zu\" class=\"workload\" aria-labelledby=\"w%zu-h\">\n"
-	     "<h2 id=\"w%zu-h\">%s <small>%s</small></h2>\n",
-	     i, i, i, w->name, w->describe);
-	if (w->headline && *w->headline)
-		html(f, "<p class=\"headline\">%s</p>\n", w->headline);
-	workload_plot(f, w, i, p);
 	if (w->primary && w->nrows)
 		cells_table(f, m, w, w->primary, true);
 	if (w->primary && w->nrows > 1 && workload_differing(w, w->primary) == 0)
@@ -350,6 +366,23 @@ void part_workload(FILE *f, const struct model *m, size_t i, const struct plots 
 	workload_spread(f, w);
 	workload_effects(f, m, w);
 	workload_interactions(f, w);
+}
+
+void part_workload(FILE *f, const struct model *m, size_t i, const struct plots *p)
+{
+	const struct model_workload *w = &m->workloads[i];
+
+	html(f,
+	     "<section id=\"w%zu\" class=\"workload\" aria-labelledby=\"w%zu-h\">\n"
+	     "<h2 id=\"w%zu-h\">%s <small>%s</small></h2>\n",
+	     i, i, i, w->name, w->describe);
+	if (w->headline && *w->headline)
+		html(f, "<p class=\"headline\">%s</p>\n", w->headline);
+	workload_plot(f, w, i, p);
+	if (w->steps)
+		part_layers(f, m, w);
+	else
+		workload_cells(f, m, w);
 	workload_latency(f, m, w);
 	workload_further(f, m, w);
 	html(f, "</section>\n");

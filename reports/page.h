@@ -96,6 +96,27 @@ bool workload_best_told(const struct model_workload *w);
 /* How many rows of a workload were shown to differ from the first in a metric. */
 size_t workload_differing(const struct model_workload *w, const struct metric_row *m);
 
+/* ---- query_ladder.c ---- */
+
+/* A step's figure as a metric to print it by: "time per I/O", in ns, compared by difference. */
+const struct metric_row *step_metric(enum step_figure f);
+
+/* "costs", "saves", "undecided" or "". */
+const char *layer_text(enum layer_word w);
+
+/* Better: it saves; worse: it costs; undecided has no mark, and so no colour. */
+enum mark layer_mark(enum layer_word w);
+
+/* Whether any rung of the workload has that figure. */
+bool steps_have(const struct model *m, const struct model_workload *w, enum step_figure f);
+
+/* The rungs of a stack, from the ground up to rung i, and how many; at most max of the uppermost.
+ */
+size_t rung_stack(const struct model *m, size_t i, size_t *stack, size_t max);
+
+/* Nothing stands on this rung. */
+bool rung_is_top(const struct model *m, size_t i);
+
 /* ---- plot.c, svg.c ---- */
 
 struct plots {
@@ -130,6 +151,9 @@ char *svg_adopt(const char *svg, const char *prefix, const char *title, const ch
 
 void part_head(FILE *f, const struct model *m);
 void part_workload(FILE *f, const struct model *m, size_t w, const struct plots *p);
+void part_rungs(FILE *f, const struct model *m);
+void part_layers(FILE *f, const struct model *m, const struct model_workload *w);
+void part_claims(FILE *f, const struct model *m);
 void part_side(FILE *f, const struct model *m);
 void part_checks(FILE *f, const struct model *m);
 void part_failures(FILE *f, const struct model *m);

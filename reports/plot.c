@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "reports/plot.h"
 
-enum { DRAW_TIMEOUT_MS = 60000, SVG_MAX = 8 << 20, MAX_ROWS = 500 };
+enum { DRAW_TIMEOUT_MS = 60000, SVG_MAX = 8 << 20 };
 
 double plot_axis(const struct plot *p, double ratio)
 {
@@ -91,8 +91,7 @@ static void plot_tic(struct plot *p, double at, const char *text)
 	p->tic_text[p->ntics++] = xstrdup(text);
 }
 
-/* Steps of 1, 2 or 5 times a power of ten that give at most nine tics on the axis. */
-static double step_for(double range)
+double plot_step(double range)
 {
 	double power = pow(10, floor(log10(range / 9)));
 
@@ -119,7 +118,7 @@ static void plot_tics(struct plot *p)
 	}
 	double lo = p->difference ? p->lo : exp(p->lo) - 1;
 	double hi = p->difference ? p->hi : exp(p->hi) - 1;
-	double step = step_for(hi - lo);
+	double step = plot_step(hi - lo);
 
 	for (double k = ceil(lo / step); k * step <= hi; k++) {
 		double v = k == 0 ? 0 : k * step;
@@ -134,17 +133,16 @@ static void plot_tics(struct plot *p)
 	}
 }
 
-/* A label of the plot's left side: cut at the columns there are, with a sign that it was. */
-static char *short_label(const char *s)
+char *plot_label(const char *s, int columns)
 {
 	char *buf = NULL;
 	size_t size;
 	FILE *f = open_memstream(&buf, &size);
-	bool cut = term_columns(s) > LABEL_COLUMNS;
+	bool cut = term_columns(s) > columns;
 
 	if (!f)
 		return xstrdup("");
-	term_text(f, s, cut ? LABEL_COLUMNS - 1 : 0);
+	term_text(f, s, cut ? columns - 1 : 0);
 	if (cut)
 		fputs("\xe2\x80\xa6", f);
 	fclose(f);
@@ -195,7 +193,7 @@ static void plot_texts(struct plot *p)
 			right = mark_word(MARK_FAILED);
 		else if (v)
 			right = num_ratio(m, &v->ratio, NUM_HTML, text, sizeof(text));
-		p->left[i] = short_label(row_label(p->m, r));
+		p->left[i] = plot_label(row_label(p->m, r), LABEL_COLUMNS);
 		p->number[i] = xasprintf("%u", r->cell + 1);
 		p->right[i] = xstrdup(right);
 	}
@@ -211,7 +209,7 @@ static bool plot_begin(struct plot *p, const struct model *m, size_t w)
 	p->first = workload_first(p->w);
 	p->rows = p->w->nrows;
 	p->difference = p->w->primary && p->w->primary->scale == SCALE_DIFFERENCE;
-	if (!p->first || !p->w->primary || p->rows < 2 || p->rows > MAX_ROWS || !plot_range(p))
+	if (!p->first || !p->w->primary || p->rows < 2 || p->rows > PLOT_ROWS || !plot_range(p))
 		return false;
 	plot_tics(p);
 	plot_texts(p);
@@ -270,6 +268,10 @@ static int script_write(const char *dir, const char *path, const struct model *m
 	for (size_t w = 0; w < m->nworkloads; w++) {
 		struct plot p;
 
+		if (m->nrungs) {
+			n += plot_ladder_script(s, dir, m, w);
+			continue;
+		}
 		if (plot_begin(&p, m, w)) {
 			plot_script(s, dir, &p, w, true);
 			plot_script(s, dir, &p, w, false);
@@ -310,6 +312,11 @@ static void draw_all(const char *dir, const struct model *m, struct plots *out)
 	for (size_t w = 0; n > 0 && w < m->nworkloads; w++) {
 		struct plot p;
 
+		if (m->nrungs) {
+			out->wide[w] = plot_ladder_adopt(dir, m, w, true);
+			out->narrow[w] = plot_ladder_adopt(dir, m, w, false);
+			continue;
+		}
 		if (plot_begin(&p, m, w)) {
 			out->wide[w] = plot_adopt(dir, &p, w, true);
 			out->narrow[w] = plot_adopt(dir, &p, w, false);

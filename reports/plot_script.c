@@ -6,15 +6,14 @@
 #include <sys/param.h>
 #include "reports/plot.h"
 
-/* Stand-in colours, see svg.c. */
-#define C_INK "'#010001'"
-#define C_BAND "'#010002'"
-#define C_LINE "'#010003'"
-#define C_POINT "'#010007'"
-#define C_MUTED "'#010008'"
 static const char *const mark_colour[] = {"'#010004'", "'#010005'", "'#010006'", "'#010008'",
 					  "'#010004'"};
 static const int mark_shape[] = {7, 9, 11, 7, 7}; /* disc, triangle up, triangle down */
+
+const char *plot_colour(enum mark k)
+{
+	return mark_colour[k];
+}
 
 static double row_y(const struct plot *p, size_t row)
 {
@@ -87,8 +86,7 @@ static size_t put_ends(FILE *f, const struct plot *p, enum mark k, bool cut)
 	return n;
 }
 
-/* A path in gnuplot's single quotes, where only the quote itself is special. */
-static void plot_quoted(FILE *f, const char *s)
+void plot_quoted(FILE *f, const char *s)
 {
 	fputc('\'', f);
 	for (; *s; s++)

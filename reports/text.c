@@ -4,25 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "reports/page.h"
 #include "reports/report.h"
+#include "reports/text.h"
 
 #define MIN_WIDTH 60
-#define FIELD 128
-
-struct text {
-	FILE *out;
-	bool colour;
-	int width;
-};
-
-/* One line of a table: number, name, value, ratio, word. */
-struct line {
-	char number[16];
-	const char *name;
-	char value[FIELD], ratio[FIELD], word[64];
-	enum mark mark;
-};
 
 static void spaces(const struct text *t, int n)
 {
@@ -64,7 +49,7 @@ static void put_words(const struct text *t, const char *s, int at, int indent)
 	fputc('\n', t->out);
 }
 
-static void wrapped(const struct text *t, const char *first, const char *s, int indent)
+void text_wrapped(const struct text *t, const char *first, const char *s, int indent)
 {
 	put_words(t, s, term_text(t->out, first, 0), indent);
 }
@@ -137,7 +122,10 @@ static void put_line(const struct text *t, const struct line *l, const struct co
 	if (c->lines == 1) {
 		padded(t, l->name, c->name + 2);
 	} else {
-		put_words(t, l->name, c->lead, c->lead);
+		int indent = c->lead + (int)strspn(l->name, " "); /* a tree's */
+
+		spaces(t, indent - c->lead);
+		put_words(t, l->name, indent, indent);
 		spaces(t, c->lead);
 	}
 	if (c->lines == 3) {
@@ -150,7 +138,7 @@ static void put_line(const struct text *t, const struct line *l, const struct co
 	put_ratio(t, l, c);
 }
 
-static void put_table(const struct text *t, const struct line *lines, size_t n)
+void text_table(const struct text *t, const struct line *lines, size_t n)
 {
 	struct columns c = columns_of(t, lines, n);
 
@@ -196,7 +184,7 @@ static void put_cells(const struct text *t, const struct model *m, const struct 
 	snprintf(lines[0].ratio, sizeof(lines[0].ratio), "to first [95 %%]");
 	for (size_t i = 0; i < w->nrows; i++)
 		line_of(&lines[i + 1], m, w, &w->rows[i]);
-	put_table(t, lines, w->nrows + 1);
+	text_table(t, lines, w->nrows + 1);
 	free(lines);
 }
 
@@ -220,8 +208,8 @@ static void put_effects(const struct text *t, const struct model_workload *w)
 		snprintf(l->word, sizeof(l->word), "%s", mark_word(l->mark));
 	}
 	if (w->neffects) {
-		wrapped(t, "  ", "main effects, averaged over the other axes:", 2);
-		put_table(t, lines, w->neffects);
+		text_wrapped(t, "  ", "main effects, averaged over the other axes:", 2);
+		text_table(t, lines, w->neffects);
 	}
 	for (size_t i = 0; i < w->neffects; i++)
 		free(names[i]);
@@ -247,16 +235,21 @@ static void put_workload(const struct text *t, const struct model *m,
 	char *head = xasprintf("%s%s%s", w->name ? w->name : "", w->describe ? ": " : "",
 			       w->describe ? w->describe : "");
 
-	wrapped(t, "", head, 2);
+	text_wrapped(t, "", head, 2);
 	free(head);
 	if (!w->primary || !w->nrows) {
 		fputs("  nothing was measured\n\n", t->out);
 		return;
 	}
+	if (w->steps) {
+		text_ladder(t, m, w);
+		fputc('\n', t->out);
+		return;
+	}
 	head = xasprintf("%s, %s is better; %u blocks", w->primary->title,
 			 w->primary->better == HIGHER_IS_BETTER ? "higher" : "lower",
 			 m->blocks_done);
-	wrapped(t, "  ", head, 2);
+	text_wrapped(t, "  ", head, 2);
 	free(head);
 	put_cells(t, m, w);
 	if (w->nrows > 1 && !any_interval(w))
@@ -267,7 +260,7 @@ static void put_workload(const struct text *t, const struct model *m,
 		fputs("  * not shown worse than the best cell\n", t->out);
 	put_effects(t, w);
 	if (w->headline && m->nworkloads > 1)
-		wrapped(t, "  ", w->headline, 2);
+		text_wrapped(t, "  ", w->headline, 2);
 	fputc('\n', t->out);
 }
 
@@ -277,7 +270,7 @@ static void put_side(const struct text *t, const struct model_side *side)
 	char *s =
 		xasprintf("%s %s", side->name ? side->name : "", side->values ? side->values : "");
 
-	wrapped(t, "beside the axes: ", s, 2);
+	text_wrapped(t, "beside the axes: ", s, 2);
 	free(s);
 }
 
@@ -285,24 +278,26 @@ int report_text(const struct model *m, FILE *out, bool colour, int width)
 {
 	struct text t = {out, colour, width < MIN_WIDTH ? MIN_WIDTH : width};
 
+	text_rungs(&t, m);
 	for (size_t i = 0; i < m->nworkloads; i++)
 		put_workload(&t, m, &m->workloads[i]);
-	for (size_t i = 0; i < m->nside; i++)
+	text_claims(&t, m);
+	for (size_t i = 0; !m->nrungs && i < m->nside; i++) /* rungs differ on purpose */
 		put_side(&t, &m->side[i]);
-	if (m->nside)
+	if (m->nside && !m->nrungs)
 		fputc('\n', out);
 	if (m->trials_failed) {
 		char *s = xasprintf("%u of %u trials failed", m->trials_failed,
 				    m->trials_ok + m->trials_failed);
 
-		wrapped(&t, "", s, 2);
+		text_wrapped(&t, "", s, 2);
 		free(s);
 	}
 	for (size_t i = 0; i < m->nwarnings; i++)
-		wrapped(&t, "note: ", m->warnings[i], 6);
+		text_wrapped(&t, "note: ", m->warnings[i], 6);
 	if (m->headline && *m->headline)
-		wrapped(&t, "", m->headline, 0);
+		text_wrapped(&t, "", m->headline, 0);
 	else if (!m->trials_ok)
-		wrapped(&t, "", "Nothing was measured: no trial of this run succeeded.", 0);
+		text_wrapped(&t, "", "Nothing was measured: no trial of this run succeeded.", 0);
 	return ferror(out) ? -EIO : 0;
 }

@@ -430,7 +430,10 @@ static char *run_answer(const struct model *m)
 
 void build_answer(struct build *b)
 {
-	for (size_t i = 0; i < b->m->nworkloads; i++)
-		b->m->workloads[i].headline = workload_answer(b->m, &b->m->workloads[i]);
-	b->m->headline = run_answer(b->m);
+	struct model *m = b->m;
+
+	for (size_t i = 0; i < m->nworkloads; i++)
+		m->workloads[i].headline = m->nrungs ? ladder_answer(m, &m->workloads[i])
+						     : workload_answer(m, &m->workloads[i]);
+	m->headline = m->nrungs ? ladder_headline(m) : run_answer(m);
 }

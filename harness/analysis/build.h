@@ -40,9 +40,31 @@ void build_values(struct build *b);  /* values.c: rows, means, ratios, marks */
 void build_effects(struct build *b); /* axes.c: main effects, interactions, variance */
 void build_checks(struct build *b);  /* health.c: asked/got, failures, accelerator, phases, noise */
 void build_facts(struct build *b);   /* facts.c: environment */
+void build_ladder(struct build *b);  /* ladder.c: rungs and layers, of a profile that has some */
+void build_claims(struct build *b);  /* claims.c: published figures */
 void build_side(struct build *b);    /* side.c: what differs beside the axes */
 void build_answer(struct build *b);  /* answer.c: headlines */
 void build_warnings(struct build *b); /* warn.c */
+
+/* ladder.c: the same from a profile at hand; build_ladder takes the stored one. Places of guests
+ * stay "guest". */
+struct profile;
+void ladder_make(struct model *m, const struct profile *p);
+void ladder_unlike(struct model *m); /* from the places */
+void ladder_free(struct model *m);
+
+/* ladder_say.c: what a ladder adds to warnings and headlines. */
+void ladder_warn(struct model *m);
+char *ladder_answer(const struct model *m, const struct model_workload *w);
+char *ladder_headline(const struct model *m);
+
+void ladder_json(const struct model *m, json_t *into); /* ladder_json.c: "ladder", "claims" */
+json_t *json_num(double v);			       /* json.c: NAN is null */
+json_t *json_str(const char *s);		       /* json.c: what is no UTF-8 becomes '?' */
+json_t *json_interval(const struct interval *i);       /* json.c */
+
+/* The value of a metric in a row, or NULL. values.c */
+const struct model_value *row_metric(const struct model_row *r, const char *id);
 
 void interaction_free(struct model_interaction *x); /* axes.c; what it holds, not itself */
 

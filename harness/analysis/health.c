@@ -77,6 +77,17 @@ static void failures(struct build *b)
 	}
 }
 
+static bool no_guest(const struct model *m)
+{
+	for (size_t c = 0; c < m->ncells; c++) {
+		const char *site = cell_value(&m->cells[c], "guest.site");
+
+		if (!site || strcmp(site, "host"))
+			return false;
+	}
+	return m->ncells > 0;
+}
+
 /* What was in force by the checks of good trials; without such a check, what the run says of
  * itself. */
 static void accelerator(struct build *b)
@@ -93,6 +104,10 @@ static void accelerator(struct build *b)
 			kvm |= !strncmp(c->got, "kvm", 3);
 			tcg |= !strncmp(c->got, "tcg", 3);
 		}
+	if (no_guest(b->m)) {
+		b->m->accel = xstrdup("none");
+		return;
+	}
 	if (!kvm && !tcg) {
 		const char *said = json_string_value(json_object_get(b->meta, "accel"));
 

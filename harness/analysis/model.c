@@ -118,6 +118,8 @@ int model_make(struct store *s, const char *uuid, struct model **out, struct err
 		build_values(&b);
 		build_effects(&b);
 		build_checks(&b);
+		build_ladder(&b);
+		build_claims(&b);
 		build_facts(&b);
 		build_side(&b);
 		build_warnings(&b);
@@ -196,6 +198,7 @@ void model_free(struct model *m)
 {
 	if (!m)
 		return;
+	ladder_free(m);
 	for (size_t i = 0; i < m->ncells; i++)
 		cell_free(&m->cells[i]);
 	for (size_t i = 0; i < m->nworkloads; i++)

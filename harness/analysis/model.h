@@ -56,10 +56,10 @@ struct model_cell {
 	unsigned index;
 	json_t *keys;	 /* "disk.bus" -> canonical value or null */
 	char *keys_text; /* the values of the axes as people write them: "bus=virtio-blk
-			    ring=packed" */
+			    ring=packed"; in a ladder "rung=NAME" */
 	char *qemu;	 /* full command line of its first good trial, shell-quoted; may be NULL */
 	char *plug;	 /* QMP commands that plugged its disk, a line each; may be NULL */
-	char *repeat;	 /* vbench command that repeats just this cell */
+	char *repeat;	 /* vbench command that repeats just this cell; in a ladder, all rungs */
 	json_t *facts; /* disk facts as the guest saw them (driver, queues, scheduler, ...), may be
 			  NULL */
 };
@@ -107,6 +107,58 @@ struct model_interaction {
 	double p;
 };
 
+/*
+ * A rung of the ladder: a profile with [rung NAME] sections. Rungs stand in the order of the tree:
+ * each behind the one that it stands on, siblings as in the profile. Names and `adds` come from the
+ * profile: to be escaped.
+ */
+struct model_rung {
+	char *name;
+	char *over;	   /* the rung that it stands on; NULL: on the ground */
+	char *adds;	   /* the layer between the two, in words; may be NULL */
+	long below;	   /* index of `over` in model.rungs; -1: on the ground */
+	unsigned depth;	   /* rungs below it */
+	long cell;	   /* index into cells; -1: was not measured ... */
+	char *why;	   /* ... and why; else NULL */
+	const char *place; /* where its fio ran: "host", "kvm", "tcg", "guest" (not known which) */
+	bool unlike;	   /* its place differs from that of `over`, and one of the two is emulated:
+			      the layer is relative only */
+};
+
+/* What was shown of a layer; undecided is an answer, too. */
+enum layer_word { LAYER_NONE, LAYER_UNDECIDED, LAYER_COSTS, LAYER_SAVES };
+
+/*
+ * One figure of a rung under one workload, and what its layer adds to it. All in ns per I/O, and
+ * *arithmetic* means: times of layers add up, so that the layers of a stack sum to its top rung
+ * (where all have the same blocks), which neither ratios nor geometric means would.
+ */
+struct model_layer {
+	struct interval abs; /* of the rung: mean over blocks, 95 % [Student] */
+	/* The layer: rung less the rung below, paired within blocks; n pairs; NAN without a
+	 * partner. */
+	struct interval layer;
+	struct interval robust; /* Hodges-Lehmann of the same pairs, from 6; else NAN */
+	bool disagree;		/* layer and robust further apart than half of layer's half-width */
+	double p; /* that the layer is 0: Holm over the layers of this figure under this workload */
+	/* From p, so an interval (which stands for itself) may exclude 0 where it says undecided.
+	 */
+	enum layer_word word;
+	double *points; /* [model.blocks_planned] of the rung, NAN where missing */
+};
+
+/*
+ * STEP_NS, 1e9 / IOPS, is the primary one: elapsed time per I/O, at depth the inverse throughput
+ * and not what one I/O waits. STEP_LAT: what it waits, submission to completion (of a mix: weighted
+ * by I/Os). STEP_CPU: CPU time of all processes that take part.
+ */
+enum step_figure { STEP_NS, STEP_LAT, STEP_CPU, STEP_FIGURES };
+
+struct model_step { /* a rung under a workload */
+	struct model_layer of[STEP_FIGURES];
+	char *why; /* no layer, or one without interval: the reason; else NULL */
+};
+
 struct model_workload {
 	char *name, *describe;
 	const struct metric_row *primary;
@@ -126,6 +178,26 @@ struct model_workload {
 	double trial_sd; /* coefficient of variation of one trial after block effects, pooled over
 			    cells; NAN */
 	char *headline;	 /* a sentence or two that answer, from the data alone */
+	struct model_step *steps; /* [model.nrungs]; NULL without a ladder */
+};
+
+/* A published figure beside what was measured here (claims.c has the table). */
+enum claim_word {
+	CLAIM_NONE,    /* nothing to hold against each other */
+	CLAIM_IN_LINE, /* the interval and what was published overlap: not contradicted, no more */
+	CLAIM_DIFFERS, /* they do not */
+};
+
+struct model_claim {
+	const char *id, *what, *published, *setting, *source; /* of the table: static */
+	double low, high; /* published, as a ratio of throughput; NAN: no figure */
+	size_t workload;  /* index */
+	char *where;	  /* the kind of cells compared: "host vring loop", "guest virtio-blk" */
+	/* Ratio of IOPS b/a, from each block's contrast over all pairs of cells that differ in
+	 * nothing but the claim's key; n blocks. */
+	struct interval ratio;
+	unsigned pairs;
+	enum claim_word word;
 };
 
 struct model_check { /* asked against got of one key, over all trials */
@@ -162,7 +234,7 @@ struct model {
 	/* blocks_planned is also the length of model_value.points; blocks_done have all their
 	 * trials in the store. */
 	unsigned blocks_planned, blocks_done, trials_planned, trials_ok, trials_failed;
-	char *accel;	    /* in force: "kvm", "tcg" or "kvm, tcg" */
+	char *accel; /* in force: "kvm", "tcg", "kvm, tcg", "unknown"; "none": no guest at all */
 	bool relative_only; /* under TCG: figures are good for comparison only */
 	char *headline;	    /* the decision, one or two sentences */
 	char **warnings;    /* what a reader must know before believing: noise, TCG, few blocks,
@@ -174,6 +246,14 @@ struct model {
 	size_t ncells;
 	struct model_workload *workloads;
 	size_t nworkloads;
+	/*
+	 * A ladder has rungs, and its cells are compared by them alone: `ratio`, `robust`, `p` and
+	 * all marks of model_value are then empty, as are best_set and effects.
+	 */
+	struct model_rung *rungs;
+	size_t nrungs;
+	struct model_claim *claims;
+	size_t nclaims;
 	struct model_side *side;
 	size_t nside;
 	struct model_check *checks;
@@ -192,7 +272,16 @@ struct model {
 int model_make(struct store *s, const char *uuid, struct model **out, struct err *e);
 void model_free(struct model *m);
 
-/* The model as JSON (new reference); NAN becomes null. */
+/*
+ * The model as JSON (new reference); NAN becomes null. A ladder adds
+ *   "ladder": [{"rung", "over", "adds", "depth", "cell" (its id), "place", "unlike", "why",
+ *     "workloads": [{"workload", "why", "ns_per_io": F, "lat": F, "cpu_per_io": F}]}]
+ *   with F = {"abs": interval, "layer": interval, "robust": interval, "disagree", "p",
+ *     "word": "costs" | "saves" | "undecided" | null, "points": [ns of each block]}
+ * (else it is []), and published figures
+ *   "claims": [{"id", "what", "published", "setting", "source", "low", "high", "workload", "where",
+ *     "ratio": interval, "pairs", "word": "in line" | "differs" | null}].
+ */
 json_t *model_json(const struct model *m);
 
 #endif

@@ -21,6 +21,14 @@ static double sd_floor(const struct metric_row *m)
 	return m->percentile ? BIN_WIDTH / sqrt(12) : 0;
 }
 
+const struct model_value *row_metric(const struct model_row *r, const char *id)
+{
+	for (size_t j = 0; j < r->nvalues; j++)
+		if (!strcmp(r->values[j].metric->id, id))
+			return &r->values[j];
+	return NULL;
+}
+
 static double sample_value(const struct store_trial *t, const char *metric)
 {
 	for (size_t i = 0; t && i < t->nsamples; i++)

@@ -78,7 +78,9 @@ static void warn_state(struct build *b)
 	struct model *m = b->m;
 	unsigned all = m->trials_ok + m->trials_failed;
 
-	if (m->relative_only)
+	if (m->nrungs)
+		ladder_warn(m);
+	else if (m->relative_only)
 		model_warn(
 			m,
 			"Measured under TCG (QEMU's emulation): compare cells with each other, but take no figure for what "
@@ -108,7 +110,8 @@ static void warn_failed(struct model *m)
 			m,
 			"%u of %u trials failed; their blocks are left out of the comparisons that need them.",
 			m->trials_failed, m->trials_ok + m->trials_failed);
-	for (size_t i = 0; i < m->nworkloads; i++) {
+	/* A ladder says so of each layer, and has no first cell. */
+	for (size_t i = 0; !m->nrungs && i < m->nworkloads; i++) {
 		const struct model_workload *w = &m->workloads[i];
 		char *labels = NULL;
 		unsigned n = 0;
@@ -236,6 +239,15 @@ static bool templates_shared(const struct build *b)
 	return shared;
 }
 
+/* Did the trial have a guest? */
+static bool with_guest(const struct build *b, size_t trial)
+{
+	long c = b->cell_of[trial];
+	const char *site = c < 0 ? NULL : cell_value(&b->m->cells[c], "guest.site");
+
+	return !site || strcmp(site, "host");
+}
+
 static void warn_start(struct build *b)
 {
 	bool with = false, without = false, stale = false;
@@ -244,7 +256,7 @@ static void warn_start(struct build *b)
 		const struct store_trial *t = &b->trials[i];
 
 		with |= t->ok && t->template_id[0];
-		without |= t->ok && !t->template_id[0];
+		without |= t->ok && !t->template_id[0] && with_guest(b, i);
 		stale |= t->ok && !t->fresh;
 	}
 	if (templates_shared(b))

@@ -26,6 +26,11 @@ for my $kind (qw(rich hostile none empty)) {
 	is(system($writer, '--page', $kind, "$dir/$kind.html"), 0, "$kind model: a page is written");
 	$page{$kind} = slurp("$dir/$kind.html");
 }
+(my $ladder = $writer) =~ s{report$}{ladder};
+for my $kind (-x $ladder ? qw(plain hostile) : ()) {
+	is(system($ladder, '--page', $kind, "$dir/ladder-$kind.html"), 0, "$kind ladder: a page is written");
+	$page{"ladder-$kind"} = slurp("$dir/ladder-$kind.html");
+}
 
 # --- what can be seen without a browser ---
 
@@ -49,6 +54,13 @@ for my $kind (sort keys %page) {
 	is(scalar(grep { $_ == 1 } @levels), 1, "$kind: one h1");
 	is_deeply([ grep { $levels[$_] > $levels[ $_ - 1 ] + 1 } 1 .. $#levels ], [], "$kind: no heading level is skipped");
 	like($page{$kind}, qr/<html lang="en">/, "$kind: its language is said");
+	my @ragged;
+	for my $table ($page{$kind} =~ m{<table.*?</table>}gs) {
+		my %width;
+		$width{ scalar(() = $_ =~ /<t[hd][\s>]/g) }++ for $table =~ m{<tr>.*?</tr>}gs;
+		push @ragged, substr $table, 0, 200 if keys %width > 1;
+	}
+	is_deeply(\@ragged, [], "$kind: all rows of a table have as many fields");
 	is_deeply([ grep { !/\sscope=/ } $page{$kind} =~ /(<th[\s>][^<]*?>)/g ], [], "$kind: table headers have a scope");
 }
 ok(length($page{rich}) < 1_500_000, 'the rich page is under 1.5 MB: ' . length $page{rich});
