@@ -173,17 +173,25 @@ static void packed_suppress(struct drv_vq *q)
 	put_event(&q->packed, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
 }
 
-/* Whether `after` chains are used already. Ids are looked at, not believed: harvest judges them. */
-static bool used_already(const struct drv_vq *q, unsigned after)
+/*
+ * Whether `after` chains are used already, or ones that cover the descriptor `event` places ahead,
+ * which then was passed before it was asked for. Ids are looked at, not believed: harvest judges
+ * them.
+ */
+static bool used_already(const struct drv_vq *q, unsigned after, unsigned event)
 {
 	const struct drv_packed *p = &q->packed;
 	uint16_t at = p->next_used;
 	bool wrap = p->used_wrap;
+	unsigned passed = 0;
 
 	while (q->outstanding && is_used(p, at, wrap)) {
 		uint16_t id = le16toh(__atomic_load_n(&p->desc[at].id, __ATOMIC_RELAXED));
 
 		if (!--after || id >= q->o.size || !q->chain[id].ndescs)
+			return true;
+		passed += q->chain[id].ndescs;
+		if (passed > event)
 			return true;
 		step(q, q->chain[id].ndescs, &at, &wrap);
 	}
@@ -193,6 +201,7 @@ static bool used_already(const struct drv_vq *q, unsigned after)
 static bool packed_arm(struct drv_vq *q, unsigned after)
 {
 	struct drv_packed *p = &q->packed;
+	unsigned ahead = 0;
 
 	if (q->o.event_idx) {
 		/*
@@ -203,14 +212,15 @@ static bool packed_arm(struct drv_vq *q, unsigned after)
 		bool wrap = p->used_wrap;
 
 		if (p->shortest != UINT16_MAX)
-			step(q, (uint16_t)((after - 1) * p->shortest), &at, &wrap);
+			ahead = (after - 1) * p->shortest;
+		step(q, (uint16_t)ahead, &at, &wrap);
 		put_event(p, (uint16_t)(at | wrap << 15), VRING_PACKED_EVENT_FLAG_DESC);
 	} else {
 		after = 1;
 		put_event(p, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
 	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return !used_already(q, after);
+	return !used_already(q, after, ahead);
 }
 
 const struct drv_ops drv_packed_ops = {

@@ -37,20 +37,26 @@ int mem_add(struct mem *m, int fd, uint64_t offset, uint64_t guest, uint64_t use
 /* Memory of this process as a region (the loop transport). */
 int mem_add_local(struct mem *m, void *at, uint64_t guest, uint64_t size, struct err *e);
 
+/* Unmaps the region that has just these three numbers; -EINVAL when there is none. */
+int mem_remove(struct mem *m, uint64_t guest, uint64_t user, uint64_t size, struct err *e);
+
+/* Unmaps all; the structure is then as it starts, zeroed. */
 void mem_clear(struct mem *m);
 
-/* len bytes at a descriptor's address as pieces in iov; how many, 0 for len 0, -EFAULT when not
- * wholly inside, -EMSGSIZE when max is too few. */
+/* len bytes at a descriptor's address as pieces in iov (one, unless they cross regions); how many,
+ * 0 for len 0, -EFAULT when not wholly inside, -EMSGSIZE when max is too few. */
 int mem_iov(const struct mem *m, uint64_t guest, uint64_t len, struct iovec *iov, unsigned max);
 
-/* The same for what must be in one piece (indirect tables, areas); NULL if it is not. */
+/* The same for what must be in one piece (indirect tables, areas); NULL if it is not, or has no
+ * bytes. */
 void *mem_at(const struct mem *m, uint64_t guest, uint64_t len);
 void *mem_at_user(const struct mem *m, uint64_t user, uint64_t len);
 
 /*
  * A peer may cut its file short after it was mapped: the next touch is SIGBUS. Installs a handler
- * that puts zero pages in the place of what went away in a mapped region and remembers it
- * (mem_lost); a SIGBUS from elsewhere kills as before.
+ * (for the whole process, for good; a second call does nothing) that puts a zero page of our own in
+ * the place of what went away in a region of mem_add's and remembers it (mem_lost: some peer of
+ * this process has done so); a SIGBUS from elsewhere goes where it went before.
  */
 void mem_guard(void);
 bool mem_lost(void);

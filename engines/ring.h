@@ -31,13 +31,13 @@ struct ring_areas {
 	void *desc, *driver, *device;
 };
 
-/* Bytes of each area for so many entries, event index fields included (2.7, 2.8.13). */
+/* Bytes of each area for so many entries, event index fields included (2.7, 2.8.10.1, 2.8.13). */
 struct ring_bytes {
 	size_t desc, driver, device;
 };
 struct ring_bytes ring_bytes(const struct ring_opts *o);
 
-/* Alignment that 2.7 and 2.8.13 ask of the areas, in the order desc, driver, device: 16, 2, 4 / 16,
+/* Alignment that 2.7 and 2.8.10.1 ask of the areas, in the order desc, driver, device: 16, 2, 4 / 16,
  * 4, 4. */
 
 /* NULL, or why this cannot be ("512 entries are ...; a split ring takes powers of two"): a static
