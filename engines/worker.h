@@ -19,14 +19,26 @@ struct worker_opts {
 	int cpu;  /* to be pinned to, or -1 */
 };
 
+/*
+ * A null back end's latency (blkdev_opts.latency_ns) is kept within one turn of the queue under
+ * WAIT_POLL. WAIT_ADAPTIVE sleeps until 50 us before the time and polls from there. WAIT_EVENTFD
+ * sleeps until the time itself (timer slack 1 ns): the scheduler's wake-up, some us to some tens of
+ * us, comes on top.
+ */
+
 struct worker;
 
-/* Starts it; fds stay the caller's and must live until worker_stop, as must dev and vq. */
+/* Starts it; fds stay the caller's and must live until worker_stop, as must dev and vq. kick and
+ * call are made non-blocking (a peer could fill or drain them behind our back). vq belongs to the
+ * worker's thread until worker_stop returns. 0, or what blkq_make said, -EINVAL for a CPU that
+ * cannot be. */
 int worker_start(struct worker **out, struct blkdev *dev, struct dev_vq *vq,
 		 const struct worker_opts *o, struct err *e);
-/* Takes no more chains, waits for those in flight, ends the thread and frees it. */
+/* Takes no more chains, waits for those in flight (20 s at most, which no null back end's latency
+ * reaches), ends the thread and frees it. NULL does nothing. */
 void worker_stop(struct worker *w);
-/* Why it has stopped serving ("descriptor 3: address ... lies outside"), or NULL. */
+/* Why it has stopped serving ("descriptor 3: address ... lies outside"), or NULL. Any thread; lives
+ * until worker_stop. */
 const char *worker_broken(struct worker *w);
 
 #endif
