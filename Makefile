@@ -45,7 +45,7 @@ AGENT_FLAGS := -O2 -g $(WARN) -std=gnu11 -D_GNU_SOURCE -I. -Iharness
 PATHS	:= -DVB_PREFIX_LIB='"$(PREFIX)/lib/vbench"' -DVB_PREFIX_SHARE='"$(PREFIX)/share/vbench"'
 
 # Goals that compile nothing need no libraries.
-QUIET_GOALS := deps deps-check clean distclean help uninstall fio engines guest lab demo check check-unit check-long \
+QUIET_GOALS := deps deps-check clean distclean help uninstall fio guest lab demo check check-unit check-long \
 	check-lab bench fuzz-long install fresh
 ifneq ($(filter-out $(QUIET_GOALS),$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
@@ -183,7 +183,7 @@ FIO_FLAGS := -isystem build/fio/src -include build/fio/src/config-host.h -DBITS_
 	-D_FILE_OFFSET_BITS=64
 $(call stamp,build/engines/flags,$(CC) $(PIC_FLAGS) $(FIO_FLAGS) $(filter-out -Werror,$(WARN)) $(LDFLAGS) $(PIC_OBJ))
 
-build/engines/obj/engines/vring%.o: engines/vring%.c build/engines/flags $(FIO)
+$(FIO_ENGINE_SRC:%.c=build/engines/obj/%.o): build/engines/obj/%.o: %.c build/engines/flags $(FIO)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(PIC_FLAGS) $(WARN) $(BASEFLAGS) $(FIO_FLAGS) -MMD -MP -c -o $@ $<
 
