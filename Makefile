@@ -60,9 +60,10 @@ build/config.mk: tools/config.sh tools/packages
 EMBED	:= $(sort $(wildcard reports/*.html reports/*.css reports/*.js harness/store/*.sql))
 EMBED_C	:= $(EMBED:%=build/embed/%.c)
 AGENT_SRC := $(sort $(wildcard guest-agent/*.c))
-# engines/: vring*.c is the fio engine, vhost_blk.c the device's program, the rest is what both are made of.
+# engines/: vring*.c is the fio engine, vhost_blk*.c the device's program, the rest is what both are made of.
 FIO_ENGINE_SRC := $(sort $(wildcard engines/vring*.c))
-ENGINE_SRC := $(filter-out $(FIO_ENGINE_SRC) engines/vhost_blk.c,$(sort $(wildcard engines/*.c)))
+VHOST_BLK_SRC := $(sort $(wildcard engines/vhost_blk*.c))
+ENGINE_SRC := $(filter-out $(FIO_ENGINE_SRC) $(VHOST_BLK_SRC),$(sort $(wildcard engines/*.c)))
 LIB_SRC	:= $(sort $(wildcard harness/*/*.c reports/*.c guest-agent/wire.c) $(ENGINE_SRC))
 LIB_OBJ	:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(EMBED_C:build/%.c=$(B)/obj/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=build/agent/%.o)
@@ -79,7 +80,7 @@ AGENT	:= build/guest/vbench-agent
 FIO	:= build/fio/VERSION
 VRING	:= build/engines/vring.so
 VHOST_BLK := $(B)/engines/vbench-vhost-blk
-ENGINES	:= $(if $(FIO_ENGINE_SRC),$(VRING)) $(if $(wildcard engines/vhost_blk.c),$(VHOST_BLK))
+ENGINES	:= $(if $(FIO_ENGINE_SRC),$(VRING)) $(if $(VHOST_BLK_SRC),$(VHOST_BLK))
 KERNEL	:= build/guest/KERNEL
 
 # A file whose text is the flags (or the list) in force: what depends on it is made anew when that changes.
@@ -97,7 +98,7 @@ endif
 VERSION := $(shell cat VERSION 2>/dev/null || git describe --always --dirty 2>/dev/null || echo unknown)
 $(call stamp,build/version,$(VERSION))
 # Only what names the version is compiled anew with each commit.
-VERSIONED := $(shell grep -ls VB_VERSION harness/*.c harness/*/*.[ch] reports/*.[ch] guest-agent/*.[ch])
+VERSIONED := $(shell grep -ls VB_VERSION harness/*.c harness/*/*.[ch] reports/*.[ch] guest-agent/*.[ch] engines/*.[ch])
 
 # --- vbench --------------------------------------------------------------------------------------
 
@@ -196,7 +197,7 @@ $(VRING): $(PIC_OBJ)
 	$(Q)$(CC) $(PIC_FLAGS) $(LDFLAGS) -shared -Wl,-Bsymbolic -o $@.new $(PIC_OBJ) -luring -pthread
 	$(Q)mv $@.new $@
 
-$(VHOST_BLK): $(B)/obj/engines/vhost_blk.o $(LIB)
+$(VHOST_BLK): $(VHOST_BLK_SRC:%.c=$(B)/obj/%.o) $(LIB)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -luring -lm -pthread
@@ -355,4 +356,4 @@ help:
 .SECONDARY: $(EMBED_C)
 
 -include $(LIB_OBJ:.o=.d) $(B)/obj/harness/main.d $(AGENT_OBJ:.o=.d) $(UNITS:=.d) $(FUZZ_OBJ:.o=.d) $(FUZZERS:=.d) \
-	$(PIC_OBJ:.o=.d) $(B)/obj/engines/vhost_blk.d $(TSANS:=.d)
+	$(PIC_OBJ:.o=.d) $(VHOST_BLK_SRC:%.c=$(B)/obj/%.d) $(TSANS:=.d)
