@@ -107,13 +107,14 @@ static void disk_tick(struct agent *a)
 
 	if (!a->wait.active || now < a->wait.next_ns)
 		return;
-	if (!disk_find("", a->wait.serial, name)) {
+	if (!disk_find("", a->wait.serial, a->wait.pci, name)) {
 		a->wait.next_ns = now + DISK_STEP_NS;
 		if (now < a->wait.deadline_ns)
 			return;
 		a->wait.active = false;
-		port_error(&a->port, a->wait.seq, "no disk with serial \"%s\" appeared in time",
-			   a->wait.serial);
+		port_error(&a->port, a->wait.seq, "no disk %s \"%s\" appeared in time",
+			   a->wait.serial[0] ? "with serial" : "at PCI address",
+			   a->wait.serial[0] ? a->wait.serial : a->wait.pci);
 		return;
 	}
 	if (a->wait.scheduler[0])
@@ -136,12 +137,17 @@ static void disk_tick(struct agent *a)
 static void on_disk(struct agent *a, uint16_t seq, const json_t *args)
 {
 	const char *serial = json_string_value(json_object_get(args, "serial"));
+	const char *pci = json_string_value(json_object_get(args, "pci"));
 	const char *scheduler = json_string_value(json_object_get(args, "scheduler"));
 	json_int_t ms = json_integer_value(json_object_get(args, "timeout_ms"));
 
-	if (!serial || !serial[0] || strlen(serial) >= sizeof(a->wait.serial) ||
+	serial = serial ? serial : "";
+	pci = pci ? pci : "";
+	if ((!serial[0] && !pci[0]) || strlen(serial) >= sizeof(a->wait.serial) ||
+	    strlen(pci) >= sizeof(a->wait.pci) ||
 	    (scheduler && strlen(scheduler) >= sizeof(a->wait.scheduler))) {
-		port_error(&a->port, seq, "a disk request needs a serial (and names are short)");
+		port_error(&a->port, seq,
+			   "a disk request needs a serial or a PCI address (and names are short)");
 		return;
 	}
 	if (a->wait.active) {
@@ -153,6 +159,7 @@ static void on_disk(struct agent *a, uint16_t seq, const json_t *args)
 	a->wait.next_ns = 0;
 	a->wait.deadline_ns = sys_mono_ns() + (ms > 0 && ms < 86400000 ? (uint64_t)ms : 0) * MS_NS;
 	strcpy(a->wait.serial, serial);
+	strcpy(a->wait.pci, pci);
 	strcpy(a->wait.scheduler, scheduler ? scheduler : "");
 	disk_tick(a);
 }

@@ -59,8 +59,9 @@ json_t *facts_counters(const char *root, const char *disk); /* disk "": none */
 bool facts_disk_done(const char *root, const char *disk, uint64_t *ios, uint64_t *bytes);
 
 /* disk.c */
-/* Finds the disk with this serial; true and its name. */
-bool disk_find(const char *root, const char *serial, char name[DISK_NAME_MAX]);
+/* Finds the disk with this serial and on this PCI function ("0000:01:00.0"), "" standing for any;
+ * true and its name. */
+bool disk_find(const char *root, const char *serial, const char *pci, char name[DISK_NAME_MAX]);
 /* 0, or -errno and why the scheduler could not be set, in buf; -ENOENT: the queue is not registered
  * yet. */
 int disk_set_scheduler(const char *root, const char *name, const char *want, char *buf,
@@ -131,7 +132,7 @@ struct agent {
 		bool active;
 		uint16_t seq;
 		uint64_t deadline_ns, next_ns;
-		char serial[128], scheduler[32];
+		char serial[128], pci[32], scheduler[32];
 	} wait; /* a DISK request whose disk has not come yet */
 	pid_t sync_pid;
 	uint16_t sync_seq;

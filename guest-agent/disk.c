@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Disks of the guest: found by serial, set up and described from sysfs. */
+/* Disks of the guest: found by serial or PCI address, set up and described from sysfs. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -49,44 +49,6 @@ static bool usable(const char *root, const char *name)
 	if (snprintf(buf, sizeof(buf), "%s/dev/%s", root, name) >= (int)sizeof(buf))
 		return false;
 	return !access(buf, F_OK);
-}
-
-bool disk_find(const char *root, const char *serial, char name[DISK_NAME_MAX])
-{
-	char path[PATH_MAX];
-	struct dirent *d;
-	bool found = false;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "%s/sys/block", root);
-	dir = opendir(path);
-	if (!dir)
-		return false;
-	while (!found && (d = readdir(dir))) {
-		if (d->d_name[0] == '.' || strlen(d->d_name) >= DISK_NAME_MAX)
-			continue;
-		if (!serial_is(root, d->d_name, serial) || !usable(root, d->d_name))
-			continue;
-		strcpy(name, d->d_name);
-		found = true;
-	}
-	closedir(dir);
-	return found;
-}
-
-int disk_set_scheduler(const char *root, const char *name, const char *want, char *buf, size_t size)
-{
-	char path[PATH_MAX], have[256];
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/sys/block/%s/queue/scheduler", root, name);
-	rc = sys_write(path, want);
-	if (!rc)
-		return 0;
-	sys_read(have, sizeof(have), "%s", path);
-	snprintf(buf, size, "scheduler \"%.32s\" of %s: %s; this kernel has: %s", want, name,
-		 strerror(-rc), have);
-	return rc;
 }
 
 /* Base name of what the link DIR/NAME points to; false if there is no such link. */
@@ -141,6 +103,54 @@ static void ancestry_read(const char *root, const char *name, struct ancestry *a
 			strcpy(a->pci_path, dir);
 		}
 	}
+}
+
+static bool pci_is(const char *root, const char *name, const char *want)
+{
+	struct ancestry a = {0};
+
+	ancestry_read(root, name, &a);
+	return !strcmp(a.pci, want);
+}
+
+bool disk_find(const char *root, const char *serial, const char *pci, char name[DISK_NAME_MAX])
+{
+	char path[PATH_MAX];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/sys/block", root);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (d = readdir(dir))) {
+		if (d->d_name[0] == '.' || strlen(d->d_name) >= DISK_NAME_MAX)
+			continue;
+		if (serial[0] && !serial_is(root, d->d_name, serial))
+			continue;
+		if ((pci[0] && !pci_is(root, d->d_name, pci)) || !usable(root, d->d_name))
+			continue;
+		strcpy(name, d->d_name);
+		found = true;
+	}
+	closedir(dir);
+	return found;
+}
+
+int disk_set_scheduler(const char *root, const char *name, const char *want, char *buf, size_t size)
+{
+	char path[PATH_MAX], have[256];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/sys/block/%s/queue/scheduler", root, name);
+	rc = sys_write(path, want);
+	if (!rc)
+		return 0;
+	sys_read(have, sizeof(have), "%s", path);
+	snprintf(buf, size, "scheduler \"%.32s\" of %s: %s; this kernel has: %s", want, name,
+		 strerror(-rc), have);
+	return rc;
 }
 
 static json_t *text_or_null(const char *s)

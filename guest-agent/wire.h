@@ -25,8 +25,8 @@ enum wire_type {
 	WIRE_HELLO =
 		1,   /* {time_ns, entropy (hex, at most 128 digits)} -> {version, agent, boot_id} */
 	WIRE_FACTS,  /* {} -> guest facts */
-	WIRE_DISK,   /* {serial, timeout_ms, scheduler?} waits for the disk, sets its scheduler ->
-			disk facts */
+	WIRE_DISK,   /* {serial and/or pci ("0000:01:00.0"), timeout_ms, scheduler?} waits for the
+			disk, sets its scheduler -> disk facts */
 	WIRE_JOB,    /* {job, timeout_ms, interval_ms, threads?} -> PROGRESS*, then RESULT */
 	WIRE_CANCEL, /* {seq of the job} -> REPLY; the job's own RESULT still comes, with cancelled
 			true */

@@ -16,16 +16,28 @@ static const char *wce(const struct cell *c)
 	return cell_cache(c)->write_cache ? "on" : "off";
 }
 
-/* What all virtio-pci devices of ours have in common. */
+static json_t *on_off(const struct cell *c, enum key_id k)
+{
+	return json_boolean(cell_on(c, k));
+}
+
+void virtio_common(const struct cell *c, const struct disk_env *env, json_t *d)
+{
+	json_object_set_new(d, "bus", json_sprintf("rp%u", env->index));
+	json_object_set_new(d, "disable-legacy",
+			    json_string("on")); /* packed and VERSION_1 are modern */
+	json_object_set_new(d, "packed", json_boolean(!strcmp(cell_get(c, K_RING), "packed")));
+	json_object_set_new(d, "event_idx", on_off(c, K_EVENT_IDX));
+	json_object_set_new(d, "indirect_desc", on_off(c, K_INDIRECT));
+}
+
+/* What all virtio-pci devices of QEMU's own have in common. */
 static json_t *virtio_pci(const struct cell *c, const struct disk_env *env,
 			  const struct disk_plan *p, const char *driver, const char *id)
 {
 	json_t *d = json_pack("{s:s, s:s}", "driver", driver, "id", id);
 
-	json_object_set_new(d, "bus", json_sprintf("rp%u", env->index));
-	json_object_set_new(d, "disable-legacy",
-			    json_string("on")); /* packed and VERSION_1 are modern */
-	json_object_set_new(d, "packed", json_boolean(!strcmp(cell_get(c, K_RING), "packed")));
+	virtio_common(c, env, d);
 	if (p->iothread[0])
 		json_object_set_new(d, "iothread", json_string(p->iothread));
 	return d;

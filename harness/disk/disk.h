@@ -50,7 +50,8 @@ struct disk_plan {
 	size_t nsteps;
 	struct qspec *specs; /* in the order in which they are to be made */
 	size_t nspecs;
-	char serial[21];    /* by which the guest finds the disk */
+	char serial[21]; /* by which the guest finds the disk; "": it has none, look for it by the
+			    PCI address that device_id got */
 	char device_id[24]; /* id of the -device that is the disk ("vb0") */
 	char file_node[24]; /* node name of the protocol layer */
 	char fmt_node[24];  /* node name of the format layer, which the device uses as its drive */

@@ -129,26 +129,25 @@ static void put_dotted(json_t *node, const char *key, json_t *value)
 
 void image_plan(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
 {
-	bool null = !strcmp(cell_get(c, K_BACKEND), "null");
-	json_t *file, *fmt;
-
 	p->size = cell_u64(c, K_SIZE);
-	if (!null) {
-		p->image = xasprintf("%s/vb%u.img", env->image_dir, env->index);
-		p->peak_bytes = peak(c, p->size);
-		create_step(c, env, p);
-	}
-	file = null ? null_node(c, p) : file_node(c, p);
+	if (!cell_has_image(c))
+		return;
+	p->image = xasprintf("%s/vb%u.img", env->image_dir, env->index);
+	p->peak_bytes = peak(c, p->size);
+	create_step(c, env, p);
+}
+
+void image_nodes(const struct cell *c, const struct disk_plan *p, json_t **file, json_t **fmt)
+{
+	*file = p->image ? file_node(c, p) : null_node(c, p);
 	/* a raw layer above the null device, too, so that it compares with a raw image layer by
 	 * layer */
-	fmt = json_pack("{s:s, s:s, s:s, s:o}", "driver", null ? "raw" : cell_get(c, K_FORMAT),
-			"node-name", p->fmt_node, "file", p->file_node, "cache", cache_json(c));
-	for (size_t i = 0; i < c->nextras; i++) {
-		put_dotted(fmt, c->extras[i].key, typed(c->extras[i].key, c->extras[i].value));
+	*fmt = json_pack("{s:s, s:s, s:s, s:o}", "driver", p->image ? cell_get(c, K_FORMAT) : "raw",
+			 "node-name", p->fmt_node, "file", p->file_node, "cache", cache_json(c));
+	for (size_t i = 0; *file && *fmt && i < c->nextras; i++) {
+		put_dotted(*fmt, c->extras[i].key, typed(c->extras[i].key, c->extras[i].value));
 		/* a discard gets through only if every node lets it */
 		if (!strcmp(c->extras[i].key, "discard"))
-			json_object_set_new(file, "discard", json_string(c->extras[i].value));
+			json_object_set_new(*file, "discard", json_string(c->extras[i].value));
 	}
-	plan_add(p, Q_BLOCKDEV, file);
-	plan_add(p, Q_BLOCKDEV, fmt);
 }

@@ -36,17 +36,23 @@ void plan_add(struct disk_plan *p, enum qspec_kind kind, json_t *args)
 	p->specs[p->nspecs++] = (struct qspec){.kind = kind, .args = args};
 }
 
-static void name_things(const struct cell *c, const struct disk_env *env, const struct bus_row *bus,
-			struct disk_plan *p)
+static void name_things(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
 {
+	const struct bus_row *bus = bus_find(cell_get(c, K_BUS));
 	unsigned i = env->index;
 
-	snprintf(p->device_id, sizeof(p->device_id), "vb%u", i);
 	snprintf(p->file_node, sizeof(p->file_node), "vb%u-file", i);
 	snprintf(p->fmt_node, sizeof(p->fmt_node), "vb%u-fmt", i);
+	p->vhost = cell_uses_vhost(c);
+	if (p->vhost)
+		snprintf(p->sock_name, sizeof(p->sock_name), "vb%u-sock", i);
+	if (cell_on_host(c))
+		return;
+	snprintf(p->device_id, sizeof(p->device_id), "vb%u", i);
 	/* virtio-blk cuts serials at 20 bytes; the cell's id in it shows that this is the disk that
-	 * was meant */
-	snprintf(p->serial, sizeof(p->serial), "vb%u-%.12s", i % 10000, c->id);
+	 * was meant. qemu-storage-daemon's export has a serial of its own, which cannot be set. */
+	if (!p->vhost || strcmp(cell_get(c, K_SERVER), "storage-daemon"))
+		snprintf(p->serial, sizeof(p->serial), "vb%u-%.12s", i % 10000, c->id);
 	if (bus->virtio_id)
 		snprintf(p->virtio_path, sizeof(p->virtio_path),
 			 "/machine/peripheral/%s%u/virtio-backend", bus->virtio_id, i);
@@ -63,30 +69,47 @@ static bool all_made(const struct disk_plan *p)
 	return true;
 }
 
+/* QEMU's own disk: iothread, block nodes, device. */
+static void plan_qemu(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
+{
+	json_t *file, *fmt;
+
+	if (p->iothread[0])
+		plan_add(p, Q_OBJECT,
+			 json_pack("{s:s, s:s}", "qom-type", "iothread", "id", p->iothread));
+	image_nodes(c, p, &file, &fmt);
+	plan_add(p, Q_BLOCKDEV, file);
+	plan_add(p, Q_BLOCKDEV, fmt);
+	bus_find(cell_get(c, K_BUS))->plug(c, env, p);
+}
+
 int disk_plan_make(const struct cell *c, const struct disk_env *env, struct disk_plan *out,
 		   struct err *e)
 {
-	const struct bus_row *bus = bus_find(cell_get(c, K_BUS));
-	const char *backend = cell_get(c, K_BACKEND);
+	int rc = 0;
 
 	*out = (struct disk_plan){0};
-	if (!bus)
+	if (!cell_on_host(c) && !bus_find(cell_get(c, K_BUS)))
 		return err_input(e, "disk.bus: \"%s\" is none that can be planned",
 				 cell_get(c, K_BUS) ? cell_get(c, K_BUS) : "");
-	if (strcmp(backend, "null") && (!env->image_dir || env->image_dir[0] != '/'))
+	if (cell_has_image(c) && (!env->image_dir || env->image_dir[0] != '/'))
 		return err_input(e, "disk.dir: the image folder must be an absolute path");
-	name_things(c, env, bus, out);
-	if (out->iothread[0])
-		plan_add(out, Q_OBJECT,
-			 json_pack("{s:s, s:s}", "qom-type", "iothread", "id", out->iothread));
+	name_things(c, env, out);
 	image_plan(c, env, out);
-	bus->plug(c, env, out);
-	if (!all_made(out)) {
-		disk_plan_free(out);
-		return err_input(
+	if (out->vhost)
+		rc = server_plan(c, env, out, e);
+	if (!rc && cell_on_host(c))
+		rc = engine_plan(c, env, out, e);
+	else if (!rc && out->vhost)
+		plug_vhost(c, env, out);
+	else if (!rc)
+		plan_qemu(c, env, out);
+	if (!rc && !all_made(out))
+		rc = err_input(
 			e, "disk.dir: the path of the image folder is not UTF-8, which QMP needs");
-	}
-	return 0;
+	if (rc)
+		disk_plan_free(out);
+	return rc;
 }
 
 void disk_plan_free(struct disk_plan *p)
@@ -98,8 +121,12 @@ void disk_plan_free(struct disk_plan *p)
 	}
 	for (size_t i = 0; i < p->nspecs; i++)
 		json_decref(p->specs[i].args);
+	for (size_t k = 0; p->server.argv && p->server.argv[k]; k++)
+		free(p->server.argv[k]);
+	free(p->server.argv);
 	free(p->steps);
 	free(p->specs);
 	free(p->image);
+	free(p->engine);
 	*p = (struct disk_plan){0};
 }

@@ -19,23 +19,30 @@ struct probe {
 
 static void probe_dir(const struct evidence *ev, struct asked_got *r)
 {
-	const json_t *fds = ev_get(ev, "host/image_fds");
+	char path[96];
+	const json_t *fds = ev_get(ev, disk_process(ev, "image_fds", path));
 	const char *slash = ev->plan->image ? strrchr(ev->plan->image, '/') : NULL;
 
 	if (!json_is_array(fds) || !slash)
-		got_set(r, GOT_UNKNOWN, "host", "QEMU's open files cannot be read here");
+		got_set(r, GOT_UNKNOWN, "host",
+			"the open files of the process cannot be read here");
+	else if (image_not_yet(ev, fds))
+		got_set(r, GOT_UNKNOWN, "host", "the server is still starting");
 	else if (json_array_size(fds))
 		got_set(r, GOT_MATCH, "host", "%.*s", (int)(slash - ev->plan->image),
 			ev->plan->image);
 	else
-		got_set(r, GOT_DIFFER, "host", "QEMU has no file open in %.*s",
+		got_set(r, GOT_DIFFER, "host", "there is no file open in %.*s",
 			(int)(slash - ev->plan->image), ev->plan->image);
 }
 
 static const struct probe probes[] = {
 	{K_DIR, true, probe_dir},
+	{K_DRIVER, true, probe_driver},
 	{K_BUS, true, probe_bus},
 	{K_RING, true, probe_ring},
+	{K_EVENT_IDX, true, probe_event_idx},
+	{K_INDIRECT, true, probe_indirect},
 	{K_FORMAT, true, probe_format},
 	{K_MODE, false, probe_mode},
 	{K_SIZE, true, probe_size},
@@ -44,7 +51,13 @@ static const struct probe probes[] = {
 	{K_IOTHREAD, false, probe_iothread},
 	{K_QUEUES, true, probe_queues},
 	{K_QUEUE_SIZE, true, probe_queue_size},
+	{K_WAIT, true, probe_wait},
+	{K_POLL, true, probe_poll},
 	{K_BACKEND, true, probe_backend},
+	{K_SERVER, true, probe_server},
+	{K_SERVES, true, probe_serves},
+	{K_SERVER_WAIT, true, probe_server_wait},
+	{K_SERVER_POLL, true, probe_server_poll},
 	{K_LATENCY, true, probe_latency},
 };
 
@@ -132,6 +145,14 @@ static void read_extra(const struct evidence *ev, const struct extra *x, struct 
 	got_set(r, GOT_UNKNOWN, "host", "QEMU took it and does not tell it again");
 }
 
+/* No latency is what there is without one; fio's null engine has no disk that had a size. */
+static bool nothing_asked(const struct cell *c, enum key_id key)
+{
+	if (key == K_LATENCY)
+		return !cell_u64(c, K_LATENCY);
+	return key == K_SIZE && cell_on_host(c) && !cell_uses_vring(c) && !cell_has_image(c);
+}
+
 size_t disk_asked_got(const struct cell *c, const struct disk_plan *p, const json_t *before,
 		      const json_t *after, struct asked_got *out, size_t max)
 {
@@ -143,7 +164,7 @@ size_t disk_asked_got(const struct cell *c, const struct disk_plan *p, const jso
 		const char *asked = cell_get(c, probes[i].key);
 		struct asked_got *r = &out[n];
 
-		if (!asked || (probes[i].key == K_LATENCY && !cell_u64(c, K_LATENCY)))
+		if (!asked || nothing_asked(c, probes[i].key))
 			continue;
 		memset(r, 0, sizeof(*r));
 		key_full_name(row, r->key, sizeof(r->key));

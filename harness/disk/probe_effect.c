@@ -20,7 +20,9 @@ static int64_t tail_of(const json_t *rings, json_int_t fd)
 /* How many rings took submissions between the two; -1 without both lists. */
 static int rings_used(const struct evidence *ev)
 {
-	const json_t *a = json_at(ev->before, "host/uring"), *b = json_at(ev->after, "host/uring");
+	char path[96];
+	const json_t *a = json_at(ev->before, disk_process(ev, "uring", path)),
+		     *b = json_at(ev->after, disk_process(ev, "uring", path));
 	int n = 0;
 
 	if (!json_is_array(a) || !json_is_array(b))
@@ -61,8 +63,10 @@ enum use { USE_NO, USE_YES, USE_MAYBE, USE_UNTOLD };
  */
 static enum use uring_use(const struct evidence *ev)
 {
-	int used = rings_used(ev), loops = ev->plan->iothread[0] ? 1 : 0;
-	int rings = (int)json_array_size(json_at(ev->after, "host/uring"));
+	char path[96];
+	/* qemu-storage-daemon's export always has an iothread */
+	int used = rings_used(ev), loops = ev->plan->iothread[0] || ev->plan->vhost ? 1 : 0;
+	int rings = (int)json_array_size(json_at(ev->after, disk_process(ev, "uring", path)));
 
 	if (used <= 0)
 		return used < 0 ? USE_UNTOLD : USE_NO;
@@ -78,7 +82,9 @@ static enum use uring_use(const struct evidence *ev)
  */
 static enum use native_use(const struct evidence *ev)
 {
-	int64_t own = number(ev->after, "host/aio_rings"), all = number(ev->after, "host/aio_nr");
+	char a[96], b[96];
+	int64_t own = number(ev->after, disk_process(ev, "aio_rings", a)),
+		all = number(ev->after, disk_process(ev, "aio_nr", b));
 
 	if (own >= 0)
 		return own ? USE_YES : USE_NO;
@@ -145,8 +151,11 @@ void probe_aio(const struct evidence *ev, struct asked_got *r)
 {
 	const char *asked = cell_get(ev->cell, K_AIO);
 	enum use uring = uring_use(ev), native = native_use(ev);
-	bool more = number(ev->after, "host/workers") > number(ev->before, "host/workers");
-	bool few = number(ev->after, "host/aio_nr") <= (ev->plan->iothread[0] ? 2048 : 1024);
+	char path[96];
+	bool more = number(ev->after, disk_process(ev, "workers", path)) >
+		    number(ev->before, disk_process(ev, "workers", path));
+	bool few = number(ev->after, disk_process(ev, "aio_nr", path)) <=
+		   (ev->plan->iothread[0] || ev->plan->vhost ? 2048 : 1024);
 
 	if (!ev->before || !ev->after)
 		got_set(r, GOT_UNKNOWN, "host", "shows only by its effect during the workload");

@@ -49,7 +49,11 @@ void probe_format(const struct evidence *ev, struct asked_got *r)
 	const json_t *info = ev_get(ev, "image/info/format");
 	const char *file = json_string_value(info);
 
-	if (!drv)
+	/* without QEMU's word the image's own, and the size of the disk, which would be the file's
+	 * if a qcow2 image were taken for a raw one */
+	if (ev->plan->vhost || cell_on_host(ev->cell))
+		compare_word(r, "host", asked, file, "the image was not looked at");
+	else if (!drv)
 		got_set(r, GOT_UNKNOWN, "host", "QEMU does not list the node %s",
 			ev->plan->fmt_node);
 	else if (strcmp(drv, asked))
@@ -60,12 +64,31 @@ void probe_format(const struct evidence *ev, struct asked_got *r)
 		got_set(r, GOT_MATCH, "host", "%s", drv);
 }
 
+/* A chardev has the rings' device: QEMU shows the vhost side of it, and fio's driver its transport.
+ */
+static void probe_backend_vhost(const struct evidence *ev, struct asked_got *r)
+{
+	const char *transport = json_string_value(ev_get(ev, "engine/transport"));
+
+	if (cell_on_host(ev->cell))
+		compare_word(r, "host", "vhost-user",
+			     transport && !strcmp(transport, "loop") ? "vhost-user" : transport,
+			     "the driver tells no transport");
+	else if (json_is_object(ev_get(ev, "qmp/vhost_queue")))
+		got_set(r, GOT_MATCH, "host", "vhost-user");
+	else
+		got_set(r, GOT_UNKNOWN, "host",
+			"this QEMU has no x-query-virtio-vhost-queue-status for the disk");
+}
+
 void probe_backend(const struct evidence *ev, struct asked_got *r)
 {
 	const char *drv = drv_of(node_find(ev, ev->plan->file_node));
 	const char *want = !strcmp(cell_get(ev->cell, K_BACKEND), "null") ? "null-co" : "file";
 
-	if (!drv)
+	if (ev->plan->vhost)
+		probe_backend_vhost(ev, r);
+	else if (!drv)
 		got_set(r, GOT_UNKNOWN, "host", "QEMU does not list the node %s",
 			ev->plan->file_node);
 	else if (strcmp(drv, want))
@@ -76,8 +99,10 @@ void probe_backend(const struct evidence *ev, struct asked_got *r)
 
 void probe_latency(const struct evidence *ev, struct asked_got *r)
 {
-	(void)ev;
-	got_set(r, GOT_UNKNOWN, "host", "QEMU does not tell it; see the measured latency");
+	if (ev->plan->vhost)
+		probe_server_latency(ev, r);
+	else
+		got_set(r, GOT_UNKNOWN, "host", "QEMU does not tell it; see the measured latency");
 }
 
 /* A byte count of the image's evidence, -1 where there is none. It is that of the time before the
@@ -171,7 +196,8 @@ static bool has_o_direct(json_int_t digits)
 /* 1: every fd on the image has O_DIRECT, 0: none has, -1: cannot be told. */
 static int fds_direct(const struct evidence *ev)
 {
-	const json_t *fds = ev_get(ev, "host/image_fds");
+	char path[96];
+	const json_t *fds = ev_get(ev, disk_process(ev, "image_fds", path));
 	size_t n = json_array_size(fds), with = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -214,6 +240,29 @@ static void triple_text(bool direct, bool no_flush, bool write_cache, char *buf,
 }
 
 /*
+ * Of a vhost-user server only the descriptor's flag shows. vbench's device has no other parts of a
+ * cache mode; whether qemu-storage-daemon passes flushes on does not show anywhere.
+ */
+static void probe_cache_server(const struct evidence *ev, struct asked_got *r)
+{
+	const struct cache_row *asked = cell_cache(ev->cell);
+	int fd = fds_direct(ev);
+
+	if (fd < 0)
+		got_set(r, GOT_UNKNOWN, "host",
+			"the flags of the server's descriptor cannot be read");
+	else if (fd != asked->direct)
+		got_set(r, GOT_DIFFER, "host", "the image is open %s O_DIRECT",
+			fd ? "with" : "without");
+	else if (cell_in_qemu(ev->cell))
+		got_set(r, GOT_UNKNOWN, "host",
+			"open %s O_DIRECT as asked; what becomes of flushes does not show",
+			fd ? "with" : "without");
+	else
+		got_set(r, GOT_MATCH, "host", "%s", asked->name);
+}
+
+/*
  * A mode is the triple of the block layer's O_DIRECT and no-flush and the device's write cache.
  * QEMU's word is held against the descriptor's own flag and against what the guest was told, for no
  * single one of them tells all modes apart.
@@ -229,6 +278,10 @@ void probe_cache(const struct evidence *ev, struct asked_got *r)
 	int fd = fds_direct(ev), guest = guest_flushes(ev);
 	char text[96];
 
+	if (ev->plan->vhost) {
+		probe_cache_server(ev, r);
+		return;
+	}
 	if (!json_is_boolean(direct) || !json_is_boolean(no_flush) || !json_is_boolean(write)) {
 		got_set(r, GOT_UNKNOWN, "host", "query-block tells no cache flags of the disk");
 		return;

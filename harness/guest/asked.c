@@ -34,6 +34,17 @@ static const json_t *at(const json_t *o, const char *a, const char *b)
 	return json_object_get(json_object_get(o, a), b);
 }
 
+/* Who answers FACTS is a guest's agent. */
+static void ask_site(struct rows *r, const struct cell *c, const json_t *facts)
+{
+	const char *site = cell_get(c, K_SITE);
+
+	if (site)
+		row(r, "guest.site", "guest", site,
+		    json_string_value(json_object_get(facts, "kernel")) ? "guest" : NULL,
+		    "the agent does not say");
+}
+
 static void ask_accel(struct rows *r, const struct machine *m, const json_t *qmp)
 {
 	const json_t *on = at(qmp, "query-kvm", "enabled");
@@ -135,6 +146,7 @@ size_t guest_asked_got(const struct cell *c, const struct machine *m, const char
 		     *disk = json_object_get(guest, "disk");
 	const char *sched = cell_get(c, K_SCHEDULER);
 
+	ask_site(&r, c, facts);
 	ask_accel(&r, m, qmp);
 	ask_vcpus(&r, m, qmp, facts);
 	ask_memory(&r, m, qmp);

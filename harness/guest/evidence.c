@@ -83,6 +83,17 @@ static json_t *virtio_queue(struct vm *v, const struct disk_plan *p)
 	return json_null();
 }
 
+/* The same of a device whose rings a vhost-user server has: this query leaves them alone. */
+static json_t *vhost_queue(struct vm *v, const struct disk_plan *p)
+{
+	json_t *r = NULL;
+
+	if (vm_qmp(v, "x-query-virtio-vhost-queue-status",
+		   json_pack("{s:s, s:i}", "path", p->virtio_path, "queue", 0), &r, QMP_MS, NULL))
+		return json_null();
+	return r;
+}
+
 json_t *evidence_qmp(struct vm *v, const struct disk_plan *p, struct err *e)
 {
 	json_t *out = json_object(), *r;
@@ -101,7 +112,9 @@ json_t *evidence_qmp(struct vm *v, const struct disk_plan *p, struct err *e)
 	cpu0 = json_string_value(json_object_get(
 		json_array_get(json_object_get(out, "query-cpus-fast"), 0), "qom-path"));
 	json_object_set_new(out, "cpu", cpu0 ? qom_text(v, cpu0, "type") : json_null());
-	json_object_set_new(out, "queue", virtio_queue(v, p));
+	json_object_set_new(out, "queue", p->vhost ? json_null() : virtio_queue(v, p));
+	if (p->vhost)
+		json_object_set_new(out, "vhost_queue", vhost_queue(v, p));
 	return out;
 }
 
@@ -194,12 +207,11 @@ static json_t *aio_rings(pid_t pid)
 	return json_integer(n);
 }
 
-json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char *image)
+json_t *evidence_process(pid_t pid, const char *image)
 {
 	json_t *out = json_object(), *images = json_array(), *urings = json_array();
 	char path[64], exe[4096], real[4096], *text;
 	struct dirent *d;
-	struct vm_cpu cpu;
 	long long value;
 	uint64_t aio;
 	ssize_t n;
@@ -207,32 +219,26 @@ json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char
 
 	if (image && realpath(image, real))
 		image = real;
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)v->child.pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
 	while (dir && (d = readdir(dir)))
 		if (d->d_name[0] != '.')
-			evidence_fd(v->child.pid, d->d_name, image, images, urings);
+			evidence_fd(pid, d->d_name, image, images, urings);
 	if (dir)
 		closedir(dir);
-	json_object_set_new(out, "image_fds", dir ? images : json_null());
-	json_object_set_new(out, "uring", dir ? urings : json_null());
-	if (!dir) {
-		json_decref(images);
-		json_decref(urings);
-	}
+	json_object_set(out, "image_fds", dir ? images : json_null());
+	json_object_set(out, "uring", dir ? urings : json_null());
+	json_decref(images);
+	json_decref(urings);
 	json_object_set_new(out, "aio_nr",
 			    file_u64("/proc/sys/fs/aio-nr", &aio) ? json_null()
 								  : json_integer((json_int_t)aio));
-	json_object_set_new(out, "aio_rings", aio_rings(v->child.pid));
-	json_object_set_new(out, "workers", json_integer(count_workers(v->child.pid)));
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)v->child.pid);
+	json_object_set_new(out, "aio_rings", aio_rings(pid));
+	json_object_set_new(out, "workers", json_integer(count_workers(pid)));
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
-	json_object_set_new(out, "qemu", n > 0 ? json_stringn(exe, (size_t)n) : json_null());
-	vm_cpu(v, t, &cpu);
-	json_object_set_new(out, "cpu_ns",
-			    json_pack("{s:I, s:I, s:I}", "vcpu", (json_int_t)cpu.vcpu, "iothread",
-				      (json_int_t)cpu.iothread, "rest", (json_int_t)cpu.rest));
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)v->child.pid);
+	json_object_set_new(out, "program", n > 0 ? json_stringn(exe, (size_t)n) : json_null());
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	if (!file_read(path, 65536, &text, NULL)) {
 		if (proc_field(text, "Seccomp", 10, &value))
 			json_object_set_new(out, "seccomp", json_integer(value));
@@ -241,6 +247,59 @@ json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char
 		free(text);
 	}
 	return out;
+}
+
+json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char *image)
+{
+	json_t *out = evidence_process(v->child.pid, image);
+	struct vm_cpu cpu;
+
+	json_object_set(out, "qemu", json_object_get(out, "program"));
+	json_object_del(out, "program");
+	vm_cpu(v, t, &cpu);
+	json_object_set_new(out, "cpu_ns",
+			    json_pack("{s:I, s:I, s:I}", "vcpu", (json_int_t)cpu.vcpu, "iothread",
+				      (json_int_t)cpu.iothread, "rest", (json_int_t)cpu.rest));
+	return out;
+}
+
+/* The device with that id on a bus or, through bridges, below it. */
+static const json_t *pci_find(const json_t *devices, const char *id, int depth)
+{
+	for (size_t i = 0; depth && i < json_array_size(devices); i++) {
+		const json_t *d = json_array_get(devices, i), *found;
+		const char *name = json_string_value(json_object_get(d, "qdev_id"));
+
+		if (name && !strcmp(name, id))
+			return d;
+		found = pci_find(json_object_get(json_object_get(d, "pci_bridge"), "devices"), id,
+				 depth - 1);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+int evidence_pci(struct vm *v, const char *device_id, char out[32], struct err *e)
+{
+	const json_t *d = NULL;
+	json_t *buses = NULL;
+	int rc = vm_qmp(v, "query-pci", NULL, &buses, QMP_MS, e);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; !d && i < json_array_size(buses); i++)
+		d = pci_find(json_object_get(json_array_get(buses, i), "devices"), device_id, 8);
+	if (d)
+		snprintf(out, 32, "0000:%02x:%02x.%x",
+			 (unsigned)json_integer_value(json_object_get(d, "bus")) & 0xff,
+			 (unsigned)json_integer_value(json_object_get(d, "slot")) & 0x1f,
+			 (unsigned)json_integer_value(json_object_get(d, "function")) & 7);
+	json_decref(buses);
+	if (d)
+		return 0;
+	v->cause = CAUSE_QEMU;
+	return err_set(e, -ENOENT, "query-pci does not list %s", device_id);
 }
 
 /* Extents of a file; the `unwritten` flag is the only sign that tells falloc from full. */

@@ -300,11 +300,15 @@ char **machine_argv(const struct machine *m, const struct machine_fds *fds, bool
 	arg(&a, xstrdup("-no-user-config"));
 	arg(&a, xstrdup("-no-reboot"));
 	arg2(&a, "-display", xstrdup("none"));
-	arg2(&a, "-machine", xstrdup(m->qemu.machine));
+	arg2(&a, "-machine",
+	     xasprintf("%s%s", m->qemu.machine, m->shared ? ",memory-backend=ram" : ""));
 	arg2(&a, "-accel", xstrdup(m->accel));
 	arg2(&a, "-cpu", xstrdup(m->cpu));
 	arg2(&a, "-smp", xasprintf("%u", m->vcpus));
 	arg2(&a, "-m", xasprintf("%lluM", m->memory >> 20));
+	if (m->shared)
+		arg2(&a, "-object",
+		     xasprintf("memory-backend-memfd,id=ram,share=on,size=%lluM", m->memory >> 20));
 	if (m->sandbox)
 		arg2(&a, "-sandbox", xstrdup(SANDBOX));
 	arg2(&a, "-kernel", xstrdup(m->vmlinuz));

@@ -46,6 +46,7 @@ struct machine {
 	unsigned vcpus;
 	unsigned long long memory; /* bytes */
 	bool sandbox;
+	bool shared; /* memory that a vhost-user server can map; false from machine_make */
 	const char *vmlinuz, *initramfs, *append;
 };
 
@@ -56,7 +57,9 @@ struct machine_fds {
 
 /*
  * Fills a machine for a cell. accel is the resolved accelerator. Strings are borrowed from cell,
- * info and the caller; nothing to free.
+ * info and the caller; nothing to free. With profile_shared_memory() the caller sets m->shared, for
+ * all guests of the run alike: memory that is mapped otherwise would be a difference beside the
+ * axis.
  */
 void machine_make(struct machine *m, const struct cell *c, const struct qemu_info *info,
 		  const char *accel, const char *vmlinuz, const char *initramfs);

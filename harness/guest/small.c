@@ -8,6 +8,7 @@
 #include "base/term.h"
 #include "guest/agent_decode.h"
 #include "guest/evidence.h"
+#include "guest/server.h"
 #include "guest/small.h"
 #include "guest/template.h"
 
@@ -17,10 +18,12 @@
 #define JOB_GRACE_NS \
 	10000000000ull /* beyond the agent's own limit, until we stop waiting for its RESULT */
 
-/* One observation of the running job: how far the disk is, and what QEMU has spent. */
+/* One observation of the running job: how far the disk is, and what QEMU and its server have spent.
+ */
 struct job_sample {
 	uint64_t ns, ios;
 	struct vm_cpu cpu;
+	uint64_t server; /* CPU time of the vhost-user server */
 };
 
 struct small {
@@ -33,6 +36,8 @@ struct small {
 	struct machine machine;
 	const char *kernel;
 	const struct disk_plan *plan;
+	struct server *server; /* the plan's, NULL: none */
+	char pci[32];	       /* of a disk without a serial */
 	char scheduler[32];
 	json_t *facts;
 };
@@ -42,8 +47,18 @@ static struct small *small_of(struct site *s)
 	return (struct small *)s;
 }
 
-static int small_fail(struct small *s, int rc)
+/* A server that has died is the reason for whatever failed after that. */
+static int small_fail(struct small *s, int rc, struct err *e)
 {
+	if (s->server && s->vm.cause != CAUSE_INTERRUPTED) {
+		int gone = server_check(s->server, e);
+
+		s->vm.beside_fd = server_pidfd(s->server);
+		if (gone) {
+			s->vm.cause = CAUSE_QEMU;
+			rc = gone;
+		}
+	}
 	s->site.cause = s->vm.cause ? s->vm.cause : CAUSE_GUEST;
 	return rc;
 }
@@ -117,7 +132,7 @@ static int small_open(struct site *site, const struct cell *c, char template_id[
 		rc = vm_boot(&s->vm, &s->o.env, &s->machine, site->folder, s->o.boot_ms, e);
 	}
 	s->up = !rc;
-	return rc ? small_fail(s, rc) : 0;
+	return rc ? small_fail(s, rc, e) : 0;
 }
 
 /* The commands as one would type them into a QMP shell: kept beside the trial, and shown in
@@ -128,6 +143,9 @@ static void plug_artefact(struct small *s, const struct disk_plan *p)
 	FILE *f = fopen(path, "we");
 	size_t i;
 
+	if (f && p->server.argv)
+		fprintf(f, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"%s\"}}\n",
+			p->sock_name);
 	for (i = 0; f && i < p->nspecs; i++) {
 		char *text = json_dumps(p->specs[i].args, JSON_COMPACT);
 
@@ -142,14 +160,16 @@ static void plug_artefact(struct small *s, const struct disk_plan *p)
 
 static int small_disk(struct small *s, bool set_scheduler, json_t **facts, struct err *e)
 {
-	json_t *q = json_pack("{s:s, s:i}", "serial", s->plan->serial, "timeout_ms", DISK_MS);
+	bool serial = s->plan->serial[0];
+	json_t *q = json_pack("{s:s, s:i}", serial ? "serial" : "pci",
+			      serial ? s->plan->serial : s->pci, "timeout_ms", DISK_MS);
 	int rc;
 
 	if (set_scheduler)
 		json_object_set_new(q, "scheduler", json_string(s->scheduler));
 	rc = vm_ask(&s->vm, WIRE_DISK, q, DISK_MS + 5000, facts, e);
 	if (!rc) {
-		rc = agent_decode_disk(*facts, s->plan->serial, e);
+		rc = agent_decode_disk(*facts, serial ? s->plan->serial : NULL, e);
 		if (rc) {
 			s->vm.cause = CAUSE_AGENT;
 			json_decref(*facts);
@@ -157,7 +177,42 @@ static int small_disk(struct small *s, bool set_scheduler, json_t **facts, struc
 		}
 	}
 	if (rc)
-		err_prefix(e, "disk %s", s->plan->serial);
+		err_prefix(e, "disk %s", serial ? s->plan->serial : s->pci);
+	return rc;
+}
+
+static int small_beside(void *arg, struct err *e)
+{
+	struct small *s = arg;
+	int rc = server_check(s->server, e);
+
+	s->vm.beside_fd = server_pidfd(s->server);
+	/* a clean end is none while QEMU lives, whose end is seen first */
+	if (!rc && !server_alive(s->server))
+		rc = err_set(e, -ECONNRESET, "%s, which serves the disk, has ended",
+			     s->plan->server.what);
+	return rc;
+}
+
+/* The plan's server, and its socket in QEMU's hands under the name that the chardev will ask for.
+ */
+static int small_serve(struct small *s, const struct disk_plan *p, struct err *e)
+{
+	int rc = server_start(&s->server, &p->server, s->o.env.user, s->o.env.journal,
+			      s->site.folder, e);
+
+	if (rc) {
+		s->vm.cause = CAUSE_QEMU;
+		return rc;
+	}
+	s->vm.beside = small_beside;
+	s->vm.beside_arg = s;
+	s->vm.beside_fd = server_pidfd(s->server);
+	rc = qmp_call(&s->vm.qmp, "getfd", json_pack("{s:s}", "fdname", p->sock_name),
+		      server_sock(s->server), clock_mono_ns() + PLUG_MS * 1000000ull, NULL, e);
+	if (rc)
+		s->vm.cause = CAUSE_QEMU;
+	server_sock_given(s->server);
 	return rc;
 }
 
@@ -171,9 +226,13 @@ static int small_plug(struct site *site, const struct disk_plan *p, struct err *
 
 	s->plan = p;
 	plug_artefact(s, p);
+	if (p->server.argv)
+		rc = small_serve(s, p, e);
 	for (i = 0; i < p->nspecs && !rc; i++)
 		rc = vm_qmp(&s->vm, qspec_command(p->specs[i].kind), json_incref(p->specs[i].args),
 			    NULL, PLUG_MS, e);
+	if (!rc && !p->serial[0])
+		rc = evidence_pci(&s->vm, p->device_id, s->pci, e);
 	t0 = clock_mono_ns();
 	if (!rc)
 		rc = small_disk(s, true, &facts, e);
@@ -183,7 +242,20 @@ static int small_plug(struct site *site, const struct disk_plan *p, struct err *
 		snprintf(site->target, sizeof(site->target), "%s",
 			 json_string_value(json_object_get(facts, "path")));
 	json_decref(facts);
-	return rc ? small_fail(s, rc) : 0;
+	return rc ? small_fail(s, rc, e) : 0;
+}
+
+/* What the server says of itself and of its peer, and what /proc shows of it. */
+static void server_evidence(struct small *s, json_t *evidence)
+{
+	json_t *said;
+
+	if (!s->server)
+		return;
+	said = server_report(s->server);
+	json_object_set_new(evidence, "server", said ? said : json_null());
+	json_object_set_new(evidence, "server_process",
+			    evidence_process(server_pid(s->server), s->plan->image));
 }
 
 static int small_ask(struct site *site, json_t **evidence, struct err *e)
@@ -211,8 +283,10 @@ static int small_ask(struct site *site, json_t **evidence, struct err *e)
 		*evidence = json_pack("{s:{s:O, s:O}, s:o, s:o}", "guest", "facts", s->facts,
 				      "disk", disk, "qmp", qmp, "host",
 				      evidence_host(&s->vm, &threads, s->plan->image));
+	if (!rc)
+		server_evidence(s, *evidence);
 	json_decref(disk);
-	return rc ? small_fail(s, rc) : 0;
+	return rc ? small_fail(s, rc, e) : 0;
 }
 
 static size_t small_agreed(struct site *site, const struct cell *c, const json_t *evidence,
@@ -245,6 +319,7 @@ static void job_window(const struct job_sample *x, size_t n, uint64_t ramp_ns,
 	out->cpu_ios = x[last].ios - x[begin].ios;
 	out->cpu_vcpu_ns = x[last].cpu.vcpu - x[begin].cpu.vcpu;
 	out->cpu_iothread_ns = x[last].cpu.iothread - x[begin].cpu.iothread;
+	out->cpu_server_ns = x[last].server - x[begin].server;
 	out->cpu_rest_ns =
 		x[last].cpu.rest > x[begin].cpu.rest ? x[last].cpu.rest - x[begin].cpu.rest : 0;
 }
@@ -273,6 +348,7 @@ static int small_work(struct site *site, const struct job *j,
 	int rc;
 
 	*out = (struct job_result){0};
+	s->vm.beside_fd = s->server ? server_pidfd(s->server) : -1;
 	rc = vm_threads(&s->vm, &threads, e);
 	if (!rc) {
 		s->vm.cause = CAUSE_AGENT;
@@ -300,6 +376,7 @@ static int small_work(struct site *site, const struct job *j,
 			if (n < cap) {
 				samples[n].ns = clock_mono_ns();
 				samples[n].ios = jp.ios;
+				samples[n].server = s->server ? server_cpu(s->server) : 0;
 				vm_cpu(&s->vm, &threads, &samples[n++].cpu);
 			}
 			if (progress)
@@ -320,7 +397,7 @@ static int small_work(struct site *site, const struct job *j,
 	if (!rc)
 		job_window(samples, n, j->ramp_ns, out);
 	free(samples);
-	return rc ? small_fail(s, rc) : 0;
+	return rc ? small_fail(s, rc, e) : 0;
 }
 
 static void small_close(struct site *site, bool clean)
@@ -330,6 +407,9 @@ static void small_close(struct site *site, bool clean)
 	if (s->up)
 		vm_end(&s->vm, clean);
 	s->up = false;
+	/* after its peer: a server that loses QEMU in the middle of an I/O has nothing to save */
+	server_stop(s->server);
+	s->server = NULL;
 	s->plan = NULL;
 	json_decref(s->facts);
 	s->facts = NULL;

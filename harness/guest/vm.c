@@ -148,6 +148,7 @@ int vm_start(struct vm *v, const struct vm_env *env, const struct machine *m, in
 	*v = (struct vm){.env = env,
 			 .child = {.pidfd = -1},
 			 .qmp = {.fd = -1},
+			 .beside_fd = -1,
 			 .console = {.fd = -1, .file = -1},
 			 .log = {.fd = -1, .file = -1}};
 	v->cause = CAUSE_QEMU;
@@ -204,17 +205,18 @@ int vm_qmp(struct vm *v, const char *cmd, json_t *args, json_t **ret, int timeou
  */
 static int vm_poll(struct vm *v, int timeout_ms, struct err *e)
 {
-	struct pollfd p[6] = {
+	struct pollfd p[7] = {
 		{.fd = agent_fd(v->agent), .events = POLLIN},
 		{.fd = v->qmp.fd, .events = POLLIN},
 		{.fd = v->console.fd, .events = POLLIN},
 		{.fd = v->log.fd, .events = POLLIN},
 		{.fd = v->child.pidfd, .events = POLLIN},
 		{.fd = v->env->stop_fd, .events = POLLIN},
+		{.fd = v->beside_fd, .events = POLLIN},
 	};
 	int rc;
 
-	if (poll(p, 6, timeout_ms) < 0 && errno != EINTR)
+	if (poll(p, 7, timeout_ms) < 0 && errno != EINTR)
 		return err_set(e, -errno, "poll: %s", strerror(errno));
 	if (p[5].revents) {
 		v->cause = CAUSE_INTERRUPTED;
@@ -236,6 +238,12 @@ static int vm_poll(struct vm *v, int timeout_ms, struct err *e)
 	}
 	if (p[4].revents)
 		return vm_gone(v, e);
+	rc = p[6].revents && v->beside ? v->beside(v->beside_arg, e) : 0;
+	if (rc) {
+		v->beside_fd = -1; /* its owner closes it */
+		v->cause = CAUSE_QEMU;
+		return rc;
+	}
 	if (p[0].revents) {
 		rc = agent_input(v->agent, e);
 		if (rc) {

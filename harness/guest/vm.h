@@ -31,6 +31,14 @@ struct vm {
 	struct qmp qmp;
 	struct agent *agent;
 	struct sink console, log;
+	/*
+	 * A process that the machine cannot do without (a vhost-user server), -1: none. Whenever
+	 * beside_fd becomes readable in a wait, beside says what happened; nonzero ends the wait.
+	 * Set after the start.
+	 */
+	int beside_fd;
+	int (*beside)(void *arg, struct err *e);
+	void *beside_arg;
 	enum cause cause; /* of the last failure */
 };
 

@@ -143,7 +143,7 @@ static int check_memory(const struct workload *w, const struct cell *c, const ch
 	uint64_t memory = cell_u64(c, K_MEMORY);
 	char need[32], have[32];
 
-	if (bs * in_flight <= memory / 4)
+	if (cell_on_host(c) || bs * in_flight <= memory / 4)
 		return 0;
 	return err_input(
 		e,
@@ -170,6 +170,53 @@ static int check_size(const struct workload *w, const struct cell *c, const char
 	return 0;
 }
 
+/* The vring engine gives each job a queue of its own, which one thread then uses without a lock. */
+static int check_queues(const struct workload *w, const struct cell *c, const char *where,
+			struct err *e)
+{
+	if (!cell_get(c, K_QUEUES) || !cell_uses_vring(c) ||
+	    workload_u64(w, K_NUMJOBS) <= cell_u64(c, K_QUEUES))
+		return 0;
+	return err_input(e,
+			 "%s: numjobs=%s needs as many queues with driver=vring; raise disk.queues "
+			 "or lower numjobs",
+			 where, w->val[K_NUMJOBS]);
+}
+
+/*
+ * qemu-storage-daemon's export tells the guest that there is no write cache, so the guest never
+ * flushes: where its block layer does cache, a sync would be measured that did not happen.
+ */
+static int check_sync(const struct workload *w, const struct cell *c, const char *where,
+		      struct err *e)
+{
+	const char *server = cell_get(c, K_SERVER), *cache = cell_get(c, K_CACHE);
+	bool syncs = workload_u64(w, K_FSYNC) || workload_u64(w, K_FDATASYNC);
+
+	if (!syncs || cell_on_host(c) || !server || strcmp(server, "storage-daemon") || !cache ||
+	    !strcmp(cache, "directsync") || !strcmp(cache, "writethrough"))
+		return 0;
+	return err_input(
+		e,
+		"%s: a guest never flushes qemu-storage-daemon's export, so that fsync and fdatasync "
+		"mean nothing with cache=%s; use disk.cache = directsync or another server",
+		where, cache);
+}
+
+/* As the conflict of disk.precondition has it, but said by the workload. */
+static int check_fill(const struct workload *w, const struct cell *c, const char *where,
+		      struct err *e)
+{
+	const char *format = cell_get(c, K_FORMAT);
+
+	if (!cell_on_host(c) || !format || !strcmp(format, "raw") || !workload_fills(w, c))
+		return 0;
+	return err_input(e,
+			 "%s: precondition=fill: on the host only raw images can be filled; use "
+			 "disk.format = raw",
+			 where);
+}
+
 int profile_check(const struct profile *p, char *const *where, struct err *e)
 {
 	int rc = 0;
@@ -179,6 +226,12 @@ int profile_check(const struct profile *p, char *const *where, struct err *e)
 			rc = check_memory(&p->workloads[i], &p->cells[k], where[i], e);
 			if (!rc)
 				rc = check_size(&p->workloads[i], &p->cells[k], where[i], e);
+			if (!rc)
+				rc = check_queues(&p->workloads[i], &p->cells[k], where[i], e);
+			if (!rc)
+				rc = check_sync(&p->workloads[i], &p->cells[k], where[i], e);
+			if (!rc)
+				rc = check_fill(&p->workloads[i], &p->cells[k], where[i], e);
 		}
 	}
 	return rc;

@@ -2,7 +2,6 @@
 /* Axes -> cells: every combination once, what makes no sense skipped with its reason, equal ones
  * folded. */
 #include <errno.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include "profile/internal.h"
@@ -23,94 +22,6 @@ struct expansion {
 	size_t ngroups;
 	size_t nvalues; /* of all axes */
 };
-
-static bool of_cell(const struct key_row *row)
-{
-	return row->section == SEC_GUEST || row->section == SEC_DISK;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void id_hash(char **lines, size_t n, char id[17])
-{
-	uint8_t sum[SHA256_DIGEST_LENGTH];
-	SHA2_CTX ctx;
-
-	if (n)
-		qsort(lines, n, sizeof(*lines), by_text);
-	SHA256Init(&ctx);
-	for (size_t i = 0; i < n; i++) {
-		SHA256Update(&ctx, (const uint8_t *)lines[i], strlen(lines[i]));
-		SHA256Update(&ctx, (const uint8_t *)"\n", 1);
-	}
-	SHA256Final(sum, &ctx);
-	for (size_t i = 0; i < 8; i++)
-		snprintf(id + 2 * i, 3, "%02x", sum[i]);
-}
-
-static char **add_line(char **lines, size_t *n, char *line)
-{
-	lines = xrealloc(lines, *n + 1, sizeof(*lines));
-	lines[(*n)++] = line;
-	return lines;
-}
-
-/* "key=value" of the rows that differ from their default, and of the extras. */
-static char **value_lines(char *const *val, bool (*mine)(const struct key_row *),
-			  const struct extra *extras, size_t nextras, const char *prefix, size_t *n)
-{
-	char **lines = NULL, name[64];
-
-	*n = 0;
-	for (size_t i = 0; i < K_COUNT; i++) {
-		const struct key_row *row = &profile_keys[i];
-		char *def = mine(row) && val[i] ? value_default(row) : NULL;
-
-		if (mine(row) && val[i] && (!def || strcmp(def, val[i])))
-			lines = add_line(
-				lines, n,
-				xasprintf("%s=%s", key_full_name(row, name, sizeof(name)), val[i]));
-		free(def);
-	}
-	for (size_t i = 0; i < nextras; i++)
-		lines = add_line(lines, n,
-				 xasprintf("%s.%s=%s", prefix, extras[i].key, extras[i].value));
-	return lines;
-}
-
-char **cell_lines(const struct cell *c, size_t *n)
-{
-	return value_lines(c->val, of_cell, c->extras, c->nextras, "disk.blockdev", n);
-}
-
-static bool of_workload(const struct key_row *row)
-{
-	return row->section == SEC_WORKLOAD;
-}
-
-char **workload_lines(const struct workload *w, size_t *n)
-{
-	return value_lines(w->val, of_workload, w->extras, w->nextras, "workload.fio", n);
-}
-
-static void lines_free(char **lines, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(lines[i]);
-	free(lines);
-}
-
-/* Appends to a new text; *text may be NULL. */
-static void append(char **text, const char *gap, const char *more)
-{
-	char *joined = xasprintf("%s%s%s", *text ? *text : "", *text ? gap : "", more);
-
-	free(*text);
-	*text = joined;
-}
 
 /* "packed", "iothread=on", "size=64M" */
 static char *value_label(const struct axis *a, const char *value)
@@ -144,7 +55,7 @@ static char *cell_label(const struct profile *p, const struct cell *c)
 		char *word = v ? value_label(&p->axes[i], v) : NULL;
 
 		if (word)
-			append(&label, " ", word);
+			text_append(&label, " ", word);
 		free(word);
 	}
 	return label ? label : xstrdup("default");
@@ -167,62 +78,6 @@ static void make_axes(struct profile *p, const struct settings *said)
 	}
 }
 
-/* The cell with those axis values; keys that mean nothing in it have lost theirs. */
-static void make_cell(const struct expansion *x, const size_t *digit, struct cell *c)
-{
-	const char *lost[K_COUNT] = {0};
-	size_t axis = 0;
-
-	*c = (struct cell){0};
-	for (size_t i = 0; i < K_COUNT; i++)
-		if (of_cell(&profile_keys[i]))
-			c->val[i] = value_default(&profile_keys[i]);
-	for (size_t i = 0; i < x->said->n; i++) {
-		const struct setting *s = &x->said->s[i];
-		const char *v = s->n < 2 ? s->values[0] : s->values[digit[axis++]];
-
-		if (s->row) {
-			free(c->val[s->row->id]);
-			c->val[s->row->id] = xstrdup(v);
-			continue;
-		}
-		c->extras = xrealloc(c->extras, c->nextras + 1, sizeof(*c->extras));
-		c->extras[c->nextras++] = (struct extra){
-			.key = xstrdup(s->key + strlen("disk.blockdev.")), .value = xstrdup(v)};
-	}
-	for (size_t i = 0; i < K_COUNT; i++)
-		if (c->val[i] && profile_keys[i].applies)
-			lost[i] = profile_keys[i].applies(c);
-	for (size_t i = 0; i < K_COUNT; i++) {
-		if (lost[i]) {
-			free(c->val[i]);
-			c->val[i] = NULL;
-		}
-	}
-}
-
-static void cell_free(struct cell *c)
-{
-	for (size_t i = 0; i < K_COUNT; i++)
-		free(c->val[i]);
-	for (size_t i = 0; i < c->nextras; i++) {
-		free(c->extras[i].key);
-		free(c->extras[i].value);
-	}
-	free(c->extras);
-	free(c->label);
-}
-
-static const char *cell_conflict(const struct cell *c)
-{
-	const char *why = NULL;
-
-	for (size_t i = 0; !why && i < K_COUNT; i++)
-		if (c->val[i] && profile_keys[i].conflict)
-			why = profile_keys[i].conflict(c);
-	return why;
-}
-
 /* Why the axes without a value in this cell have none, each reason once. */
 static char *fold_reason(const struct profile *p, const struct cell *c)
 {
@@ -233,7 +88,7 @@ static char *fold_reason(const struct profile *p, const struct cell *c)
 		const char *why = row && !c->val[row->id] && row->applies ? row->applies(c) : NULL;
 
 		if (why && (!text || !strstr(text, why)))
-			append(&text, "; ", why);
+			text_append(&text, "; ", why);
 	}
 	return text ? text : xstrdup("equal to another cell");
 }
@@ -259,19 +114,6 @@ static void leave_out(struct expansion *x, const size_t *digit, const char *reas
 	}
 }
 
-static char *identity_of(const struct cell *c)
-{
-	size_t n;
-	char **lines = cell_lines(c, &n), *text = NULL;
-
-	if (n)
-		qsort(lines, n, sizeof(*lines), by_text);
-	for (size_t i = 0; i < n; i++)
-		append(&text, "\n", lines[i]);
-	lines_free(lines, n);
-	return text ? text : xstrdup("");
-}
-
 static bool known(const struct expansion *x, const char *identity)
 {
 	for (size_t i = 0; i < x->p->ncells; i++)
@@ -283,17 +125,25 @@ static bool known(const struct expansion *x, const char *identity)
 static void take_cell(struct expansion *x, struct cell *c, char *identity)
 {
 	struct profile *p = x->p;
-	size_t n;
-	char **lines = cell_lines(c, &n);
 
-	id_hash(lines, n, c->id);
-	lines_free(lines, n);
 	c->label = cell_label(p, c);
-	c->index = (unsigned)p->ncells;
-	p->cells = xrealloc(p->cells, p->ncells + 1, sizeof(*p->cells));
 	x->identity = xrealloc(x->identity, p->ncells + 1, sizeof(*x->identity));
 	x->identity[p->ncells] = identity;
-	p->cells[p->ncells++] = *c;
+	profile_take_cell(p, c);
+}
+
+/* The cell with those axis values. */
+static void make_cell(const struct expansion *x, const size_t *digit, struct cell *c)
+{
+	size_t axis = 0;
+
+	cell_start(c);
+	for (size_t i = 0; i < x->said->n; i++) {
+		const struct setting *s = &x->said->s[i];
+
+		cell_put(c, s, s->n < 2 ? 0 : digit[axis++]);
+	}
+	cell_settle(c);
 }
 
 static void try_combination(struct expansion *x, const size_t *digit)
@@ -304,7 +154,7 @@ static void try_combination(struct expansion *x, const size_t *digit)
 
 	make_cell(x, digit, &c);
 	why = cell_conflict(&c);
-	identity = identity_of(&c);
+	identity = cell_identity(&c);
 	if (!why && !known(x, identity)) {
 		take_cell(x, &c, identity);
 		return;
@@ -313,10 +163,10 @@ static void try_combination(struct expansion *x, const size_t *digit)
 	leave_out(x, digit, reason, !why);
 	free(reason);
 	free(identity);
-	cell_free(&c);
+	cell_clear(&c);
 }
 
-static void add_skipped(struct profile *p, char *what, const char *reason, bool folded)
+void profile_add_skipped(struct profile *p, char *what, const char *reason, bool folded)
 {
 	p->skipped = xrealloc(p->skipped, p->nskipped + 1, sizeof(*p->skipped));
 	p->skipped[p->nskipped++] =
@@ -337,15 +187,15 @@ static char *group_what(const struct profile *p, const struct group *g)
 		for (size_t k = 0; k < a->nvalues; k++) {
 			if (!g->seen[at + k])
 				continue;
-			append(&values, "|",
-			       strlen(a->values[k]) < 32
-				       ? key_value_text(a->row, a->values[k], buf, sizeof(buf))
-				       : a->values[k]);
+			text_append(&values, "|",
+				    strlen(a->values[k]) < 32
+					    ? key_value_text(a->row, a->values[k], buf, sizeof(buf))
+					    : a->values[k]);
 			n++;
 		}
 		if (n && n < a->nvalues) {
-			append(&text, " ", a->row ? a->row->name : a->key + strlen("disk."));
-			append(&text, "=", values);
+			text_append(&text, " ", a->row ? a->row->name : a->key + strlen("disk."));
+			text_append(&text, "=", values);
 		}
 		free(values);
 		at += a->nvalues;
@@ -356,19 +206,18 @@ static char *group_what(const struct profile *p, const struct group *g)
 }
 
 /* A key that was written down but means nothing in any cell is told, too. */
-static void list_idle(struct expansion *x)
+void profile_list_idle(struct profile *p, const struct settings *said)
 {
-	struct profile *p = x->p;
 	char buf[4096];
 
-	for (size_t i = 0; i < x->said->n; i++) {
-		const struct setting *s = &x->said->s[i];
+	for (size_t i = 0; i < said->n; i++) {
+		const struct setting *s = &said->s[i];
 		bool used = !s->row || !s->row->applies || s->n > 1;
 
 		for (size_t k = 0; !used && k < p->ncells; k++)
 			used = p->cells[k].val[s->row->id] != NULL;
 		if (!used && p->ncells)
-			add_skipped(
+			profile_add_skipped(
 				p,
 				xasprintf("%s=%s", s->row->name,
 					  key_value_text(s->row, s->values[0], buf, sizeof(buf))),
@@ -416,8 +265,9 @@ int profile_expand(struct profile *p, const struct settings *said, struct err *e
 		try_combination(&x, digit);
 	while (next(p, digit));
 	for (size_t i = 0; i < x.ngroups; i++)
-		add_skipped(p, group_what(p, &x.groups[i]), x.groups[i].reason, x.groups[i].folded);
-	list_idle(&x);
+		profile_add_skipped(p, group_what(p, &x.groups[i]), x.groups[i].reason,
+				    x.groups[i].folded);
+	profile_list_idle(p, said);
 	if (!p->ncells)
 		rc = err_input(e, "%s:1: no combination makes sense: %s", p->path,
 			       x.ngroups ? x.groups[0].reason : "there is none");

@@ -107,9 +107,9 @@ char *workload_fio_job(const struct workload *w, const struct cell *c, const cha
 
 bool workload_fills(const struct workload *w, const struct cell *c)
 {
-	const char *how = workload_get(w, K_WPRECONDITION), *backend = cell_get(c, K_BACKEND);
+	const char *how = workload_get(w, K_WPRECONDITION);
 
-	if (backend && !strcmp(backend, "null"))
+	if (!cell_has_image(c))
 		return false;
 	if (!how || !strcmp(how, "disk"))
 		how = cell_get(c, K_PRECONDITION);

@@ -49,6 +49,48 @@ bool profile_on(const struct profile *p, enum key_id k)
 	return p->val[k] && !strcmp(p->val[k], "on");
 }
 
+static bool is(const struct cell *c, enum key_id k, const char *value)
+{
+	return c->val[k] && !strcmp(c->val[k], value);
+}
+
+bool cell_on_host(const struct cell *c)
+{
+	return is(c, K_SITE, "host");
+}
+
+bool cell_uses_vring(const struct cell *c)
+{
+	return cell_on_host(c) && is(c, K_DRIVER, "vring");
+}
+
+bool cell_uses_vhost(const struct cell *c)
+{
+	return is(c, K_BACKEND, "vhost-user") && (!cell_on_host(c) || is(c, K_DRIVER, "vring"));
+}
+
+bool cell_has_image(const struct cell *c)
+{
+	if (cell_uses_vhost(c))
+		return is(c, K_SERVES, "file");
+	return cell_on_host(c) ? is(c, K_DRIVER, "file") : is(c, K_BACKEND, "file");
+}
+
+bool cell_in_qemu(const struct cell *c)
+{
+	if (cell_uses_vhost(c))
+		return is(c, K_SERVER, "storage-daemon");
+	return !cell_on_host(c);
+}
+
+bool profile_shared_memory(const struct profile *p)
+{
+	for (size_t i = 0; i < p->ncells; i++)
+		if (!cell_on_host(&p->cells[i]) && cell_uses_vhost(&p->cells[i]))
+			return true;
+	return false;
+}
+
 static void values_free(char **val, struct extra *extras, size_t nextras)
 {
 	for (size_t i = 0; i < K_COUNT; i++)
@@ -82,6 +124,11 @@ void profile_free(struct profile *p)
 		values_free(p->workloads[i].val, p->workloads[i].extras, p->workloads[i].nextras);
 		free(p->workloads[i].name);
 	}
+	for (size_t i = 0; i < p->nrungs; i++) {
+		free(p->rungs[i].name);
+		free(p->rungs[i].over);
+		free(p->rungs[i].adds);
+	}
 	for (size_t i = 0; i < p->nskipped; i++) {
 		free(p->skipped[i].what);
 		free(p->skipped[i].reason);
@@ -90,6 +137,7 @@ void profile_free(struct profile *p)
 	free(p->axes);
 	free(p->cells);
 	free(p->workloads);
+	free(p->rungs);
 	free(p->skipped);
 	free(p->path);
 	free(p->name);

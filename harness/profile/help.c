@@ -80,12 +80,19 @@ void profile_help(FILE *out)
 			fprintf(out,
 				"    blockdev.KEY = VALUE\n"
 				"        any other option of QEMU's -blockdev, for the image's format node\n"
-				"        may be a list\n");
+				"        may be a list\n"
+				"\n[rung NAME]  one step of a ladder: a cell of its own, made of the values above\n"
+				"    over = RUNG\n"
+				"        the rung, further up in the file, that this one stands on; none: on the ground\n"
+				"    adds = TEXT\n"
+				"        the one layer that it has more, in words\n"
+				"    guest.KEY = VALUE, disk.KEY = VALUE\n"
+				"        what differs in this rung, each key in full; a profile with rungs has no lists\n");
 		if (s == SEC_WORKLOAD)
 			fprintf(out, "    fio.KEY = VALUE\n"
 				     "        any other option of fio\n");
 	}
 	fprintf(out,
 		"\nFrom the command line: --set disk.bus=nvme, --set run.blocks=10, --set workload.bs=8k (every\n"
-		"workload), --set \"workload NAME.bs=8k\" (one).\n");
+		"workload), --set \"workload NAME.bs=8k\" (one), --set \"rung NAME.disk.ring=packed\".\n");
 }

@@ -109,10 +109,10 @@ static int section_new(const struct ini *ini, const char *name, const char *plac
 	for (size_t i = 0; i < ini->n; i++) {
 		if (strcasecmp(ini->sections[i].name, name))
 			continue;
-		if (!strncmp(name, "workload", 8))
-			return err_input(
-				e, "%s: [%s] is there twice; give this workload a name of its own",
-				place, name);
+		if (!strncmp(name, "workload", 8) || !strncmp(name, "rung", 4))
+			return err_input(e,
+					 "%s: [%s] is there twice; give this %s a name of its own",
+					 place, name, name[0] == 'w' ? "workload" : "rung");
 		return err_input(e, "%s: [%s] is there twice; put its keys under one heading",
 				 place, name);
 	}
@@ -140,7 +140,7 @@ static int section_line(struct ini *out, struct span s, const char *place, unsig
 			return err_input(
 				e,
 				"%s: no section has such a name; there are [profile], [host], [guest], "
-				"[disk], [workload NAME] and [run]",
+				"[disk], [rung NAME], [workload NAME] and [run]",
 				place);
 	name = strndup(span.at, span.len);
 	rc = section_new(out, name, place, e);

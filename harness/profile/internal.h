@@ -10,6 +10,7 @@
 #define INI_MAX_FILE (1u << 20)
 #define PROFILE_MAX_CELLS 4096
 #define PROFILE_MAX_WORKLOADS 64
+#define PROFILE_MAX_RUNGS 64
 
 /* ini.c: text -> sections with lines. Syntax only, no knowledge of keys. */
 struct ini_entry {
@@ -69,14 +70,59 @@ struct settings {
 	size_t n;
 };
 
+/* Keeps one more; what was said before of the same key is replaced in its place. Takes values. */
+void settings_say(struct settings *all, const struct key_row *row, const char *key,
+		  const char *where, char **values, size_t n);
+void settings_free(struct settings *all);
+
 /* expand.c: what [guest] and [disk] say -> axes, cells, skipped. */
 int profile_expand(struct profile *p, const struct settings *said, struct err *e);
+/* Takes what. */
+void profile_add_skipped(struct profile *p, char *what, const char *reason, bool folded);
+/* Tells of keys that were written down but mean nothing in any cell. */
+void profile_list_idle(struct profile *p, const struct settings *said);
+
+/* rung.c: [rung NAME] sections. Adds one: its settings are in *said at the same index. */
+int rung_add(struct profile *p, struct settings **said, const char *name, const char *place,
+	     unsigned line, struct err *e);
+/* One KEY = VALUE of a rung: over, adds or SECTION.KEY with a plain value. */
+int rung_take_key(struct profile *p, size_t rung, struct settings *said, const char *key,
+		  const char *text, const char *place, const char *where, struct err *e);
+/* In the place of profile_expand: one cell a rung. said: of [guest] and [disk]; own: of each rung.
+ */
+int ladder_expand(struct profile *p, const struct settings *said, const struct settings *own,
+		  struct err *e);
+
+/* cell.c: a cell is started with the defaults, told settings, and settled: keys that mean nothing
+ * in it lose their value. */
+void cell_start(struct cell *c);
+void cell_put(struct cell *c, const struct setting *s, size_t which);
+void cell_settle(struct cell *c);
+void cell_clear(struct cell *c);
+/* NULL, or why it cannot be. */
+const char *cell_conflict(const struct cell *c);
+/* What must differ between two cells; new. */
+char *cell_identity(const struct cell *c);
+/* Gives it id and index and moves it into the profile. */
+void profile_take_cell(struct profile *p, struct cell *c);
+
+/* Frees the texts and the array. */
+void text_list_free(char **list, size_t n);
+/* Appends to a new text, with gap between; *text may be NULL. */
+void text_append(char **text, const char *gap, const char *more);
 
 /* Hash of sorted "key=value" lines, 16 hex digits. */
 void id_hash(char **lines, size_t n, char id[17]);
 /* The lines that make a cell / workload what it is; the array and its lines are the caller's. */
 char **cell_lines(const struct cell *c, size_t *n);
 char **workload_lines(const struct workload *w, size_t *n);
+
+/* profile.c: the row of that name in a section; NULL. */
+const struct key_row *key_find(enum section sec, const char *name);
+/* Says that there is no such key in a section, and what may have been meant. */
+int key_unknown(enum section sec, const char *key, const char *place, struct err *e);
+/* A section's or workload's or rung's name: at most 40 letters, digits and _.+-. */
+int name_check(const char *kind, const char *name, const char *place, struct err *e);
 
 /* check.c: what only shows when cells and workloads are held against each other. */
 int workload_check(const struct workload *w, const char *where, struct err *e);

@@ -29,31 +29,123 @@ static bool virtio(const struct cell *c)
 
 /* When a key means nothing. */
 
+static const char *applies_guest(const struct cell *c)
+{
+	return cell_on_host(c) ? "on the host there is no guest" : NULL;
+}
+
+static const char *applies_driver(const struct cell *c)
+{
+	return cell_on_host(c) ? NULL : "in a guest its kernel drives the disk";
+}
+
+static const char *applies_bus(const struct cell *c)
+{
+	return cell_on_host(c) ? "on the host the disk is on no bus" : NULL;
+}
+
+static const char *applies_backend(const struct cell *c)
+{
+	if (!cell_on_host(c) || cell_uses_vring(c))
+		return NULL;
+	return is(c, K_DRIVER, "file") ? "driver = file has the image itself behind it"
+				       : "fio's null engine has nothing behind it";
+}
+
 static const char *applies_file(const struct cell *c)
 {
-	return is(c, K_BACKEND, "file") ? NULL : "a null back end has no image";
+	if (cell_has_image(c))
+		return NULL;
+	if (cell_uses_vhost(c))
+		return "only serves = file has an image";
+	return cell_on_host(c) ? "without a file behind it there is no image"
+			       : "a null back end has no image";
 }
 
 static const char *applies_mode(const struct cell *c)
 {
-	if (!is(c, K_BACKEND, "file"))
-		return "a null back end has no image";
+	const char *why = applies_file(c);
+
+	if (why)
+		return why;
 	return is(c, K_FORMAT, "qcow2") ? NULL : "a raw image has no qcow2 allocation mode";
+}
+
+static const char *applies_cache(const struct cell *c)
+{
+	const char *why = applies_file(c);
+
+	if (!why && cell_on_host(c) && !cell_uses_vhost(c))
+		return "fio opens the image itself: the workload's direct says it";
+	return why;
+}
+
+static const char *applies_aio(const struct cell *c)
+{
+	const char *why = applies_cache(c);
+
+	if (why && cell_has_image(c))
+		return "fio opens the image itself: the workload's ioengine says it";
+	return why || cell_in_qemu(c) ? why : "vbench's device submits through io_uring only";
 }
 
 static const char *applies_latency(const struct cell *c)
 {
-	return is(c, K_BACKEND, "null") ? NULL : "only a null back end has a latency to set";
+	if (cell_uses_vhost(c) ? is(c, K_SERVES, "null")
+			       : !cell_on_host(c) && is(c, K_BACKEND, "null"))
+		return NULL;
+	return "only a null back end has a latency to set";
 }
 
 static const char *applies_virtio(const struct cell *c)
 {
+	if (cell_on_host(c))
+		return cell_uses_vring(c) ? NULL : "only driver = vring has a virtio ring";
 	return virtio(c) ? NULL : "nvme has no virtio ring";
+}
+
+static const char *applies_queues(const struct cell *c)
+{
+	if (cell_on_host(c) && !cell_uses_vring(c))
+		return "only driver = vring has queues";
+	return cell_uses_vhost(c) && is(c, K_SERVER, "loop")
+		       ? "server = loop has one queue for each job of fio"
+		       : NULL;
 }
 
 static const char *applies_iothread(const struct cell *c)
 {
+	if (cell_on_host(c))
+		return "on the host there is no QEMU";
+	if (cell_uses_vhost(c))
+		return "the vhost-user back end is a process of its own";
 	return virtio(c) ? NULL : "QEMU's nvme has no iothread";
+}
+
+static const char *applies_wait(const struct cell *c)
+{
+	return cell_uses_vring(c) ? NULL : "only driver = vring chooses how it waits";
+}
+
+static const char *applies_poll(const struct cell *c)
+{
+	const char *why = applies_wait(c);
+
+	return why || is(c, K_WAIT, "adaptive") ? why : "only wait = adaptive polls for a while";
+}
+
+static const char *applies_vhost(const struct cell *c)
+{
+	return cell_uses_vhost(c) ? NULL : "only backend = vhost-user has a server";
+}
+
+static const char *applies_server_poll(const struct cell *c)
+{
+	const char *why = applies_vhost(c);
+
+	return why || is(c, K_SERVER_WAIT, "adaptive")
+		       ? why
+		       : "only server-wait = adaptive polls for a while";
 }
 
 /* When a cell cannot be. */
@@ -67,6 +159,14 @@ static const char *conflict_cpu(const struct cell *c)
 	return NULL;
 }
 
+/* Options of QEMU's block layer where there is none; the site is a key of every cell. */
+static const char *conflict_site(const struct cell *c)
+{
+	if (c->nextras && !cell_in_qemu(c))
+		return "blockdev.KEY goes to QEMU's block layer, which is not in this path; take it out";
+	return NULL;
+}
+
 static const char *conflict_aio(const struct cell *c)
 {
 	if (is(c, K_AIO, "native") && !is(c, K_CACHE, "none") && !is(c, K_CACHE, "directsync"))
@@ -74,22 +174,91 @@ static const char *conflict_aio(const struct cell *c)
 	return NULL;
 }
 
+/* vbench's device always offers a write cache and honours flushes: that is two of QEMU's modes. */
+static const char *conflict_cache(const struct cell *c)
+{
+	if (is(c, K_SERVER, "loop") && !is(c, K_CACHE, "writeback"))
+		return "server=loop reads its file through the page cache: cache=writeback";
+	if (!cell_in_qemu(c) && !is(c, K_CACHE, "none") && !is(c, K_CACHE, "writeback"))
+		return "vbench's device has cache=none and cache=writeback only";
+	return NULL;
+}
+
+static const char *conflict_format(const struct cell *c)
+{
+	if (is(c, K_FORMAT, "raw") || cell_in_qemu(c))
+		return NULL;
+	return cell_uses_vhost(c) ? "vbench's device serves raw images only; use "
+				    "server=storage-daemon or format=raw"
+				  : "driver=file reads the image as it is; use format=raw";
+}
+
 /* qemu-fio-facts: the guest takes no more queues than it has vCPUs, without a word. */
 static const char *conflict_queues(const struct cell *c)
 {
-	if (cell_u64(c, K_QUEUES) > cell_u64(c, K_VCPUS))
+	if (!cell_on_host(c) && cell_u64(c, K_QUEUES) > cell_u64(c, K_VCPUS))
 		return "a guest uses no more queues than vCPUs; raise guest.vcpus or lower disk.queues";
 	return NULL;
 }
 
-/* When a single value will not do. */
-
-static const char *check_power_of_two(const char *v)
+/* VIRTIO 1.2: 2.7 (split) wants a power of two, 2.8.10.1 (packed) does not; QEMU's devices and
+ * libvhost-user stop at 1024. */
+static const char *conflict_queue_size(const struct cell *c)
 {
-	uint64_t n = strtoull(v, NULL, 10);
+	uint64_t n = cell_u64(c, K_QUEUE_SIZE);
+	bool power = !(n & (n - 1));
 
-	return n & (n - 1) ? "must be a power of two (QEMU takes no other)" : NULL;
+	if (!cell_on_host(c) && (!power || n < 4 || n > 1024))
+		return "QEMU takes queue-size as a power of two from 4 to 1024; others need "
+		       "guest.site=host";
+	if (is(c, K_SERVER, "storage-daemon") && (!power || n > 1024))
+		return "qemu-storage-daemon takes queue-size as a power of two up to 1024; others "
+		       "need server=vbench or server=loop";
+	if (!power && is(c, K_RING, "split"))
+		return "a split ring takes powers of two only; use ring=packed or another queue-size";
+	return NULL;
 }
+
+static const char *conflict_backend(const struct cell *c)
+{
+	if (cell_uses_vring(c) && !is(c, K_BACKEND, "vhost-user"))
+		return "driver=vring needs backend=vhost-user";
+	if (!cell_on_host(c) && is(c, K_BACKEND, "vhost-user") && !is(c, K_BUS, "virtio-blk"))
+		return "backend=vhost-user is a virtio-blk disk to the guest; use bus=virtio-blk";
+	return NULL;
+}
+
+static const char *conflict_server(const struct cell *c)
+{
+	if (is(c, K_SERVER, "loop") && !cell_on_host(c))
+		return "server=loop is a thread of fio on the host; use guest.site=host";
+	return NULL;
+}
+
+static const char *conflict_serves(const struct cell *c)
+{
+	if (is(c, K_SERVES, "memory") && is(c, K_SERVER, "storage-daemon"))
+		return "qemu-storage-daemon serves no memory; use serves=null or server=vbench";
+	return NULL;
+}
+
+static const char *conflict_server_wait(const struct cell *c)
+{
+	if (is(c, K_SERVER_WAIT, "poll") && is(c, K_SERVER, "storage-daemon"))
+		return "qemu-storage-daemon cannot poll without end; use server-wait=adaptive with "
+		       "a long server-poll";
+	return NULL;
+}
+
+/* On the host an image is filled as a file, before its server opens it. */
+static const char *conflict_precondition(const struct cell *c)
+{
+	if (cell_on_host(c) && is(c, K_PRECONDITION, "fill") && is(c, K_FORMAT, "qcow2"))
+		return "on the host only raw images can be filled; use format=raw";
+	return NULL;
+}
+
+/* When a single value will not do. */
 
 /* Said as fio has it: bytes a second, or a number of I/Os with "iops" behind it. */
 static const char *check_rate(const char *v)
@@ -157,40 +326,45 @@ const struct key_row profile_keys[K_COUNT] = {
 		.help = "what to do on a host that is busy already" },
 
 	[K_SITE] = { .id = K_SITE, .section = SEC_GUEST, .name = "site", .type = KT_ENUM, .values = "guest,host", .def = "guest",
-		.axis = true, .bare = true, .help = "where fio runs: in a small guest, or on the host itself (see disk.driver)" },
+		.axis = true, .bare = true, .conflict = conflict_site,
+		.help = "where fio runs: in a small guest, or on the host itself (see disk.driver)" },
 	[K_VCPUS] = { .id = K_VCPUS, .section = SEC_GUEST, .name = "vcpus", .type = KT_INT, .min = 1, .max = 255, .def = "2",
-		.axis = true, .help = "virtual CPUs" },
+		.axis = true, .applies = applies_guest, .help = "virtual CPUs" },
 	[K_MEMORY] = { .id = K_MEMORY, .section = SEC_GUEST, .name = "memory", .type = KT_SIZE, .min = 128 * MIB, .max = 4 * TIB,
-		.step = MIB, .def = "256M", .axis = true, .help = "guest memory" },
+		.step = MIB, .def = "256M", .axis = true, .applies = applies_guest, .help = "guest memory" },
 	[K_ACCEL] = { .id = K_ACCEL, .section = SEC_GUEST, .name = "accel", .type = KT_ENUM, .values = "auto,kvm,tcg", .def = "auto",
 		.axis = true, .bare = true,
-		.help = "auto: KVM if the small guest really boots under it, else TCG, loudly" },
+		.applies = applies_guest, .help = "auto: KVM if the small guest really boots under it, else TCG, loudly" },
 	[K_CPU] = { .id = K_CPU, .section = SEC_GUEST, .name = "cpu", .type = KT_STRING, .def = "auto", .words = "auto", .max = 400,
 		.axis = true, .check = check_qemu_word, .conflict = conflict_cpu,
+		.applies = applies_guest,
 		.help = "CPU model with features (host,-x2apic); auto: host under KVM, max under TCG" },
 	[K_MACHINE] = { .id = K_MACHINE, .section = SEC_GUEST, .name = "machine", .type = KT_STRING, .def = "q35", .axis = true,
-		.check = check_qemu_word, .help = "machine type; an alias is pinned to its versioned name" },
+		.check = check_qemu_word, .applies = applies_guest,
+		.help = "machine type; an alias is pinned to its versioned name" },
 	[K_SCHEDULER] = { .id = K_SCHEDULER, .section = SEC_GUEST, .name = "scheduler", .type = KT_ENUM, .values = "none,mq-deadline",
-		.def = "none", .axis = true, .help = "I/O scheduler of the disk in the guest" },
+		.def = "none", .axis = true, .applies = applies_guest, .help = "I/O scheduler of the disk in the guest" },
 	[K_SANDBOX] = { .id = K_SANDBOX, .section = SEC_GUEST, .name = "sandbox", .type = KT_BOOL, .def = "on", .axis = true,
-		.help = "QEMU's seccomp sandbox, as libvirt sets it" },
+		.applies = applies_guest, .help = "QEMU's seccomp sandbox, as libvirt sets it" },
 	[K_KERNEL] = { .id = K_KERNEL, .section = SEC_GUEST, .name = "kernel", .type = KT_PATH, .def = "auto", .words = "auto",
 		.axis = true, .check = check_absolute,
-		.help = "guest kernel image (vmlinuz-VERSION); auto: the one that came with vbench" },
+		.applies = applies_guest, .help = "guest kernel image (vmlinuz-VERSION); auto: the one that came with vbench" },
 	[K_QEMU] = { .id = K_QEMU, .section = SEC_GUEST, .name = "qemu", .type = KT_PATH, .def = "qemu-system-x86_64", .axis = true,
-		.check = check_binary, .help = "QEMU binary; list two to compare builds" },
+		.check = check_binary, .applies = applies_guest, .help = "QEMU binary; list two to compare builds" },
 	[K_START] = { .id = K_START, .section = SEC_GUEST, .name = "start", .type = KT_ENUM, .values = "template,boot",
-		.def = "template", .axis = true, .help = "fresh guests restored from a template of the block, or booted" },
+		.def = "template", .axis = true, .applies = applies_guest,
+		.help = "fresh guests restored from a template of the block, or booted" },
 
 	[K_DIR] = { .id = K_DIR, .section = SEC_DISK, .name = "dir", .type = KT_PATH, .def = "auto", .words = "auto", .axis = true,
 		.check = check_absolute, .applies = applies_file,
 		.help = "folder in which the image lies; auto: the run's own" },
 	[K_DRIVER] = { .id = K_DRIVER, .section = SEC_DISK, .name = "driver", .type = KT_ENUM, .values = "vring,file,none",
 		.def = "vring", .axis = true, .bare = true,
+		.applies = applies_driver,
 		.help = "on the host: vring, a virtio-blk driver within fio; file, the image itself; none, fio's null engine" },
 	[K_BUS] = { .id = K_BUS, .section = SEC_DISK, .name = "bus", .type = KT_ENUM, .values = "virtio-blk,virtio-scsi,nvme",
 		.aliases = "virtio=virtio-blk,scsi=virtio-scsi", .def = "virtio-blk", .axis = true, .bare = true,
-		.help = "how the guest sees the disk" },
+		.applies = applies_bus, .help = "how the guest sees the disk" },
 	[K_RING] = { .id = K_RING, .section = SEC_DISK, .name = "ring", .type = KT_ENUM, .values = "split,packed", .def = "split",
 		.axis = true, .bare = true, .applies = applies_virtio, .help = "layout of the virtqueues" },
 	[K_EVENT_IDX] = { .id = K_EVENT_IDX, .section = SEC_DISK, .name = "event-idx", .type = KT_BOOL, .def = "on", .axis = true,
@@ -198,7 +372,8 @@ const struct key_row profile_keys[K_COUNT] = {
 	[K_INDIRECT] = { .id = K_INDIRECT, .section = SEC_DISK, .name = "indirect", .type = KT_BOOL, .def = "on", .axis = true,
 		.applies = applies_virtio, .help = "a request's descriptors lie in a table of their own" },
 	[K_FORMAT] = { .id = K_FORMAT, .section = SEC_DISK, .name = "format", .type = KT_ENUM, .values = "raw,qcow2", .def = "raw",
-		.axis = true, .bare = true, .applies = applies_file, .help = "format of the image" },
+		.axis = true, .bare = true, .applies = applies_file, .conflict = conflict_format,
+		.help = "format of the image" },
 	[K_MODE] = { .id = K_MODE, .section = SEC_DISK, .name = "mode", .type = KT_ENUM, .values = "thin,metadata,falloc,full",
 		.aliases = "dynamic=metadata,prealloc=full,off=thin", .def = "thin", .axis = true, .bare = true,
 		.applies = applies_mode, .help = "what of a qcow2 image is allocated beforehand" },
@@ -206,39 +381,48 @@ const struct key_row profile_keys[K_COUNT] = {
 		.def = "1G", .axis = true, .help = "size of the disk" },
 	[K_CACHE] = { .id = K_CACHE, .section = SEC_DISK, .name = "cache", .type = KT_ENUM,
 		.values = "none,writeback,writethrough,directsync,unsafe", .def = "none", .axis = true,
-		.applies = applies_file, .help = "host page cache and flushes, as QEMU's cache= names them" },
+		.applies = applies_cache, .conflict = conflict_cache,
+		.help = "host page cache and flushes, as QEMU's cache= names them" },
 	[K_AIO] = { .id = K_AIO, .section = SEC_DISK, .name = "aio", .type = KT_ENUM, .values = "io_uring,native,threads",
-		.def = "io_uring", .axis = true, .bare = true, .applies = applies_file, .conflict = conflict_aio,
+		.def = "io_uring", .axis = true, .bare = true, .applies = applies_aio, .conflict = conflict_aio,
 		.help = "how QEMU submits to the host" },
 	[K_IOTHREAD] = { .id = K_IOTHREAD, .section = SEC_DISK, .name = "iothread", .type = KT_BOOL, .def = "on", .axis = true,
 		.applies = applies_iothread, .help = "the disk has a thread of its own in QEMU" },
 	[K_QUEUES] = { .id = K_QUEUES, .section = SEC_DISK, .name = "queues", .type = KT_INT, .min = 1, .max = 255, .def = "1",
-		.axis = true, .conflict = conflict_queues, .help = "request queues" },
-	[K_QUEUE_SIZE] = { .id = K_QUEUE_SIZE, .section = SEC_DISK, .name = "queue-size", .type = KT_INT, .min = 4, .max = 1024,
-		.def = "256", .axis = true, .applies = applies_virtio, .check = check_power_of_two,
-		.help = "entries of each virtqueue, a power of two" },
+		.axis = true, .conflict = conflict_queues, .applies = applies_queues,
+		.help = "request queues; on the host at least one for each job of fio" },
+	[K_QUEUE_SIZE] = { .id = K_QUEUE_SIZE, .section = SEC_DISK, .name = "queue-size", .type = KT_INT, .min = 2, .max = 32768,
+		.def = "256", .axis = true, .applies = applies_virtio,
+		.conflict = conflict_queue_size,
+		.help = "entries of each virtqueue: in a guest powers of two from 4 to 1024, on the host any number if packed" },
 	[K_WAIT] = { .id = K_WAIT, .section = SEC_DISK, .name = "wait", .type = KT_ENUM, .values = "poll,eventfd,adaptive",
-		.def = "poll", .axis = true, .help = "how the vring driver waits for completions" },
+		.def = "poll", .axis = true, .applies = applies_wait, .help = "how the vring driver waits for completions" },
 	[K_POLL] = { .id = K_POLL, .section = SEC_DISK, .name = "poll", .type = KT_TIME, .min = 0, .max = 1000 * MSEC, .def = "50us",
-		.axis = true, .help = "with wait = adaptive: how long the driver polls before it sleeps" },
+		.axis = true, .applies = applies_poll,
+		.help = "with wait = adaptive: how long the driver polls before it sleeps" },
 	[K_BACKEND] = { .id = K_BACKEND, .section = SEC_DISK, .name = "backend", .type = KT_ENUM, .values = "file,null,vhost-user",
 		.def = "file", .axis = true,
+		.applies = applies_backend, .conflict = conflict_backend,
 		.help = "an image on the host, QEMU's null device, or a process of its own that serves the virtqueues" },
 	[K_SERVER] = { .id = K_SERVER, .section = SEC_DISK, .name = "server", .type = KT_ENUM, .values = "vbench,storage-daemon,loop",
 		.def = "vbench", .axis = true, .bare = true,
+		.applies = applies_vhost, .conflict = conflict_server,
 		.help = "the vhost-user process: vbench's device, qemu-storage-daemon; loop: a thread of fio itself" },
 	[K_SERVES] = { .id = K_SERVES, .section = SEC_DISK, .name = "serves", .type = KT_ENUM, .values = "null,file,memory",
-		.def = "null", .axis = true, .help = "what the vhost-user server has behind it" },
+		.def = "null", .axis = true, .applies = applies_vhost, .conflict = conflict_serves,
+		.help = "what the vhost-user server has behind it" },
 	[K_SERVER_WAIT] = { .id = K_SERVER_WAIT, .section = SEC_DISK, .name = "server-wait", .type = KT_ENUM,
 		.values = "eventfd,poll,adaptive", .def = "eventfd", .axis = true,
+		.applies = applies_vhost, .conflict = conflict_server_wait,
 		.help = "how the vhost-user server waits for requests" },
 	[K_SERVER_POLL] = { .id = K_SERVER_POLL, .section = SEC_DISK, .name = "server-poll", .type = KT_TIME, .max = 1000 * MSEC,
-		.def = "32768ns", .axis = true, .help = "with server-wait = adaptive: how long the server polls before it sleeps" },
+		.def = "32768ns", .axis = true, .applies = applies_server_poll,
+		.help = "with server-wait = adaptive: how long the server polls before it sleeps" },
 	[K_LATENCY] = { .id = K_LATENCY, .section = SEC_DISK, .name = "latency", .type = KT_TIME, .max = 1000 * MSEC, .def = "0s",
 		.axis = true, .applies = applies_latency,
 		.help = "what each request of a null back end takes (exact only with an iothread)" },
 	[K_PRECONDITION] = { .id = K_PRECONDITION, .section = SEC_DISK, .name = "precondition", .type = KT_ENUM, .values = "none,fill",
-		.def = "none", .axis = true, .applies = applies_file,
+		.def = "none", .axis = true, .applies = applies_file, .conflict = conflict_precondition,
 		.help = "fill: the whole disk is written once before the workload" },
 
 	[K_RW] = { .id = K_RW, .section = SEC_WORKLOAD, .name = "rw", .type = KT_ENUM,

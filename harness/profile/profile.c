@@ -11,8 +11,9 @@
 
 struct builder {
 	struct profile *p;
-	struct settings said; /* of [guest] and [disk] */
-	char **where;	      /* of each workload: "PATH:12: [workload x]" */
+	struct settings said;	/* of [guest] and [disk] */
+	struct settings *rungs; /* of each rung */
+	char **where;		/* of each workload: "PATH:12: [workload x]" */
 	struct err *e;
 };
 
@@ -20,6 +21,8 @@ struct builder {
 struct target {
 	enum section sec;
 	size_t workload; /* index, for SEC_WORKLOAD */
+	bool rung;	 /* a rung, whatever sec says */
+	size_t index;	 /* of the rung */
 };
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-"
@@ -38,15 +41,15 @@ static const char *section_shown(enum section sec)
 	return shown[sec];
 }
 
-static const struct key_row *row_find(enum section sec, const char *key)
+const struct key_row *key_find(enum section sec, const char *name)
 {
 	for (size_t i = 0; i < K_COUNT; i++)
-		if (profile_keys[i].section == sec && !strcmp(profile_keys[i].name, key))
+		if (profile_keys[i].section == sec && !strcmp(profile_keys[i].name, name))
 			return &profile_keys[i];
 	return NULL;
 }
 
-static int unknown_key(struct builder *b, enum section sec, const char *key, const char *place)
+int key_unknown(enum section sec, const char *key, const char *place, struct err *e)
 {
 	const char *words[K_COUNT + 1] = {0}, *hint;
 	size_t n = 0;
@@ -57,45 +60,15 @@ static int unknown_key(struct builder *b, enum section sec, const char *key, con
 			words[n++] = profile_keys[i].name;
 	hint = nearest_in_array(key, words);
 	if (hint)
-		return err_input(b->e, "%s: \"%s\" is no key of %s; did you mean \"%s\"?", place,
+		return err_input(e, "%s: \"%s\" is no key of %s; did you mean \"%s\"?", place,
 				 show(key, buf), section_shown(sec), hint);
 	for (int s = 0; s < SEC_COUNT; s++)
-		if (row_find((enum section)s, key))
-			return err_input(b->e, "%s: \"%s\" is no key of %s; it belongs into %s",
-					 place, show(key, buf), section_shown(sec),
+		if (key_find((enum section)s, key))
+			return err_input(e, "%s: \"%s\" is no key of %s; it belongs into %s", place,
+					 show(key, buf), section_shown(sec),
 					 section_shown((enum section)s));
-	return err_input(b->e, "%s: \"%s\" is no key of %s; `vbench help profile` lists them",
-			 place, show(key, buf), section_shown(sec));
-}
-
-static void values_free(char **values, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(values[i]);
-	free(values);
-}
-
-/* Keeps what was said for [guest] and [disk]; a --set replaces the values but not the place in the
- * order. */
-static void say(struct builder *b, const struct key_row *row, const char *key, const char *where,
-		char **values, size_t n)
-{
-	struct setting *s = NULL;
-
-	for (size_t i = 0; !s && i < b->said.n; i++)
-		if (!strcmp(b->said.s[i].key, key))
-			s = &b->said.s[i];
-	if (s) {
-		values_free(s->values, s->n);
-		free(s->where);
-	} else {
-		b->said.s = xrealloc(b->said.s, b->said.n + 1, sizeof(*b->said.s));
-		s = &b->said.s[b->said.n++];
-		*s = (struct setting){.row = row, .key = xstrdup(key)};
-	}
-	s->where = xstrdup(where);
-	s->values = values;
-	s->n = n;
+	return err_input(e, "%s: \"%s\" is no key of %s; `vbench help profile` lists them", place,
+			 show(key, buf), section_shown(sec));
 }
 
 static void put_extra(struct extra **list, size_t *n, const char *key, const char *value)
@@ -129,7 +102,7 @@ static int take_extra(struct builder *b, struct target t, const char *key, const
 		rc = err_input(b->e, "%s: %s", where, why);
 	if (!rc && t.sec == SEC_DISK) {
 		full = xasprintf("disk.%s", key);
-		say(b, NULL, full, where, values, n);
+		settings_say(&b->said, NULL, full, where, values, n);
 		free(full);
 		return 0;
 	}
@@ -138,7 +111,7 @@ static int take_extra(struct builder *b, struct target t, const char *key, const
 
 		put_extra(&w->extras, &w->nextras, name, values[0]);
 	}
-	values_free(values, n);
+	text_list_free(values, n);
 	return rc;
 }
 
@@ -146,21 +119,25 @@ static int take_extra(struct builder *b, struct target t, const char *key, const
 static int take_key(struct builder *b, struct target t, const char *key, const char *text,
 		    const char *place, const char *where)
 {
-	const struct key_row *row = row_find(t.sec, key);
+	const struct key_row *row = key_find(t.sec, key);
 	char **values, name[64], **slot;
 	size_t n;
 	int rc;
 
+	if (t.rung)
+		return rung_take_key(b->p, t.index, &b->rungs[t.index], key, text, place, where,
+				     b->e);
 	if ((t.sec == SEC_DISK && !strncmp(key, "blockdev.", 9)) ||
 	    (t.sec == SEC_WORKLOAD && !strncmp(key, "fio.", 4)))
 		return take_extra(b, t, key, text, where);
 	if (!row)
-		return unknown_key(b, t.sec, key, place);
+		return key_unknown(t.sec, key, place, b->e);
 	rc = value_list(row, row->axis, text, where, &values, &n, b->e);
 	if (rc)
 		return rc;
 	if (t.sec == SEC_GUEST || t.sec == SEC_DISK) {
-		say(b, row, key_full_name(row, name, sizeof(name)), where, values, n);
+		settings_say(&b->said, row, key_full_name(row, name, sizeof(name)), where, values,
+			     n);
 		return 0;
 	}
 	slot = t.sec == SEC_WORKLOAD ? &b->p->workloads[t.workload].val[row->id]
@@ -171,21 +148,28 @@ static int take_key(struct builder *b, struct target t, const char *key, const c
 	return 0;
 }
 
+int name_check(const char *kind, const char *name, const char *place, struct err *e)
+{
+	char buf[64];
+
+	if (strlen(name) <= 40 && !name[strspn(name, NAME_CHARS)] && !strchr(".+-", name[0]))
+		return 0;
+	return err_input(e,
+			 "%s: \"%s\" will not do as the name of a %s; take at most 40 letters, "
+			 "digits and _.+-",
+			 place, show(name, buf), kind);
+}
+
 static int add_workload(struct builder *b, const char *name, const char *place)
 {
 	struct profile *p = b->p;
-	char buf[64];
 
 	if (!*name)
 		return err_input(
 			b->e, "%s: a workload needs a name; write for instance [workload randread]",
 			place);
-	if (strlen(name) > 40 || name[strspn(name, NAME_CHARS)] || strchr(".+-", name[0]))
-		return err_input(
-			b->e,
-			"%s: \"%s\" will not do as the name of a workload; take at most 40 letters, "
-			"digits and _.+-",
-			place, show(name, buf));
+	if (name_check("workload", name, place, b->e))
+		return -EINVAL;
 	for (size_t i = 0; i < p->nworkloads; i++)
 		if (!strcmp(p->workloads[i].name, name))
 			return err_input(
@@ -203,7 +187,8 @@ static int add_workload(struct builder *b, const char *name, const char *place)
 }
 
 /* Which section a heading means; for a workload it is made. */
-static int find_target(struct builder *b, const char *name, const char *place, struct target *t)
+static int find_target(struct builder *b, const char *name, const char *place, unsigned line,
+		       struct target *t)
 {
 	const char *hint;
 	char buf[64], word[64];
@@ -213,6 +198,12 @@ static int find_target(struct builder *b, const char *name, const char *place, s
 	if (n == strlen("workload") && !strncmp(name, "workload", n)) {
 		rc = add_workload(b, name + n + strspn(name + n, " \t"), place);
 		*t = (struct target){.sec = SEC_WORKLOAD, .workload = b->p->nworkloads - 1};
+		return rc;
+	}
+	if (n == strlen("rung") && !strncmp(name, "rung", n)) {
+		rc = rung_add(b->p, &b->rungs, name + n + strspn(name + n, " \t"), place, line,
+			      b->e);
+		*t = (struct target){.rung = true, .index = b->p->nrungs - 1};
 		return rc;
 	}
 	for (int s = 0; s < SEC_COUNT; s++) {
@@ -225,6 +216,7 @@ static int find_target(struct builder *b, const char *name, const char *place, s
 	if (!hint && n < 32) {
 		snprintf(buf, sizeof(buf), "%.*s", (int)n, name);
 		hint = nearest_in_list(buf, "workload", word, sizeof(word)) ? "workload NAME"
+		       : nearest_in_list(buf, "rung", word, sizeof(word))   ? "rung NAME"
 									    : NULL;
 	}
 	if (hint)
@@ -232,8 +224,8 @@ static int find_target(struct builder *b, const char *name, const char *place, s
 				 show(name, buf), hint);
 	return err_input(
 		b->e,
-		"%s: [%s] is no section; there are [profile], [host], [guest], [disk], [workload NAME] "
-		"and [run]",
+		"%s: [%s] is no section; there are [profile], [host], [guest], [disk], [rung NAME], "
+		"[workload NAME] and [run]",
 		place, show(name, buf));
 }
 
@@ -246,7 +238,7 @@ static int take_ini(struct builder *b, const struct ini *ini)
 		char *place = xasprintf("%s:%u", b->p->path, s->line);
 		struct target t = {0};
 
-		rc = find_target(b, s->name, place, &t);
+		rc = find_target(b, s->name, place, s->line, &t);
 		free(place);
 		for (size_t k = 0; !rc && k < s->n; k++) {
 			const struct ini_entry *n = &s->entries[k];
@@ -287,7 +279,29 @@ static int set_workload(struct builder *b, const char *text, const char *value, 
 	if (!n)
 		return err_input(b->e, "%s: there is no workload \"%s\" in %s; the first is \"%s\"",
 				 place, show(text, buf), b->p->path, b->p->workloads[0].name);
-	return take_key(b, (struct target){SEC_WORKLOAD, index}, text + n + 1, value, place, place);
+	return take_key(b, (struct target){.sec = SEC_WORKLOAD, .workload = index}, text + n + 1,
+			value, place, place);
+}
+
+/* The longest name that fits: they may hold dots. */
+static int set_rung(struct builder *b, const char *text, const char *value, const char *place)
+{
+	size_t best = 0, index = 0;
+	char buf[64];
+
+	for (size_t i = 0; i < b->p->nrungs; i++) {
+		size_t n = strlen(b->p->rungs[i].name);
+
+		if (n > best && !strncmp(text, b->p->rungs[i].name, n) && text[n] == '.') {
+			best = n;
+			index = i;
+		}
+	}
+	if (!best)
+		return err_input(b->e, "%s: there is no rung \"%s\" in %s", place, show(text, buf),
+				 b->p->path);
+	return take_key(b, (struct target){.rung = true, .index = index}, text + best + 1, value,
+			place, place);
 }
 
 static int set_one(struct builder *b, const char *name, const char *value, const char *place)
@@ -299,19 +313,21 @@ static int set_one(struct builder *b, const char *name, const char *value, const
 
 	if (!strncmp(name, "workload ", 9))
 		return set_workload(b, name + 9 + strspn(name + 9, " "), value, place);
+	if (!strncmp(name, "rung ", 5))
+		return set_rung(b, name + 5 + strspn(name + 5, " "), value, place);
 	if (!name[n])
 		return err_input(b->e, "%s: write SECTION.KEY=VALUE, for instance disk.bus=nvme",
 				 place);
 	if (!strncmp(name, "workload.", 9)) {
 		for (size_t i = 0; !rc && i < b->p->nworkloads; i++)
-			rc = take_key(b, (struct target){SEC_WORKLOAD, i}, name + n + 1, value,
-				      place, place);
+			rc = take_key(b, (struct target){.sec = SEC_WORKLOAD, .workload = i},
+				      name + n + 1, value, place, place);
 		return rc;
 	}
 	for (int s = 0; s < SEC_COUNT; s++)
 		if (strlen(section_names[s]) == n && !strncmp(name, section_names[s], n))
-			return take_key(b, (struct target){(enum section)s, 0}, name + n + 1, value,
-					place, place);
+			return take_key(b, (struct target){.sec = (enum section)s}, name + n + 1,
+					value, place, place);
 	snprintf(word, sizeof(word), "%.*s", (int)n, name);
 	hint = nearest_in_list(word, "profile,host,guest,disk,workload,run", buf, sizeof(buf));
 	return err_input(b->e, "%s: \"%s\" is no section%s%s%s", place, word,
@@ -374,11 +390,12 @@ static int finish(struct builder *b)
 		char **lines = workload_lines(&p->workloads[i], &n);
 
 		id_hash(lines, n, p->workloads[i].id);
-		values_free(lines, n);
+		text_list_free(lines, n);
 		rc = workload_check(&p->workloads[i], b->where[i], b->e);
 	}
 	if (!rc)
-		rc = profile_expand(p, &b->said, b->e);
+		rc = p->nrungs ? ladder_expand(p, &b->said, b->rungs, b->e)
+			       : profile_expand(p, &b->said, b->e);
 	if (!rc)
 		rc = profile_check(p, b->where, b->e);
 	return rc;
@@ -418,13 +435,11 @@ int profile_parse(const char *text, size_t len, const char *path, const char *co
 		rc = take_sets(&b, sets, nsets);
 	if (!rc)
 		rc = finish(&b);
-	for (size_t i = 0; i < b.said.n; i++) {
-		values_free(b.said.s[i].values, b.said.s[i].n);
-		free(b.said.s[i].where);
-		free(b.said.s[i].key);
-	}
-	free(b.said.s);
-	values_free(b.where, b.p->nworkloads);
+	settings_free(&b.said);
+	for (size_t i = 0; i < b.p->nrungs; i++)
+		settings_free(&b.rungs[i]);
+	free(b.rungs);
+	text_list_free(b.where, b.p->nworkloads);
 	ini_free(&ini);
 	if (rc)
 		profile_free(b.p);

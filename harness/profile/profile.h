@@ -230,6 +230,23 @@ const char *profile_get(const struct profile *p, enum key_id k);
 uint64_t profile_u64(const struct profile *p, enum key_id k);
 bool profile_on(const struct profile *p, enum key_id k);
 
+/*
+ * Where a cell's I/O goes. On the host (else in a guest); through the vring driver within fio (else
+ * the workload's own engine); to a vhost-user server, which on the host may be a thread of fio
+ * (server = loop); to an image; through QEMU's block layer (QEMU itself or qemu-storage-daemon).
+ */
+bool cell_on_host(const struct cell *c);
+bool cell_uses_vring(const struct cell *c);
+bool cell_uses_vhost(const struct cell *c);
+bool cell_has_image(const struct cell *c);
+bool cell_in_qemu(const struct cell *c);
+
+/*
+ * Whether any guest of the profile has a vhost-user disk: its memory must then be shared with the
+ * server, and so must that of all guests that it is compared with (struct machine.shared).
+ */
+bool profile_shared_memory(const struct profile *p);
+
 /* "disk.queue-size" of a row, into buf. */
 const char *key_full_name(const struct key_row *row, char *buf, size_t size);
 

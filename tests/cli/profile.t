@@ -63,7 +63,20 @@ my @malformed = (
 	['unknown value', "[disk]\nring = split, pakced\n$W", 2, qr/"pakced" is not one of split, packed; did you/],
 	['bad unit of a size', "[disk]\nsize = 4X\n$W", 2, qr/"4X" is not a size; .* 4k or 1G/],
 	['bad unit of a time', "[workload w]\nruntime = 3 fortnights\n", 2, qr/is not a time; .* 700ms/],
-	['number out of range', "[disk]\nqueue-size = 4096\n$W", 2, qr/out of range; .* from 4 to 1024/],
+	['number out of range', "[disk]\nqueue-size = 65536\n$W", 2, qr/out of range; .* from 2 to 32768/],
+	['queue size that only a host site takes', "[disk]\nqueue-size = 1000\n$W", 1,
+		qr/power of two from 4 to 1024; others need guest\.site=host/],
+	['packed ring without a driver for it', "[guest]\nsite = host\n[disk]\nbackend = file\n$W", 1,
+		qr/driver=vring needs backend=vhost-user/],
+	['rung without a name', "[rung]\ndisk.bus = nvme\n$W", 1, qr/a rung needs a name; write for instance/],
+	['duplicate rung', "[rung a]\n[rung  a]\n$W", 2, qr/give this rung a name of its own/],
+	['key of a rung that is not in full', "[rung a]\nbus = nvme\n$W", 2, qr/did you mean "disk\.bus"\?/],
+	['unknown key of a rung', "[rung a]\ndisk.buss = nvme\n$W", 2, qr/no key of \[disk\]; did you mean "bus"\?/],
+	['rung over none', "[rung ab]\n[rung b]\nover = abc\nadds = x\n$W", 3, qr/no rung "abc" above; did you mean "ab"\?/],
+	['rung over a later one', "[rung a]\nover = b\nadds = x\n[rung b]\n$W", 2, qr/no rung "b" above; name an earlier one/],
+	['rungs and a list', "[disk]\nbus = nvme, virtio-blk\n[rung a]\n$W", 2, qr/with rungs takes no lists; .*into \[rung NAME\]/],
+	['list in a rung', "[rung a]\ndisk.bus = nvme, virtio-blk\n$W", 2, qr/this key takes one value/],
+	['two rungs of one kind', "[rung a]\n[rung b]\ndisk.bus = virtio-blk\n$W", 2, qr/is the same as \[rung a\]; take/],
 	['number that is none', "[guest]\nvcpus = many\n$W", 2, qr/"many" is not a whole number/],
 	['empty axis', "[disk]\nbus = \n$W", 2, qr/no value; write one of virtio-blk, virtio-scsi, nvme/],
 	['hole in an axis', "[disk]\nbus = nvme,,virtio-blk\n$W", 2, qr/a value of the list is empty; take the stray/],
@@ -136,8 +149,8 @@ for my $case (
 {
 	my ($status, $out) = vbench('help', 'profile');
 	is $status, 0, 'vbench help profile';
-	like $out, qr/^\[\Q$_\E/m, "lists [$_" for qw(profile host guest disk workload run);
-	like $out, qr/^    queue-size = NUMBER from 4 to 1024 \(default 256\)$/m, 'with types, bounds and defaults';
+	like $out, qr/^\[\Q$_\E/m, "lists [$_" for qw(profile host guest disk rung workload run);
+	like $out, qr/^    queue-size = NUMBER from 2 to 32768 \(default 256\)$/m, 'with types, bounds and defaults';
 }
 
 # Ready profiles answer the question in their first comment.

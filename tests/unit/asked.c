@@ -121,9 +121,10 @@ static void expect_row(const char *guest, const char *accel, const char *key, en
 
 static void all_keys_of_a_good_trial_match(void **state)
 {
-	static const char *const keys[] = {
-		"guest.accel", "guest.vcpus",  "guest.memory",	"guest.cpu",	   "guest.machine",
-		"guest.qemu",  "guest.kernel", "guest.sandbox", "guest.scheduler", "guest.start"};
+	static const char *const keys[] = {"guest.site",      "guest.accel",  "guest.vcpus",
+					   "guest.memory",    "guest.cpu",    "guest.machine",
+					   "guest.qemu",      "guest.kernel", "guest.sandbox",
+					   "guest.scheduler", "guest.start"};
 	struct asked_got rows[32];
 	json_t *evidence = json_of(good);
 	size_t n = ask("", "tcg", evidence, rows, 32);
@@ -140,6 +141,14 @@ static void all_keys_of_a_good_trial_match(void **state)
 		assert_string_equal(rows[i].asked, rows[i].got);
 	}
 	json_decref(evidence);
+}
+
+/* What an agent answers was run in a guest, whatever was asked for. */
+static void a_guest_is_no_host(void **state)
+{
+	(void)state;
+	ROW("guest.site", GOT_MATCH, "guest", "guest", AS_IT_IS);
+	ROW("guest.site", GOT_UNKNOWN, "guest", "does not say", {"guest/facts", "{}"});
 }
 
 static void the_accelerator_is_what_qemu_says(void **state)
@@ -296,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_keys_of_a_good_trial_match),
+		cmocka_unit_test(a_guest_is_no_host),
 		cmocka_unit_test(the_accelerator_is_what_qemu_says),
 		cmocka_unit_test(vcpus_are_counted_on_both_sides),
 		cmocka_unit_test(memory_is_what_qemu_says),

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Cells to plans, against tests/golden/plan-*.json. Those were written by hand from QEMU's QMP
- * reference (blockdev-add, device_add, BlockdevOptions*), `-device DRIVER,help` and qemu-img(1);
+ * reference (blockdev-add, chardev-add, device_add, BlockdevOptions*,
+ * BlockExportOptionsVhostUserBlk),
+ * `-device DRIVER,help`, qemu-img(1), `vbench-vhost-blk --help` and `fio --enghelp=.../vring.so`;
  * the serials hold 12 digits of the cell's id, by sha256sum(1).
  */
 #include <errno.h>
@@ -30,7 +32,7 @@ static struct profile *cell_of(const char *text)
 
 static json_t *plan_json(const struct disk_plan *p)
 {
-	json_t *steps = json_array(), *specs = json_array();
+	json_t *steps = json_array(), *specs = json_array(), *all;
 
 	for (size_t i = 0; i < p->nsteps; i++) {
 		json_t *argv = json_array();
@@ -42,15 +44,34 @@ static json_t *plan_json(const struct disk_plan *p)
 	for (size_t i = 0; i < p->nspecs; i++)
 		json_array_append_new(specs, json_pack("[s, O]", qspec_command(p->specs[i].kind),
 						       p->specs[i].args));
-	return json_pack("{s:o, s:o, s:s, s:s, s:I, s:I}", "steps", steps, "specs", specs,
-			 "virtio_path", p->virtio_path, "iothread", p->iothread, "size",
-			 (json_int_t)p->size, "peak_bytes", (json_int_t)p->peak_bytes);
+	all = json_pack("{s:o, s:o, s:s, s:s, s:I, s:I}", "steps", steps, "specs", specs,
+			"virtio_path", p->virtio_path, "iothread", p->iothread, "size",
+			(json_int_t)p->size, "peak_bytes", (json_int_t)p->peak_bytes);
+	if (p->server.argv) {
+		json_t *argv = json_array();
+
+		for (char **a = p->server.argv; *a; a++)
+			json_array_append_new(argv, json_string(*a));
+		json_object_set_new(all, "server", argv);
+		json_object_set_new(all, "listens", json_boolean(p->server.listens));
+		assert_int_equal(p->server.reports, !p->server.listens);
+	}
+	if (p->engine)
+		json_object_set_new(all, "engine", json_string(p->engine));
+	if (p->sock_name[0])
+		json_object_set_new(all, "sock_name", json_string(p->sock_name));
+	return all;
 }
 
 static void compare_golden(const char *path)
 {
 	json_t *want = json_load_file(path, 0, NULL), *got;
-	struct disk_env env = {.image_dir = "/img", .qemu_img = "qemu-img", .vcpus = 4};
+	struct disk_env env = {.image_dir = "/img",
+			       .qemu_img = "qemu-img",
+			       .storage_daemon = "qemu-storage-daemon",
+			       .vhost_blk = "vbench-vhost-blk",
+			       .engine = "/lib/vring.so",
+			       .vcpus = 4};
 	struct disk_plan plan;
 	struct err e = {0};
 	struct profile *p;
@@ -82,7 +103,7 @@ static void plans_equal_the_golden_ones(void **state)
 
 	(void)state;
 	assert_int_equal(glob("tests/golden/plan-*.json", 0, NULL, &g), 0);
-	assert_true(g.gl_pathc >= 5);
+	assert_true(g.gl_pathc >= 12);
 	for (size_t i = 0; i < g.gl_pathc; i++)
 		compare_golden(g.gl_pathv[i]);
 	globfree(&g);
@@ -166,6 +187,55 @@ static void every_bus_sets_queues_and_write_cache(void **state)
 	profile_free(p);
 }
 
+/* What is not installed is named, with what to do about it. */
+static void missing_programs_are_named(void **state)
+{
+	static const struct {
+		const char *profile, *part;
+	} cases[] = {
+		{"[disk]\nbackend = vhost-user\n", "make engines"},
+		{"[disk]\nbackend = vhost-user\nserver = storage-daemon\n", "qemu-storage-daemon"},
+		{"[guest]\nsite = host\n[disk]\nbackend = vhost-user\nserver = loop\n", "vring.so"},
+	};
+	struct disk_env env = {.image_dir = "/img", .qemu_img = "qemu-img", .vcpus = 2};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct profile *p = cell_of(cases[i].profile);
+		struct disk_plan plan;
+		struct err e = {0};
+
+		assert_int_equal(disk_plan_make(&p->cells[0], &env, &plan, &e), -EINVAL);
+		assert_non_null(strstr(e.text, cases[i].part));
+		assert_null(plan.server.argv);
+		profile_free(p);
+	}
+}
+
+/* fio: an engine's path needs a / and takes no , or : (it is split there). */
+static void paths_that_fio_would_split_are_refused(void **state)
+{
+	static const char *const bad[] = {"vring.so", "/a,b/vring.so", "/a:b/vring.so",
+					  "/a$b/vring.so", "/a`b/vring.so"};
+	struct disk_env env = {.image_dir = "/img$HOME", .qemu_img = "qemu-img", .vcpus = 2};
+	struct profile *p =
+		cell_of("[guest]\nsite = host\n[disk]\nbackend = vhost-user\nserver = loop\n");
+	struct disk_plan plan;
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		env.engine = bad[i];
+		assert_int_equal(disk_plan_make(&p->cells[0], &env, &plan, &e), -EINVAL);
+		assert_int_equal(strncmp(e.text, "disk.driver:", 12), 0);
+	}
+	profile_free(p);
+	p = cell_of("[guest]\nsite = host\n[disk]\ndriver = file\n");
+	assert_int_equal(disk_plan_make(&p->cells[0], &env, &plan, &e), -EINVAL);
+	assert_int_equal(strncmp(e.text, "disk.dir:", 9), 0);
+	profile_free(p);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -174,6 +244,8 @@ int main(void)
 		cmocka_unit_test(unusable_folders_are_refused),
 		cmocka_unit_test(commands_and_options_are_qemus),
 		cmocka_unit_test(every_bus_sets_queues_and_write_cache),
+		cmocka_unit_test(missing_programs_are_named),
+		cmocka_unit_test(paths_that_fio_would_split_are_refused),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

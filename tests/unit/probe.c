@@ -16,6 +16,8 @@
 /* Bits 9, 28, 29, 32 and, in the second, 34: the character of that number is 1. */
 #define SPLIT "0000000001000000000000000000110010000000000000000000000000000000"
 #define PACKED "0000000001000000000000000000110010100000000000000000000000000000"
+#define NO_EVENT_IDX "0000000001000000000000000000100010000000000000000000000000000000"
+#define NO_INDIRECT "0000000001000000000000000000010010000000000000000000000000000000"
 
 /* A good answer for a 64 MiB virtio-blk disk, cache none, io_uring, on an iothread; raw unless
  * said. */
@@ -171,9 +173,9 @@ static void a_good_trial_matches_throughout(void **state)
 	evidence(&before, &after, NULL, 0);
 	assert_int_equal(disk_plan_make(&p->cells[0], &env, &plan, NULL), 0);
 	n = disk_asked_got(&p->cells[0], &plan, before, after, rows, 32);
-	/* dir bus ring format size cache aio iothread queues queue-size backend; a raw image has no
-	 * mode */
-	assert_int_equal(n, 11);
+	/* dir bus ring event-idx indirect format size cache aio iothread queues queue-size backend;
+	 * a raw image has no mode */
+	assert_int_equal(n, 13);
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].state != GOT_MATCH)
 			print_error("%s: %s\n", rows[i].key, rows[i].got);
@@ -201,7 +203,7 @@ static void without_evidence_all_is_unknown(void **state)
 		json_t *ev = i < 4 ? json_of(empty[i]) : NULL;
 		size_t n = disk_asked_got(&p->cells[0], &plan, ev, ev, rows, 32);
 
-		assert_int_equal(n, 13);
+		assert_int_equal(n, 15);
 		for (size_t k = 0; k < n; k++) {
 			assert_int_equal(rows[k].state, GOT_UNKNOWN);
 			assert_true(rows[k].got[0] != 0);
@@ -513,6 +515,23 @@ static void iothread(void **state)
 	       {"qmp/query-iothreads", "null", 2});
 }
 
+/* Bits 28 and 29 (VIRTIO 1.2, section 6) as the guest shows them. */
+static void event_index_and_indirect(void **state)
+{
+	(void)state;
+	EXPECT("event-idx = off\n", "disk.event-idx", GOT_DIFFER, "off", "on", NOTHING);
+	EXPECT("", "disk.event-idx", GOT_DIFFER, "on", "off",
+	       {"guest/disk/features", "'" NO_EVENT_IDX "'", 2});
+	EXPECT("event-idx = off\n", "disk.event-idx", GOT_MATCH, "off", "off",
+	       {"guest/disk/features", "'" NO_EVENT_IDX "'", 2});
+	EXPECT("", "disk.indirect", GOT_MATCH, "on", "on",
+	       {"guest/disk/features", "'" NO_EVENT_IDX "'", 2});
+	EXPECT("", "disk.indirect", GOT_DIFFER, "on", "off",
+	       {"guest/disk/features", "'" NO_INDIRECT "'", 2});
+	EXPECT("", "disk.indirect", GOT_UNKNOWN, "on", "no negotiated features",
+	       {"guest/disk/features", "'01'", 2});
+}
+
 static void folder_and_pass_through(void **state)
 {
 	(void)state;
@@ -578,6 +597,7 @@ int main(void)
 		cmocka_unit_test(threads_show_by_elimination),
 		cmocka_unit_test(a_wrapped_ring_has_worked),
 		cmocka_unit_test(iothread),
+		cmocka_unit_test(event_index_and_indirect),
 		cmocka_unit_test(folder_and_pass_through),
 		cmocka_unit_test(hostile_text_is_masked_and_cut),
 	};

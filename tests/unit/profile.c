@@ -169,9 +169,8 @@ static void errors_name_line_and_remedy(void **state)
 	bad("[disk]\nsize = -4k\n" WORKLOAD, "t.ini:2: size:", "not a size");
 	bad("[workload w]\nruntime = 3 parsecs\n", "t.ini:2: runtime: \"3 parsecs\" is not a time",
 	    "700ms");
-	bad("[disk]\nqueue-size = 2048\n" WORKLOAD, "t.ini:2: queue-size: \"2048\" is out of range",
-	    "from 4 to 1024");
-	bad("[disk]\nqueue-size = 100\n" WORKLOAD, "t.ini:2: queue-size: \"100\"", "power of two");
+	bad("[disk]\nqueue-size = 32769\n" WORKLOAD,
+	    "t.ini:2: queue-size: \"32769\" is out of range", "from 2 to 32768");
 	bad("[disk]\nqueues = 0\n" WORKLOAD, "t.ini:2: queues: \"0\" is out of range",
 	    "from 1 to 255");
 	bad("[disk]\nqueues = 99999999999999999999\n" WORKLOAD, "t.ini:2: queues:", "too large");
@@ -458,7 +457,7 @@ static void help_names_every_key(void **state)
 		assert_non_null(strstr(text, profile_keys[i].help));
 	}
 	assert_non_null(strstr(text, "(default 256)"));
-	assert_non_null(strstr(text, "NUMBER from 4 to 1024"));
+	assert_non_null(strstr(text, "NUMBER from 2 to 32768"));
 	free(text);
 }
 
