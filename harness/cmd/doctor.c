@@ -107,6 +107,30 @@ static void doctor_assets(struct host_checks *c, const struct child_user *user)
 	assets_free(&a);
 }
 
+static void doctor_program(struct host_checks *c, const char *name, const char *found,
+			   const char *dir, const char *what, const char *remedy)
+{
+	if (found)
+		host_checks_add(c, CHECK_PASS, name, "", "%s", found);
+	else
+		host_checks_add(c, CHECK_WARN, name, remedy, "not in %s; %s cannot run", dir, what);
+}
+
+/* Guests on QEMU's own disks can be measured without any of it. */
+static void doctor_host(struct host_checks *c)
+{
+	struct host_assets a;
+
+	assets_host(&a);
+	doctor_program(c, "host fio", a.fio, "build/fio, nor installed",
+		       "cells with guest.site = host", "make fio");
+	doctor_program(c, "fio engine vring", a.vring, a.dir, "cells with disk.driver = vring",
+		       "make engines");
+	doctor_program(c, "vhost-user device", a.vhost_blk, a.dir,
+		       "cells with disk.server = vbench", "make engines");
+	assets_host_free(&a);
+}
+
 static void doctor_lock(struct host_checks *c)
 {
 	struct err e = {0};
@@ -158,6 +182,7 @@ static void doctor_all(struct host_checks *c, const char *qemu, const char *dir)
 	host_check_qemu(c, qemu, user);
 	host_check_tools(c);
 	doctor_assets(c, user);
+	doctor_host(c);
 	host_check_uring(c, user);
 	host_check_dir(c, dir, user);
 	doctor_space(c, dir);

@@ -19,7 +19,8 @@
 
 static const char usage[] =
 	"usage: vbench run [OPTION...] [PROFILE]\n"
-	"Measures PROFILE (a file, or the name of a ready profile) on fresh guests, and reports.\n"
+	"Measures PROFILE (a file, or the name of a ready profile) on fresh guests, or with fio on the\n"
+	"host where its cells say so (guest.site = host), and reports.\n"
 	"Without PROFILE: lists the ready profiles and their questions.\n\n"
 	"      --set KEY=VALUE   override a key: disk.bus=nvme, workload.bs=8k, \"workload NAME.rw\"=read\n"
 	"      --for TIME        as many blocks as fit into TIME (30m, 2h)\n"

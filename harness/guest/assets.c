@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Finds the small guest's kernel, modules, fio and agent. */
+/* Finds the small guest's kernel, modules, fio and agent, and the host's fio, engine and device. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -125,4 +125,43 @@ void assets_free(struct assets *a)
 	free(a->fio);
 	free(a->agent);
 	*a = (struct assets){0};
+}
+
+/* The file's absolute path if it can be used in that way, else NULL; path is taken over. */
+static char *usable(char *path, int how)
+{
+	char *real = access(path, how) ? NULL : realpath(path, NULL);
+
+	free(path);
+	return real;
+}
+
+void assets_host(struct host_assets *a)
+{
+	const char *env = getenv("VBENCH_ENGINES");
+	char *base;
+
+	*a = (struct host_assets){0};
+	if (env && *env)
+		a->dir = xstrdup(env);
+	else
+		a->dir = beside_or("/build/engines", "vring.so", VB_PREFIX_LIB "/engines");
+	a->vring = usable(xasprintf("%s/vring.so", a->dir), R_OK);
+	a->vhost_blk = usable(xasprintf("%s/vbench-vhost-blk", a->dir), X_OK);
+	a->fio = usable(xasprintf("%s/../fio/fio", a->dir), X_OK);
+	if (a->fio || (env && *env))
+		return;
+	/* fio can be there before the engine is */
+	base = beside_or("/build/fio", "fio", VB_PREFIX_LIB "/fio");
+	a->fio = usable(xasprintf("%s/fio", base), X_OK);
+	free(base);
+}
+
+void assets_host_free(struct host_assets *a)
+{
+	free(a->fio);
+	free(a->vring);
+	free(a->vhost_blk);
+	free(a->dir);
+	*a = (struct host_assets){0};
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the small guest's parts lie: beside an in-tree program (build/guest), else under PREFIX. */
+/* Where the parts of guest and host sites lie: beside an in-tree program (build/...), else under
+ * PREFIX. */
 #ifndef VB_GUEST_ASSETS_H
 #define VB_GUEST_ASSETS_H
 
@@ -22,5 +23,18 @@ char *assets_share_dir(void);
  */
 int assets_find(struct assets *a, const char *kernel, struct err *e);
 void assets_free(struct assets *a);
+
+/* What host sites and vhost-user disks are made of; NULL where it is not there. */
+struct host_assets {
+	char *fio;	 /* that loads engines: build/fio/fio */
+	char *vring;	 /* the engine */
+	char *vhost_blk; /* the vhost-user-blk device */
+	char *dir;	 /* where engine and device were looked for */
+};
+
+/* VBENCH_ENGINES names another folder for engine and device, ../fio/fio from there being its fio.
+ * Never fails. */
+void assets_host(struct host_assets *a);
+void assets_host_free(struct host_assets *a);
 
 #endif

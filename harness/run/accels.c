@@ -15,6 +15,7 @@ static void kvm_machine(struct run *r, const struct cell *c, struct machine *m)
 	struct run_kernel *k = run_kernel_of(r, c);
 
 	machine_make(m, c, &run_qemu_of(r, c)->info, "kvm", k->vmlinuz, k->initramfs);
+	m->shared = profile_shared_memory(r->profile);
 }
 
 static const struct run_accel *accel_of(struct run *r, const struct machine *kvm)
@@ -46,6 +47,7 @@ int run_machine(void *arg, const struct cell *c, struct machine *out, const char
 		accel = a ? a->accel : "kvm";
 	}
 	machine_make(out, c, &run_qemu_of(r, c)->info, accel, k->vmlinuz, k->initramfs);
+	out->shared = profile_shared_memory(r->profile);
 	if (kernel)
 		*kernel = k->version;
 	return 0;
@@ -99,7 +101,7 @@ const char *run_accels_guess(struct run *r)
 		const struct cell *c = &r->profile->cells[i];
 		struct machine m;
 
-		if (strcmp(cell_get(c, K_ACCEL), "auto"))
+		if (cell_on_host(c) || strcmp(cell_get(c, K_ACCEL), "auto"))
 			continue;
 		kvm_machine(r, c, &m);
 		if (accel_of(r, &m))
@@ -122,7 +124,7 @@ int run_accels(struct run *r, struct err *e)
 		struct run_accel *a;
 		struct machine m;
 
-		if (!strcmp(asked, "tcg"))
+		if (cell_on_host(c) || !strcmp(asked, "tcg"))
 			continue;
 		kvm_machine(r, c, &m);
 		if (!accel_of(r, &m)) {

@@ -10,6 +10,7 @@
 #include "host/host.h"
 #include "run/policy.h"
 #include "run/run.h"
+#include "run/tools.h"
 
 /* A QEMU binary with a machine type, as some cells name it. */
 struct run_qemu {
@@ -52,9 +53,12 @@ struct run {
 	size_t nkernels;
 	struct run_accel *accels;
 	size_t naccels;
+	struct run_tool tools[TOOL_COUNT];
+	char fio_version[64]; /* of the host's */
 
 	struct store *store;
-	struct site *site;
+	struct site *guests, *host; /* NULL where no cell wants one */
+	struct site *site;	    /* one of the two: the current trial's */
 	struct policy *policy;
 
 	char *image_dirs[64]; /* resolved disk.dir values, one per value */
@@ -72,7 +76,8 @@ struct run {
 	char now[160]; /* shown in the bar */
 };
 
-/* Looks everything up that the profile names: rights, QEMUs, kernels, folders. Writes nothing. */
+/* Looks everything up that the profile names: rights, QEMUs, kernels, programs, folders. Writes
+ * nothing. */
 int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, struct err *e);
 /* Makes what the guests need: kernel and initramfs in the data folder, image folders (journalled).
  */
@@ -80,11 +85,16 @@ int run_prepare(struct run *r, struct err *e);
 int run_prepare_kernels(struct run *r, struct err *e);
 void run_teardown(struct run *r);
 
-/* The QEMU and the guest kernel that a cell names; NULL before run_setup. */
+/* Cells on that site. */
+unsigned run_cells_on(const struct run *r, bool host);
+
+/* The QEMU and the guest kernel that a cell names; NULL before run_setup, and for cells on the
+ * host. */
 struct run_qemu *run_qemu_of(struct run *r, const struct cell *c);
 struct run_kernel *run_kernel_of(struct run *r, const struct cell *c);
 
-/* A cell's machine, accelerator resolved. For --dry-run "auto" that was not probed is shown as kvm.
+/* A guest cell's machine, accelerator resolved. For --dry-run "auto" that was not probed is shown
+ * as kvm.
  */
 int run_machine(void *run, const struct cell *c, struct machine *out, const char **kernel,
 		struct err *e);
@@ -107,18 +117,18 @@ const char *run_accels_guess(struct run *r);
 /* Resolves the accelerators of all cells, loudly. */
 int run_accels(struct run *r, struct err *e);
 
-/* The text that must be the same when a run is resumed: QEMU, kernel, accelerators. Caller frees.
- */
+/* The text that must be the same when a run is resumed: QEMU, kernel, accelerators, the host's
+ * programs. Caller frees. */
 char *run_fingerprint(struct run *r);
 
 /* What the run will cost. */
 struct run_cost {
-	uint64_t ns;		    /* time */
-	uint64_t ns_per_trial;	    /* mean */
-	uint64_t image_bytes;	    /* written by creating and filling images, all trials */
-	uint64_t image_peak;	    /* largest image */
-	uint64_t template_bytes;    /* states of one block, at most */
-	uint64_t memory;	    /* of the largest guest */
+	uint64_t ns;		 /* time */
+	uint64_t ns_per_trial;	 /* mean */
+	uint64_t image_bytes;	 /* written by creating and filling images, all trials */
+	uint64_t image_peak;	 /* largest image */
+	uint64_t template_bytes; /* states of one block, at most */
+	uint64_t memory; /* of the largest guest, or of a server that keeps its disk there */
 	unsigned trials, templates; /* templates: per block */
 	uint64_t write_ns;	    /* time spent in workloads that write */
 };

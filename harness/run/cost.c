@@ -17,6 +17,7 @@
 #define TRIAL_OVERHEAD_NS 900000000ull
 #define TEMPLATE_NS 4000000000ull
 #define BOOT_NS 3000000000ull
+#define HOST_TRIAL_NS 600000000ull /* on the host: fio and a server started and ended */
 #define FILL_START_NS 400000000ull /* fio's own start and end */
 #define FILL_BYTES_PER_S (200ull << 20)
 
@@ -35,6 +36,14 @@ static bool full(const struct cell *c)
 	return mode && !strcmp(mode, "full");
 }
 
+/* What a server that has its disk in memory needs, once all of it was written. */
+static uint64_t in_memory(const struct cell *c)
+{
+	const char *serves = cell_get(c, K_SERVES);
+
+	return cell_uses_vhost(c) && serves && !strcmp(serves, "memory") ? cell_u64(c, K_SIZE) : 0;
+}
+
 /* Different machines among the cells: each needs a template a block. */
 static unsigned count_templates(struct run *r, uint64_t *bytes, uint64_t *memory)
 {
@@ -47,9 +56,13 @@ static unsigned count_templates(struct run *r, uint64_t *bytes, uint64_t *memory
 		struct machine m;
 		char hash[17];
 
+		if (in_memory(c) > *memory)
+			*memory = in_memory(c);
+		if (cell_on_host(c))
+			continue;
 		run_machine(r, c, &m, NULL, NULL);
-		if (m.memory > *memory)
-			*memory = m.memory;
+		if (m.memory + in_memory(c) > *memory)
+			*memory = m.memory + in_memory(c);
 		if (cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot"))
 			continue;
 		machine_hash(&m, hash);
@@ -67,7 +80,7 @@ static unsigned count_templates(struct run *r, uint64_t *bytes, uint64_t *memory
 int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e)
 {
 	const struct profile *p = r->profile;
-	uint64_t job_ns = 0, per_block = 0, image = 0, fill_ns = 0, boot_ns = 0;
+	uint64_t job_ns = 0, per_block = 0, image = 0, fill_ns = 0, boot_ns = 0, trials_ns = 0;
 	size_t i, k;
 
 	*out = (struct run_cost){0};
@@ -86,6 +99,7 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 
 		if (rc)
 			return rc;
+		trials_ns += p->nworkloads * (cell_on_host(c) ? HOST_TRIAL_NS : TRIAL_OVERHEAD_NS);
 		/* the last trial's image is still being removed while the next one is made */
 		if (cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot"))
 			boot_ns += BOOT_NS * p->nworkloads;
@@ -103,8 +117,8 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 	}
 	out->templates = count_templates(r, &out->template_bytes, &out->memory);
 	out->trials = blocks * (unsigned)(p->ncells * p->nworkloads);
-	per_block = p->ncells * (job_ns + p->nworkloads * TRIAL_OVERHEAD_NS) + fill_ns + boot_ns +
-		    out->templates * TEMPLATE_NS;
+	per_block =
+		p->ncells * job_ns + trials_ns + fill_ns + boot_ns + out->templates * TEMPLATE_NS;
 	out->ns = per_block * blocks;
 	out->ns_per_trial = out->trials ? out->ns / out->trials : 0;
 	out->image_bytes = image * blocks;
@@ -124,11 +138,13 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out)
 	if (c->write_ns)
 		fprintf(out, ", and what workloads write in %s",
 			units_time_text(c->write_ns, w, sizeof(w)));
-	fprintf(out,
-		"; at most %s of images and %s of templates at a time; %s of memory for the guest\n",
+	fprintf(out, "; at most %s of images and %s of templates at a time",
 		units_size_text(c->image_peak, b, sizeof(b)),
-		units_size_text(c->template_bytes, d, sizeof(d)),
-		units_size_text(c->memory, a, sizeof(a)));
+		units_size_text(c->template_bytes, d, sizeof(d)));
+	if (c->memory)
+		fprintf(out, "; %s of memory for %s", units_size_text(c->memory, a, sizeof(a)),
+			run_cells_on(r, false) ? "the guest" : "the server's disk");
+	fprintf(out, "\n");
 }
 
 static void print_skipped(const struct profile *p, FILE *out)
@@ -140,37 +156,74 @@ static void print_skipped(const struct profile *p, FILE *out)
 			p->skipped[i].what, p->skipped[i].reason);
 }
 
-static int print_cell(struct run *r, const struct cell *c, FILE *out, struct err *e)
+static void print_command(char *const *argv, FILE *out)
+{
+	char *line = argv_shell(argv);
+
+	fprintf(out, "  $ %s\n", line);
+	free(line);
+}
+
+static void print_guest(struct run *r, const struct cell *c, const struct disk_plan *plan,
+			FILE *out)
 {
 	const struct machine_fds fds = {-1, -1, -1, -1};
-	struct disk_plan plan;
 	struct machine m;
-	char **argv, *line;
+	char **argv;
+	size_t i;
+
+	run_machine(r, c, &m, NULL, NULL);
+	argv = machine_argv(&m, &fds, true);
+	print_command(argv, out);
+	argv_free(argv);
+	for (i = 0; i < plan->nspecs; i++) {
+		char *args = json_dumps(plan->specs[i].args, JSON_COMPACT);
+
+		fprintf(out, "  {\"execute\":\"%s\",\"arguments\":%s}\n",
+			qspec_command(plan->specs[i].kind), args ? args : "{}");
+		free(args);
+	}
+}
+
+/* fio, and the lines of its job by which it finds this disk. */
+static void print_host(struct run *r, const struct disk_plan *plan, FILE *out)
+{
+	const char *p = plan->engine, *end;
+	char *argv[] = {r->tools[TOOL_FIO].path, "--output-format=json+", "job.fio", NULL};
+
+	print_command(argv, out);
+	if (!p && plan->image)
+		fprintf(out, "    filename=%s\n", plan->image);
+	for (; p && *p; p = *end ? end + 1 : end) {
+		end = p + strcspn(p, "\n");
+		fprintf(out, "    %.*s\n", (int)(end - p), p);
+	}
+}
+
+static int print_cell(struct run *r, const struct cell *c, FILE *out, struct err *e)
+{
+	struct disk_plan plan;
 	size_t i;
 	int rc = run_plan(r, c, &plan, e);
 
 	if (rc)
 		return rc;
-	run_machine(r, c, &m, NULL, NULL);
-	argv = machine_argv(&m, &fds, true);
-	line = argv_shell(argv);
 	fprintf(out, "\ncell %u %s: %s\n", c->index + 1, c->id, c->label);
-	for (i = 0; i < plan.nsteps; i++) {
-		char *step = argv_shell(plan.steps[i].argv);
+	for (i = 0; i < r->profile->nrungs; i++) {
+		const struct rung *g = &r->profile->rungs[i];
 
-		fprintf(out, "  $ %s\n", step);
-		free(step);
+		if (g->cell == c->index && g->over)
+			fprintf(out, "  over %s%s%s\n", g->over, g->adds ? ": " : "",
+				g->adds ? g->adds : "");
 	}
-	fprintf(out, "  $ %s\n", line);
-	for (i = 0; i < plan.nspecs; i++) {
-		char *args = json_dumps(plan.specs[i].args, JSON_COMPACT);
-
-		fprintf(out, "  {\"execute\":\"%s\",\"arguments\":%s}\n",
-			qspec_command(plan.specs[i].kind), args ? args : "{}");
-		free(args);
-	}
-	free(line);
-	argv_free(argv);
+	for (i = 0; i < plan.nsteps; i++)
+		print_command(plan.steps[i].argv, out);
+	if (plan.server.argv)
+		print_command(plan.server.argv, out);
+	if (cell_on_host(c))
+		print_host(r, &plan, out);
+	else
+		print_guest(r, c, &plan, out);
 	disk_plan_free(&plan);
 	return 0;
 }

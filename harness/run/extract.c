@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a trial measured. Everything here was sent by a guest: types and ranges are checked, nothing
- * is assumed. */
+/* What a trial measured. Everything here was sent by a guest, or written by another process: types
+ * and ranges are checked, nothing is assumed. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -196,17 +196,72 @@ static void put_guest(struct samples *s, const json_t *reply, struct ios ios)
 		put(s, "guest.steal", (cpu_ticks(b, "steal") - cpu_ticks(a, "steal")) / all);
 }
 
-/* QEMU's CPU time in the window, for each I/O of fio's that the window saw. */
+static void put_share(struct samples *s, const char *metric, uint64_t ns, double n)
+{
+	if (ns)
+		put(s, metric, (double)ns / n);
+}
+
+/*
+ * CPU time in the window, for each I/O of fio's that the window saw: all that the host spends on
+ * it. On the host fio's process is part of that, and the window counts fio's own I/Os.
+ */
 static void put_cpu(struct samples *s, const struct job_result *r, struct ios ios)
 {
-	double n = (double)r->cpu_ios * ios.per_request;
+	bool host = r->cpu_fio_ns > 0;
+	double n = (double)r->cpu_ios * (host ? 1 : ios.per_request);
 
 	if (!(n > 0))
 		return;
-	put(s, "cpu_per_io", (double)(r->cpu_vcpu_ns + r->cpu_iothread_ns + r->cpu_rest_ns) / n);
-	put(s, "cpu_per_io.vcpu", (double)r->cpu_vcpu_ns / n);
-	put(s, "cpu_per_io.iothread", (double)r->cpu_iothread_ns / n);
-	put(s, "cpu_per_io.rest", (double)r->cpu_rest_ns / n);
+	put(s, "cpu_per_io",
+	    ((double)r->cpu_vcpu_ns + (double)r->cpu_iothread_ns + (double)r->cpu_rest_ns +
+	     (double)r->cpu_server_ns + (double)r->cpu_fio_ns) /
+		    n);
+	if (!host) {
+		put(s, "cpu_per_io.vcpu", (double)r->cpu_vcpu_ns / n);
+		put(s, "cpu_per_io.iothread", (double)r->cpu_iothread_ns / n);
+		put(s, "cpu_per_io.rest", (double)r->cpu_rest_ns / n);
+	}
+	put_share(s, "cpu_per_io.server", r->cpu_server_ns, n);
+	put_share(s, "cpu_per_io.fio", r->cpu_fio_ns, n);
+}
+
+/* A counter of the engine's, over all its queues; NAN when any has none. */
+static double engine_sum(const json_t *engine, const char *key)
+{
+	const json_t *queues = json_object_get(engine, "queues");
+	double sum = json_array_size(queues) ? 0 : NAN;
+	size_t i;
+
+	for (i = 0; i < json_array_size(queues); i++)
+		sum += number(json_array_get(queues, i), key);
+	return sum;
+}
+
+/* What the driver within fio did for each I/O, over the whole job, its ramp included. */
+static void put_engine(struct samples *s, const json_t *engine)
+{
+	double done = engine_sum(engine, "done"), publishes = engine_sum(engine, "publishes");
+	static const struct {
+		const char *metric, *key, *more;
+	} each[] = {
+		{"vring.kicks_per_io", "kicks", NULL},
+		{"vring.interrupts_per_io", "interrupts", NULL},
+		{"vring.sleeps_per_io", "sleeps", NULL},
+		{"vring.descs_per_io", "descs", NULL},
+		{"vring.lines_per_io", "lines_written", "lines_read"},
+	};
+	size_t i;
+
+	if (!(done > 0))
+		return;
+	for (i = 0; i < sizeof(each) / sizeof(*each); i++)
+		put(s, each[i].metric,
+		    (engine_sum(engine, each[i].key) +
+		     (each[i].more ? engine_sum(engine, each[i].more) : 0)) /
+			    done);
+	if (publishes > 0)
+		put(s, "vring.batch", engine_sum(engine, "added") / publishes);
 }
 
 int extract_samples(const struct job_result *r, struct store_sample *out, struct err *e)
@@ -235,5 +290,6 @@ int extract_samples(const struct job_result *r, struct store_sample *out, struct
 	put_latency(&s, "sync", "lat", json_object_get(json_object_get(job, "sync"), "lat_ns"));
 	put_cpu(&s, r, count_ios(job, r->reply));
 	put_guest(&s, r->reply, count_ios(job, r->reply));
+	put_engine(&s, r->engine);
 	return s.n;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fio's JSON, the guest's counters and QEMU's CPU time -> samples of the metric table. */
+/* fio's JSON, the guest's and the engine's counters, and CPU time -> samples of the metric table.
+ */
 #ifndef VB_RUN_EXTRACT_H
 #define VB_RUN_EXTRACT_H
 
@@ -12,7 +13,8 @@
 /*
  * Fills at most EXTRACT_MAX samples; returns how many, or -EPROTO with a sentence when the document
  * is not a result of fio (or its job failed). Percentiles are interpolated inside fio's bins and
- * left out when fewer than 100 I/Os lie above them (statistics.md, part 9).
+ * left out when fewer than 100 I/Os lie above them (statistics.md, part 9). What is missing (the
+ * guest's counters on a host site, a report of the engine) has no sample.
  */
 int extract_samples(const struct job_result *r, struct store_sample *out, struct err *e);
 

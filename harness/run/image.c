@@ -80,11 +80,11 @@ static int image_step(struct run *r, const struct disk_plan *p, const struct dis
 
 json_t *image_evidence(const struct run *r, const struct cell *c, const struct disk_plan *p)
 {
-	const char *img = "qemu-img";
+	const char *img = r->tools[TOOL_IMG].path ? r->tools[TOOL_IMG].path : "qemu-img";
 	size_t i;
 
 	for (i = 0; i < r->nqemus; i++)
-		if (!strcmp(r->qemus[i].qemu, cell_get(c, K_QEMU)))
+		if (cell_get(c, K_QEMU) && !strcmp(r->qemus[i].qemu, cell_get(c, K_QEMU)))
 			img = r->qemus[i].info.img;
 	return evidence_image(p->image, img, &r->user);
 }

@@ -11,12 +11,14 @@
 #include <uuid.h>
 #include "base/file.h"
 #include "base/units.h"
+#include "guest/host.h"
 #include "run/context.h"
 #include "run/lock.h"
 #include "run/record.h"
 #include "run/space.h"
 
-/* Emulation inside an emulated machine boots in a minute or two; a guest that is up ends the wait at once. */
+/* Emulation inside an emulated machine boots in a minute or two; a guest that is up ends the wait
+ * at once. */
 #define BOOT_MS 240000
 
 int run_seed_and_blocks(struct run *r, struct run_cost *cost, struct err *e)
@@ -71,27 +73,42 @@ static int watch(void *arg, enum cause *cause, struct err *e)
 /* The block's templates, for all its cells, before its first trial: no trial pays for them. */
 static int begin_block(struct run *r, unsigned block)
 {
-	char *folder = xasprintf("%s/templates/boot", r->folder);
+	char *folder;
 	size_t i;
 
-	r->site->block = block;
-	r->site->folder = folder;
+	if (r->host)
+		r->host->block = block;
+	if (!r->guests)
+		return stopped(r) ? -EINTR : 0;
+	folder = xasprintf("%s/templates/boot", r->folder);
+	r->guests->block = block;
+	r->guests->folder = folder;
 	snprintf(r->now, sizeof(r->now), "block %u/%u  making templates", block + 1, r->blocks);
 	run_show(NULL, r);
 	for (i = 0; i < r->profile->ncells; i++) {
 		struct err why = {0};
 
+		if (cell_on_host(&r->profile->cells[i]))
+			continue;
 		/* a template that cannot be made fails its trials one by one, with the cause */
-		if (r->site->ops->prepare(r->site, &r->profile->cells[i], &why) &&
-		    r->site->cause != CAUSE_INTERRUPTED)
+		if (r->guests->ops->prepare(r->guests, &r->profile->cells[i], &why) &&
+		    r->guests->cause != CAUSE_INTERRUPTED)
 			term_line(&r->term, "vbench: block %u: %s: %s", block + 1,
 				  r->profile->cells[i].label, why.text);
 		if (stopped(r))
 			break;
 	}
-	r->site->folder = NULL;
+	r->guests->folder = NULL;
 	free(folder);
 	return stopped(r) ? -EINTR : 0;
+}
+
+static void end_block(struct run *r)
+{
+	if (r->guests)
+		r->guests->ops->end_block(r->guests);
+	if (r->host)
+		r->host->ops->end_block(r->host);
 }
 
 static void say_trial(struct run *r, const struct store_trial *t, const struct order *o)
@@ -160,7 +177,7 @@ static int loop(struct run *r, struct err *e)
 			break;
 		}
 		if (o.block != block) {
-			r->site->ops->end_block(r->site);
+			end_block(r);
 			if (block_done && !block_ok) {
 				rc = err_set(
 					e, -EIO,
@@ -194,27 +211,32 @@ static int loop(struct run *r, struct err *e)
 			block_done++;
 		}
 	}
-	r->site->ops->end_block(r->site);
+	end_block(r);
 	if (!rc && block_done && !r->ok)
 		rc = err_set(e, -EIO, "no trial could be measured; see the reasons above");
 	term_end(&r->term);
 	return rc;
 }
 
-static struct site *new_site(struct run *r, char **templates)
+static void new_sites(struct run *r, const char *templates)
 {
-	struct small_opts so = {.env = {.user = &r->user,
-					.journal = r->journal,
-					.stop_fd = r->opts->stop_fd,
-					.tick = watch,
-					.tick_arg = r},
+	struct vm_env env = {.user = &r->user,
+			     .journal = r->journal,
+			     .stop_fd = r->opts->stop_fd,
+			     .tick = watch,
+			     .tick_arg = r};
+	struct small_opts so = {.env = env,
 				.boot_ms = BOOT_MS,
 				.machine = run_machine,
-				.arg = r};
+				.arg = r,
+				.templates = templates};
+	struct host_opts ho = {
+		.env = env, .fio = r->tools[TOOL_FIO].path, .fio_version = r->fio_version};
 
-	*templates = xasprintf("%s/templates", r->folder);
-	so.templates = *templates;
-	return site_small_new(&so);
+	if (run_cells_on(r, false))
+		r->guests = site_small_new(&so);
+	if (run_cells_on(r, true))
+		r->host = site_host_new(&ho);
 }
 
 /* Everything between "the run is in the store" and its last word there. */
@@ -227,7 +249,8 @@ static int run_go(struct run *r, struct run_outcome *out, struct err *e)
 	int rc;
 
 	run_lock_note(r->uuid);
-	r->site = new_site(r, &templates);
+	templates = xasprintf("%s/templates", r->folder);
+	new_sites(r, templates);
 	rc = journal_path(r->journal, templates, e);
 	if (!rc)
 		rc = loop(r, e);

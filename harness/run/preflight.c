@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Before the first guest: cost told, room and memory there, lock held, left-overs of the dead
+/* Before the first trial: cost told, room and memory there, lock held, left-overs of the dead
  * cleaned up, accelerators known. */
 #include <errno.h>
 #include <libgen.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,10 +44,11 @@ static int check_space(struct run *r, const struct run_cost *c, struct err *e)
 	return rc;
 }
 
-static int check_memory(const struct run_cost *c, struct err *e)
+static int check_memory(const struct run *r, const struct run_cost *c, struct err *e)
 {
 	char *text = NULL, *p, need[32], have[32];
 	uint64_t avail = UINT64_MAX;
+	bool guests = run_cells_on(r, false);
 
 	if (!file_read("/proc/meminfo", 65536, &text, NULL)) {
 		p = strstr(text, "MemAvailable:");
@@ -57,9 +59,9 @@ static int check_memory(const struct run_cost *c, struct err *e)
 	/* QEMU itself, and its translation cache under TCG, want room too */
 	if (c->memory + (256ull << 20) > avail)
 		return err_input(
-			e,
-			"guest.memory: %s and 256 MiB for QEMU do not fit into the %s that are available",
-			units_size_text(c->memory, need, sizeof(need)),
+			e, "%s: %s and 256 MiB for %s do not fit into the %s that are available",
+			guests ? "guest.memory" : "disk.serves = memory",
+			units_size_text(c->memory, need, sizeof(need)), guests ? "QEMU" : "fio",
 			units_size_text(avail, have, sizeof(have)));
 	return 0;
 }
@@ -90,6 +92,44 @@ static int check_busy(struct run *r, struct err *e)
 		"vbench: WARNING: the host is busy (%.0f %% CPU, %u other guest%s): expect wide intervals",
 		share * 100, guests, guests == 1 ? "" : "s");
 	return 0;
+}
+
+static bool polls(const struct cell *c, enum key_id wait)
+{
+	return cell_get(c, wait) && !strcmp(cell_get(c, wait), "poll");
+}
+
+/* Threads that never sleep while a cell's workload runs on the host: its drivers, its server. */
+static unsigned spinning(const struct cell *c, const struct workload *w)
+{
+	unsigned jobs = (unsigned)workload_u64(w, K_NUMJOBS);
+	unsigned queues = cell_u64(c, K_QUEUES) ? (unsigned)cell_u64(c, K_QUEUES) : jobs;
+
+	if (!cell_uses_vring(c))
+		return 0;
+	return (polls(c, K_WAIT) ? jobs : 0) + (polls(c, K_SERVER_WAIT) ? queues : 0);
+}
+
+/* Two that poll on one CPU wait for the scheduler, not for each other: such a figure is its. */
+static void check_spinning(struct run *r)
+{
+	const struct profile *p = r->profile;
+	const struct cell *worst = NULL;
+	unsigned most = 0;
+	cpu_set_t set;
+	size_t i, k;
+
+	for (i = 0; i < p->ncells; i++)
+		for (k = 0; k < p->nworkloads; k++)
+			if (spinning(&p->cells[i], &p->workloads[k]) > most) {
+				most = spinning(&p->cells[i], &p->workloads[k]);
+				worst = &p->cells[i];
+			}
+	if (worst && !sched_getaffinity(0, sizeof(set), &set) && most > (unsigned)CPU_COUNT(&set))
+		run_warn(r,
+			 "vbench: WARNING: %s: %u threads poll on %d CPU%s and take it from each "
+			 "other; use disk.wait or disk.server-wait = eventfd, or fewer jobs",
+			 worst->label, most, CPU_COUNT(&set), CPU_COUNT(&set) == 1 ? "" : "s");
 }
 
 static void told_swept(const char *what, void *arg)
@@ -140,11 +180,13 @@ int run_preflight(struct run *r, const struct run_cost *cost, struct err *e)
 		run_cost_print(r, cost, stderr);
 	rc = check_space(r, cost, e);
 	if (!rc)
-		rc = check_memory(cost, e);
+		rc = check_memory(r, cost, e);
 	if (!rc)
 		rc = begin_effects(r, e);
 	if (!rc)
 		rc = check_busy(r, e);
+	if (!rc)
+		check_spinning(r);
 	if (!rc)
 		rc = run_prepare(r, e);
 	if (!rc)

@@ -313,7 +313,7 @@ int record_same(struct run *r, const struct store_run *row, struct err *e)
 				*p = ';';
 		rc = err_input(
 			e,
-			"run %.8s was begun with another QEMU, guest or accelerator than is here now (%s); begin "
+			"run %.8s was begun with another QEMU, guest, accelerator, fio or engine than is here now (%s); begin "
 			"a new run, so that one run compares like with like",
 			row->uuid, now);
 	}

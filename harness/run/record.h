@@ -17,7 +17,8 @@ int record_begin(struct run *r, struct err *e);
 int record_reopen(struct run *r, const struct run_opts *o, const char *what, struct store_run *row,
 		  struct profile **p, struct err *e);
 
-/* Refuses to go on with another QEMU, guest or accelerator than the run was begun with. */
+/* Refuses to go on with another QEMU, guest, accelerator, fio or engine than the run was begun
+ * with. */
 int record_same(struct run *r, const struct store_run *row, struct err *e);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a run needs before its first guest: machines, kernels, accelerators, folders, rights. */
+/* What a run needs before its first trial: machines, kernels, programs, folders, rights. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +13,22 @@
 #include "run/context.h"
 #include "run/image.h"
 
+unsigned run_cells_on(const struct run *r, bool host)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < r->profile->ncells; i++)
+		n += cell_on_host(&r->profile->cells[i]) == host;
+	return n;
+}
+
 struct run_qemu *run_qemu_of(struct run *r, const struct cell *c)
 {
 	size_t i;
 
+	if (cell_on_host(c))
+		return NULL;
 	for (i = 0; i < r->nqemus; i++)
 		if (!strcmp(r->qemus[i].qemu, cell_get(c, K_QEMU)) &&
 		    !strcmp(r->qemus[i].machine, cell_get(c, K_MACHINE)))
@@ -33,6 +45,8 @@ struct run_kernel *run_kernel_of(struct run *r, const struct cell *c)
 {
 	size_t i;
 
+	if (cell_on_host(c))
+		return NULL;
 	for (i = 0; i < r->nkernels; i++)
 		if (!strcmp(r->kernels[i].asked, asked_kernel(c)))
 			return &r->kernels[i];
@@ -48,7 +62,7 @@ static int setup_qemus(struct run *r, struct err *e)
 		const struct cell *c = &r->profile->cells[i];
 		struct run_qemu *q;
 
-		if (run_qemu_of(r, c))
+		if (cell_on_host(c) || run_qemu_of(r, c))
 			continue;
 		r->qemus = xrealloc(r->qemus, r->nqemus + 1, sizeof(*r->qemus));
 		q = &r->qemus[r->nqemus];
@@ -136,7 +150,7 @@ static int setup_kernels(struct run *r, struct err *e)
 		struct assets a;
 		int rc;
 
-		if (run_kernel_of(r, c))
+		if (cell_on_host(c) || run_kernel_of(r, c))
 			continue;
 		rc = assets_find(&a, asked_kernel(c), e);
 		if (rc)
@@ -214,10 +228,9 @@ static int prepare_image_dir(struct run *r, const char *dir, struct err *e)
 const char *run_image_dir(const struct run *r, const struct cell *c)
 {
 	const char *name = cell_get(c, K_DIR);
-	const char *backend = cell_get(c, K_BACKEND);
 	size_t i;
 
-	if (backend && !strcmp(backend, "null"))
+	if (!cell_has_image(c))
 		return NULL;
 	for (i = 0; i < r->nimage_dirs; i++)
 		if (!strcmp(r->image_dir_names[i], name ? name : "auto"))
@@ -231,10 +244,9 @@ static int setup_image_dirs(struct run *r, struct err *e)
 
 	for (i = 0; i < r->profile->ncells; i++) {
 		const struct cell *c = &r->profile->cells[i];
-		const char *backend = cell_get(c, K_BACKEND);
 		int rc;
 
-		if ((backend && !strcmp(backend, "null")) || run_image_dir(r, c))
+		if (!cell_has_image(c) || run_image_dir(r, c))
 			continue;
 		rc = setup_image_dir(r, cell_get(c, K_DIR) ? cell_get(c, K_DIR) : "auto", e);
 		if (rc)
@@ -262,6 +274,8 @@ int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, 
 		rc = setup_qemus(r, e);
 	if (!rc)
 		rc = setup_kernels(r, e);
+	if (!rc)
+		rc = tools_setup(r, e);
 	if (!rc)
 		rc = setup_image_dirs(r, e);
 	return rc;
@@ -307,8 +321,10 @@ int run_prepare(struct run *r, struct err *e)
 	size_t i;
 	int rc = run_prepare_kernels(r, e);
 
-	if (!rc)
+	if (!rc && r->nkernels)
 		prune_kernels(r);
+	if (!rc)
+		rc = tools_prepare(r, e);
 	for (i = 0; i < r->nimage_dirs && !rc; i++)
 		rc = prepare_image_dir(r, r->image_dirs[i], e);
 	return rc;
@@ -316,14 +332,22 @@ int run_prepare(struct run *r, struct err *e)
 
 int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, struct err *e)
 {
+	char *storage_daemon = tools_daemon(r, c);
 	struct disk_env env = {.image_dir = run_image_dir(r, c),
+			       .qemu_img = r->tools[TOOL_IMG].path,
+			       .storage_daemon = storage_daemon,
+			       .vhost_blk = r->tools[TOOL_VHOST_BLK].path,
+			       .engine = r->tools[TOOL_VRING].path,
 			       .vcpus = (unsigned)cell_u64(c, K_VCPUS)};
 	size_t i;
+	int rc;
 
 	for (i = 0; i < r->nqemus; i++)
-		if (!strcmp(r->qemus[i].qemu, cell_get(c, K_QEMU)))
+		if (cell_get(c, K_QEMU) && !strcmp(r->qemus[i].qemu, cell_get(c, K_QEMU)))
 			env.qemu_img = r->qemus[i].info.img;
-	return disk_plan_make(c, &env, out, e);
+	rc = disk_plan_make(c, &env, out, e);
+	free(storage_daemon);
+	return rc;
 }
 
 char *run_fingerprint(struct run *r)
@@ -339,6 +363,7 @@ char *run_fingerprint(struct run *r)
 		fprintf(f, "guest %s %s\n", r->kernels[i].version, r->kernels[i].hash);
 	for (i = 0; i < r->naccels; i++)
 		fprintf(f, "accel %s\n", r->accels[i].accel);
+	tools_fingerprint(r, f);
 	fclose(f);
 	return out;
 }
@@ -347,8 +372,10 @@ void run_teardown(struct run *r)
 {
 	size_t i;
 
-	if (r->site)
-		r->site->ops->destroy(r->site);
+	if (r->guests)
+		r->guests->ops->destroy(r->guests);
+	if (r->host)
+		r->host->ops->destroy(r->host);
 	image_dropped(r);
 	if (r->policy)
 		r->policy->free(r->policy);
@@ -365,6 +392,7 @@ void run_teardown(struct run *r)
 	free(r->qemus);
 	free(r->kernels);
 	free(r->accels);
+	tools_free(r);
 	free(r->images_sub);
 	free(r->folder);
 	free(r->data);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* One trial: image, guest, disk, asked/got, workload, asked/got, samples. What goes wrong costs
+/* One trial: image, site, disk, asked/got, workload, asked/got, samples. What goes wrong costs
  * this trial alone. */
 #include <errno.h>
 #include <fcntl.h>
@@ -191,6 +191,13 @@ void run_show(const struct job_progress *p, void *arg)
 	term_bar(&r->term, r->done, r->total, elapsed, left, what, false);
 }
 
+static void free_result(struct job_result *res)
+{
+	json_decref(res->engine);
+	res->engine = NULL;
+	job_result_free(res);
+}
+
 static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
 		struct job_result *res, struct err *e)
 {
@@ -212,28 +219,35 @@ static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
 	sig = json_integer_value(json_object_get(res->reply, "signal"));
 	if (status || sig || !res->fio)
 		return fail(x, CAUSE_FIO,
-			    err_set(e, -EIO, "fio in the guest ended with %s %d: %.600s",
+			    err_set(e, -EIO, "fio%s ended with %s %d: %.600s",
+				    cell_on_host(x->cell) ? "" : " in the guest",
 				    sig ? "signal" : "status", (int)(sig ? sig : status),
 				    res->output ? res->output : ""));
 	return 0;
 }
 
-/* Fills the disk from within the guest, as a guest's own history would have. */
+/*
+ * Fills the disk from within the guest, as a guest's own history would have. On the host fio writes
+ * to the image itself: a server takes one client only, which shall be the workload.
+ */
 static int precondition(struct trial *x, struct err *e)
 {
 	struct job_result res = {0};
+	const char *target = x->r->site->target;
 	uint64_t t0 = clock_mono_ns();
 	char *job;
 	int rc;
 
 	if (!workload_fills(x->work, x->cell))
 		return 0;
-	job = precondition_fio_job(x->cell, x->r->site->target, x->order->randseed);
+	if (!*target && x->plan.image)
+		target = x->plan.image;
+	job = precondition_fio_job(x->cell, target, x->order->randseed);
 	artefact(x, "fill.fio", job, strlen(job));
 	/* at 4 MiB/s even the slowest disk of interest has filled */
 	rc = work(x, job, x->plan.size / (4u << 20) * NS_PER_S, 0, &res, e);
 	free(job);
-	job_result_free(&res);
+	free_result(&res);
 	phase(x, "fill_ns", t0);
 	return rc ? err_prefix(e, "precondition = fill") : 0;
 }
@@ -287,6 +301,8 @@ static int measure(struct trial *x, struct err *e)
 	free(job);
 	if (res.fio)
 		artefact_json(x, "fio.json", res.fio);
+	if (res.engine)
+		artefact_json(x, "engine.json", res.engine);
 	if (!rc) {
 		int n = extract_samples(&res, samples, e);
 
@@ -295,7 +311,7 @@ static int measure(struct trial *x, struct err *e)
 		else
 			keep_samples(x, samples, n);
 	}
-	job_result_free(&res);
+	free_result(&res);
 	return rc;
 }
 
@@ -391,8 +407,15 @@ static void keep_facts(struct trial *x)
 
 	if (!guest)
 		return;
-	facts = json_pack("{s:O?, s:O?, s:o?}", "guest", json_object_get(guest, "facts"), "disk",
-			  json_object_get(guest, "disk"), "side", disk_side_facts(ev));
+	if (cell_on_host(x->cell))
+		facts = json_pack("{s:n, s:n, s:O?, s:O?, s:O?}", "guest", "disk", "host",
+				  json_object_get(ev, "host"), "server",
+				  json_object_get(ev, "server"), "engine",
+				  json_object_get(ev, "engine"));
+	else
+		facts = json_pack("{s:O?, s:O?, s:o?}", "guest", json_object_get(guest, "facts"),
+				  "disk", json_object_get(guest, "disk"), "side",
+				  disk_side_facts(ev));
 	if (facts)
 		x->t->facts_json = json_dumps(facts, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(facts);
@@ -428,6 +451,7 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	uint64_t t0 = clock_mono_ns(), t1;
 	int rc;
 
+	r->site = cell_on_host(x.cell) ? r->host : r->guests;
 	describe(&x, o);
 	x.folder = xasprintf("%s/%s", r->folder, t->folder);
 	r->site->folder = x.folder;

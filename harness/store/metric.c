@@ -61,10 +61,15 @@
 			LOWER_IS_BETTER, SCALE_RATIO, 0.05, true                                   \
 	}
 
-#define CPU(id, what)                                                                            \
-	{                                                                                        \
-		id, "CPU time of QEMU per I/O" what, "ns/IO", LOWER_IS_BETTER, SCALE_DIFFERENCE, \
-			500, false                                                               \
+#define CPU(id, title, effect)                                                       \
+	{                                                                            \
+		id, title, "ns/IO", LOWER_IS_BETTER, SCALE_DIFFERENCE, effect, false \
+	}
+
+/* Counts per I/O that can be 0: of what moves or wakes another core. */
+#define PER_IO(id, title)                                                                    \
+	{                                                                                    \
+		id, title " per I/O", "1/IO", LOWER_IS_BETTER, SCALE_DIFFERENCE, 0.02, false \
 	}
 
 const struct metric_row metrics[] = {
@@ -75,10 +80,19 @@ const struct metric_row metrics[] = {
 	{"sync.lat.mean", "sync latency, mean", "ns", LOWER_IS_BETTER, SCALE_RATIO, 0.02, false},
 	{"sync.lat.p99", "sync latency, 99th percentile", "ns", LOWER_IS_BETTER, SCALE_RATIO, 0.05,
 	 true},
-	CPU("cpu_per_io", ""),
-	CPU("cpu_per_io.vcpu", ", vCPU threads"),
-	CPU("cpu_per_io.iothread", ", I/O threads"),
-	CPU("cpu_per_io.rest", ", other threads"),
+	CPU("cpu_per_io", "CPU time of the host per I/O", 500),
+	CPU("cpu_per_io.vcpu", "CPU time of QEMU per I/O, vCPU threads", 500),
+	CPU("cpu_per_io.iothread", "CPU time of QEMU per I/O, I/O threads", 500),
+	CPU("cpu_per_io.rest", "CPU time of QEMU per I/O, other threads", 500),
+	CPU("cpu_per_io.server", "CPU time of the vhost-user server per I/O", 50),
+	CPU("cpu_per_io.fio", "CPU time of fio on the host per I/O", 50),
+	PER_IO("vring.kicks_per_io", "kicks of the vring driver"),
+	PER_IO("vring.interrupts_per_io", "interrupts of the vring driver"),
+	PER_IO("vring.sleeps_per_io", "sleeps of the vring driver"),
+	PER_IO("vring.descs_per_io", "ring descriptors"),
+	PER_IO("vring.lines_per_io", "cache lines of the ring moved"),
+	{"vring.batch", "requests made visible at once by the vring driver", "chains",
+	 HIGHER_IS_BETTER, SCALE_RATIO, 0.05, false},
 	{"guest.ctxt_per_io", "context switches in the guest per I/O", "1/IO", LOWER_IS_BETTER,
 	 SCALE_DIFFERENCE, 0.05, false},
 	{"guest.steal", "CPU time stolen from the guest", "share", LOWER_IS_BETTER,
@@ -124,9 +138,10 @@ static const struct {
 	double times;	   /* to what is printed */
 	const char *after; /* the prefix */
 } formats[] = {
-	{"IOPS", si, 1, "IOPS"},     {"B/s", binary, 1, "B/s"},	 {"B", binary, 1, "B"},
-	{"ns", times, 1, ""},	     {"ns/IO", times, 1, "/IO"}, {"1/IO", plain, 1, " per I/O"},
-	{"share", plain, 100, " %"},
+	{"IOPS", si, 1, "IOPS"},     {"B/s", binary, 1, "B/s"},
+	{"B", binary, 1, "B"},	     {"ns", times, 1, ""},
+	{"ns/IO", times, 1, "/IO"},  {"1/IO", plain, 1, " per I/O"},
+	{"share", plain, 100, " %"}, {"chains", plain, 1, " chains"},
 };
 
 /* Three significant digits; whole numbers from 100 on, so "1020 MiB/s" keeps its four. */

@@ -15,7 +15,7 @@ enum metric_scale { SCALE_RATIO, SCALE_DIFFERENCE, SCALE_EXACT };
 struct metric_row {
 	const char *id;	   /* "read.lat.p99" */
 	const char *title; /* "read latency, 99th percentile" */
-	const char *unit;  /* "IOPS", "B/s", "ns", "ns/IO", "1/IO", "B" */
+	const char *unit;  /* "IOPS", "B/s", "ns", "ns/IO", "1/IO", "B", "share", "chains" */
 	enum better better;
 	enum metric_scale scale;
 	double min_effect; /* smallest effect of interest: 0.02 is 2 %; for SCALE_DIFFERENCE in the

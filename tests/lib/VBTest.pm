@@ -27,9 +27,20 @@ sub needs {
 	plan skip_all => "no small guest in $guest; run make fio guest" if grep { !-e "$guest/$_" } qw(KERNEL vmlinuz fio vbench-agent);
 }
 
+# The same for tests that run on the host alone: fio, its engine and the device. No QEMU, no guest.
+sub needs_host {
+	my (%want) = @_;
+	plan skip_all => "no $_" for grep { !in_path($_) } @{ $want{programs} // [] };
+	BAIL_OUT(program() . ' is not built; run make') if !-x program();
+	my $dir = engines();
+	plan skip_all => "no fio engine in $dir; run make fio engines" if grep { !-e "$dir/$_" } qw(vring.so vbench-vhost-blk ../fio/fio);
+}
+
 sub in_path { my ($name) = @_; return scalar grep { -x "$_/$name" } split /:/, $ENV{PATH} }
 sub program { return abs_path($ENV{VBENCH} // getcwd() . '/vbench') // 'vbench' }
 sub guest { return abs_path($ENV{VBENCH_GUEST} // getcwd() . '/build/guest') // '' }
+
+sub engines { return abs_path($ENV{VBENCH_ENGINES} // getcwd() . '/build/engines') // '' }
 
 sub slurp {
 	my ($path) = @_;
@@ -85,7 +96,7 @@ END {
 }
 
 # A profile of one small and quick cell, changed by section.key => value (undef: without it); a workload is
-# "workload NAME.key". One workload "r" unless others are named.
+# "workload NAME.key", a rung "rung NAME.disk.key". One workload "r" unless others are named.
 sub profile {
 	my ($s, %change) = @_;
 	my %p = (
@@ -94,7 +105,7 @@ sub profile {
 	);
 	my %sections;
 	for my $key (keys %p) {
-		my ($section, $name) = $key =~ /^((?:workload \S+?|\w+))\.(.+)$/ or die "no key: $key";
+		my ($section, $name) = $key =~ /^((?:(?:workload|rung) \S+?|\w+))\.(.+)$/ or die "no key: $key";
 		$sections{$section}{$name} = $p{$key};
 	}
 	my $text = '';
@@ -111,7 +122,7 @@ sub start {
 	my $o = ref $args[0] ? shift @args : {};
 	my $n = ++$s->{n};
 	my $v = { had => { map { $_ => 1 } glob $s->data . '/runs/*' }, out => "$s->{dir}/out-$n", err => "$s->{dir}/err-$n", begun => time, args => "@args" };
-	my %env = (XDG_DATA_HOME => $s->{xdg}, VBENCH_GUEST => guest(), LC_ALL => 'C.UTF-8', %{ $s->{env} }, %{ $o->{env} // {} });
+	my %env = (XDG_DATA_HOME => $s->{xdg}, VBENCH_GUEST => guest(), VBENCH_ENGINES => engines(), LC_ALL => 'C.UTF-8', %{ $s->{env} }, %{ $o->{env} // {} });
 	spurt($v->{out}, '');
 	spurt($v->{err}, '');
 	$v->{pid} = fork // die "fork: $!";
@@ -232,13 +243,18 @@ sub processes {
 # The QEMUs that run a guest.
 sub guests { my ($s) = @_; return grep { $_->{cmd} =~ /qemu-system\S* .*-kernel \Q$s->{dir}\E/ } $s->processes }
 
+# The vhost-user servers, and the fios, of trials on the host.
+sub servers { my ($s) = @_; return grep { $_->{cmd} =~ m{^\S*/(?:vbench-vhost-blk|qemu-storage-daemon) } } $s->processes }
+sub fios { my ($s) = @_; return grep { $_->{cmd} =~ m{^\S*/fio --output} } $s->processes }
+
 # All that must not be there when nothing runs, as sentences.
 sub leftovers {
 	my ($s) = @_;
 	my $data = $s->data;
 	return (
 		(map { "process $_->{pid}: $_->{cmd}" } $s->processes),
-		(map { "file $_" } glob("$data/journal/*"), glob("$data/images/*"), glob("$data/runs/*/templates"), glob("$data/guest/*.tmp"),
+		(map { "file $_" } glob("$data/journal/*"), glob("$data/images/*"), glob("$data/runs/*/templates"), glob("$data/guest/*.tmp"), glob("$data/host/*.tmp"),
+			glob("$data/runs/*/trials/*/{fio,server}"),
 			map { glob "$_/vbench-*" } @{ $s->{image_dirs} // [] }),
 	);
 }

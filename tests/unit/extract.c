@@ -35,8 +35,8 @@ static void bins_are_those_of_fio(void **state)
 }
 
 /*
- * 1000 requests of 8 KiB (16000 sectors): the disk merged two of fio's 4 KiB into one, so these are 2000 of fio's I/Os.
- * 4000 switches; steal 10 of 20 + 10 + 60 + 10 ticks.
+ * 1000 requests of 8 KiB (16000 sectors): the disk merged two of fio's 4 KiB into one, so these are
+ * 2000 of fio's I/Os. 4000 switches; steal 10 of 20 + 10 + 60 + 10 ticks.
  */
 static const char merged[] =
 	"{\"before\":{\"ctxt\":1000,\"disk_stat\":[30,0,100,0,20,0,0,0,0,0,0],\"cpu\":{\"user\":10,\"nice\":0,"
@@ -188,6 +188,128 @@ static void lies_are_dropped(void **state)
 	assert_true(isnan(sample(s, n, "read.bw")));
 }
 
+/* As reads, without a guest: its reply has no counters. engine may be NULL. */
+static int extract_host(const char *engine, uint64_t fio_ns, uint64_t server_ns, uint64_t ios,
+			struct store_sample *out)
+{
+	struct job_result r = {.fio = json_loads(reads, 0, NULL),
+			       .reply = json_loads("{\"exit\":0,\"signal\":0}", 0, NULL),
+			       .engine = engine ? json_loads(engine, JSON_DECODE_ANY, NULL) : NULL,
+			       .cpu_fio_ns = fio_ns,
+			       .cpu_server_ns = server_ns,
+			       .cpu_ios = ios};
+	struct err e = {0};
+	int n;
+
+	if (engine)
+		assert_non_null(r.engine);
+	n = extract_samples(&r, out, &e);
+	json_decref(r.fio);
+	json_decref(r.reply);
+	json_decref(r.engine);
+	assert_true(n > 0);
+	return n;
+}
+
+/* 9000 ns of fio and 6000 ns of its server for 10 I/Os. */
+static void cpu_of_a_host_site(void **state)
+{
+	struct store_sample s[EXTRACT_MAX];
+	int n = extract_host(NULL, 9000, 6000, 10, s);
+
+	(void)state;
+	assert_true(sample(s, n, "iops") == 2000.5);
+	assert_true(sample(s, n, "cpu_per_io") == 1500);
+	assert_true(sample(s, n, "cpu_per_io.fio") == 900);
+	assert_true(sample(s, n, "cpu_per_io.server") == 600);
+	assert_true(isnan(sample(s, n, "cpu_per_io.vcpu")));
+	assert_true(isnan(sample(s, n, "cpu_per_io.iothread")));
+	assert_true(isnan(sample(s, n, "guest.ctxt_per_io")));
+	assert_true(isnan(sample(s, n, "vring.batch")));
+	n = extract_host(NULL, 9000, 0, 10, s);
+	assert_true(sample(s, n, "cpu_per_io") == 900);
+	assert_true(isnan(sample(s, n, "cpu_per_io.server")));
+	n = extract_host(NULL, 9000, 6000, 0, s); /* no window */
+	assert_true(isnan(sample(s, n, "cpu_per_io")));
+}
+
+/* A server beside QEMU: 6000 ns of QEMU's and 4000 ns of its own in a window of 5 requests, which
+ * are 10 I/Os (merged). */
+static void cpu_of_a_server_beside_a_guest(void **state)
+{
+	struct job_result r = {.fio = json_loads(reads, 0, NULL),
+			       .reply = json_loads(merged, 0, NULL),
+			       .cpu_vcpu_ns = 3000,
+			       .cpu_iothread_ns = 2000,
+			       .cpu_rest_ns = 1000,
+			       .cpu_server_ns = 4000,
+			       .cpu_ios = 5};
+	struct store_sample s[EXTRACT_MAX];
+	struct err e = {0};
+	int n = extract_samples(&r, s, &e);
+
+	(void)state;
+	assert_true(sample(s, n, "cpu_per_io") == 1000);
+	assert_true(sample(s, n, "cpu_per_io.vcpu") == 300);
+	assert_true(sample(s, n, "cpu_per_io.server") == 400);
+	assert_true(isnan(sample(s, n, "cpu_per_io.fio")));
+	json_decref(r.fio);
+	json_decref(r.reply);
+}
+
+/* Two queues: 100 + 300 requests in 50 + 50 batches; 20 kicks; 10 interrupts; 800 lines written and
+ * 400 read. */
+static void counters_of_the_engine(void **state)
+{
+	static const char two[] =
+		"{\"queues\":[{\"added\":100,\"done\":100,\"publishes\":50,\"kicks\":20,\"interrupts\":10,"
+		"\"sleeps\":0,\"descs\":100,\"lines_written\":200,\"lines_read\":100},"
+		"{\"added\":300,\"done\":300,\"publishes\":50,\"kicks\":0,\"interrupts\":0,"
+		"\"sleeps\":4,\"descs\":900,\"lines_written\":600,\"lines_read\":300}]}";
+	struct store_sample s[EXTRACT_MAX];
+	int n = extract_host(two, 1000, 0, 10, s);
+
+	(void)state;
+	assert_true(sample(s, n, "vring.batch") == 4);
+	assert_true(sample(s, n, "vring.kicks_per_io") == 0.05);
+	assert_true(sample(s, n, "vring.interrupts_per_io") == 0.025);
+	assert_true(sample(s, n, "vring.sleeps_per_io") == 0.01);
+	assert_true(sample(s, n, "vring.descs_per_io") == 2.5);
+	assert_true(sample(s, n, "vring.lines_per_io") == 3);
+}
+
+/* Whatever the report lacks has no sample, and what it has still does. */
+static void odd_reports_of_the_engine(void **state)
+{
+	static const char *const odd[] = {
+		"{}",
+		"[]",
+		"3",
+		"{\"queues\":[]}",
+		"{\"queues\":{}}",
+		"{\"queues\":[3]}",
+		"{\"queues\":[{\"done\":0,\"kicks\":5}]}",
+		"{\"queues\":[{\"done\":\"x\",\"kicks\":5}]}",
+		"{\"queues\":[{\"done\":-5,\"kicks\":5}]}",
+		"{\"queues\":[{\"done\":5,\"kicks\":5},{\"kicks\":5}]}",
+	};
+	struct store_sample s[EXTRACT_MAX];
+	size_t i;
+	int n;
+
+	(void)state;
+	for (i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+		n = extract_host(odd[i], 1000, 0, 10, s);
+		assert_true(isnan(sample(s, n, "vring.kicks_per_io")));
+		assert_true(sample(s, n, "read.iops") == 2000.5);
+	}
+	n = extract_host("{\"queues\":[{\"done\":10,\"kicks\":5,\"publishes\":0}]}", 1000, 0, 10,
+			 s);
+	assert_true(sample(s, n, "vring.kicks_per_io") == 0.5);
+	assert_true(isnan(sample(s, n, "vring.batch")));
+	assert_true(isnan(sample(s, n, "vring.lines_per_io")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +320,10 @@ int main(void)
 		cmocka_unit_test(guest_counters_are_differences),
 		cmocka_unit_test(what_is_no_result_is_refused),
 		cmocka_unit_test(lies_are_dropped),
+		cmocka_unit_test(cpu_of_a_host_site),
+		cmocka_unit_test(cpu_of_a_server_beside_a_guest),
+		cmocka_unit_test(counters_of_the_engine),
+		cmocka_unit_test(odd_reports_of_the_engine),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
