@@ -258,8 +258,13 @@ check-lab:
 
 bench:
 	$(Q)tools/deps.sh run build check
-	$(Q)$(MAKE) $(J) all fio engines guest
-	$(Q)perl tests/bench.pl
+	$(Q)$(MAKE) $(J) all fio engines guest build/bench/kick
+	$(Q)perl tests/bench/trial.pl
+	$(Q)perl tests/bench/vring.pl
+
+build/bench/%: tests/bench/%.c
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -o $@ $<
 
 fresh:
 	$(Q)tests/fresh/run
@@ -326,7 +331,7 @@ uninstall:
 
 # fio, the kernel and the lab took a while and stay; distclean takes them too.
 clean:
-	$(Q)rm -rf vbench build/obj build/san build/tests build/tsan build/engines build/fuzz build/agent build/embed build/*.a \
+	$(Q)rm -rf vbench build/obj build/san build/tests build/tsan build/bench build/engines build/fuzz build/agent build/embed build/*.a \
 		build/config.mk build/config.mk.new build/flags build/sources build/version $(AGENT)
 
 distclean:

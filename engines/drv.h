@@ -27,8 +27,8 @@ struct drv_done {
  * in each publish (written) or harvest (read), which is what has to move between the two cores.
  */
 struct drv_counters {
-	uint64_t added;		/* chains */
-	uint64_t descs;		/* ring descriptors written (an indirect chain takes one) */
+	uint64_t added; /* chains */
+	uint64_t descs; /* ring descriptors written: one that lies there already is not (split) */
 	uint64_t publishes;	/* batches made visible */
 	uint64_t kicks;		/* publishes for which the device wanted to be notified */
 	uint64_t harvests;	/* batches taken, empty ones not counted */
@@ -87,8 +87,11 @@ void drv_suppress(struct drv_vq *q);
 
 /*
  * Asks for an interrupt once `after` (1 ..) more chains are used, as far as the layout can say that
- * (event index), else at the next one. False: so many are there already, harvest instead of
- * sleeping; suppression is then as drv_suppress leaves it.
+ * (event index; packed counts descriptors, so it may come earlier), else at the next one. False: so
+ * many are there already, or the ring cannot tell: harvest instead of sleeping; suppression is then
+ * as drv_suppress leaves it. An arm holds until the next harvest that takes something; nothing is
+ * to be added between arm and sleep, since a shorter chain than all before could delay the
+ * interrupt.
  */
 bool drv_arm(struct drv_vq *q, unsigned after);
 

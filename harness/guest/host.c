@@ -107,7 +107,7 @@ static int host_plug(struct site *site, const struct disk_plan *p, struct err *e
 		rc = server_start(&h->server, &p->server, h->o.env.user, h->o.env.journal,
 				  site->folder, e);
 	if (rc)
-		return host_fail(h, CAUSE_QEMU, rc);
+		return host_fail(h, CAUSE_SERVER, rc);
 	if (p->engine)
 		h->engine =
 			server_text(p->engine, h->server ? server_sock(h->server) : -1, h->report);
@@ -143,7 +143,7 @@ static int host_ask(struct site *site, json_t **evidence, struct err *e)
 
 	*evidence = NULL;
 	if (rc)
-		return host_fail(h, CAUSE_QEMU, rc);
+		return host_fail(h, CAUSE_SERVER, rc);
 	host = process(h);
 	json_object_set_new(host, "site", json_string("host"));
 	json_object_set_new(host, "fio", json_string(h->o.fio));
@@ -444,7 +444,7 @@ static int blame_server(struct host *h, const struct job_result *out, struct err
 	/* of two that end at the same moment either may be seen first */
 	gone = (struct pollfd){.fd = server_pidfd(h->server), .events = POLLIN};
 	poll(&gone, 1, 200);
-	return server_check(h->server, e) ? host_fail(h, CAUSE_QEMU, -ECONNRESET) : 0;
+	return server_check(h->server, e) ? host_fail(h, CAUSE_SERVER, -ECONNRESET) : 0;
 }
 
 static int host_work(struct site *site, const struct job *j,

@@ -6,11 +6,17 @@
 const char *cause_name(enum cause c)
 {
 	static const char *const names[] = {
-		[CAUSE_NONE] = "none",		 [CAUSE_PLAN] = "plan",
-		[CAUSE_QEMU] = "qemu",		 [CAUSE_GUEST] = "guest",
-		[CAUSE_AGENT] = "agent",	 [CAUSE_FIO] = "fio",
-		[CAUSE_DISK_FULL] = "disk-full", [CAUSE_TIMEOUT] = "timeout",
-		[CAUSE_MISMATCH] = "mismatch",	 [CAUSE_INTERRUPTED] = "interrupted",
+		[CAUSE_NONE] = "none",
+		[CAUSE_PLAN] = "plan",
+		[CAUSE_QEMU] = "qemu",
+		[CAUSE_SERVER] = "server",
+		[CAUSE_GUEST] = "guest",
+		[CAUSE_AGENT] = "agent",
+		[CAUSE_FIO] = "fio",
+		[CAUSE_DISK_FULL] = "disk-full",
+		[CAUSE_TIMEOUT] = "timeout",
+		[CAUSE_MISMATCH] = "mismatch",
+		[CAUSE_INTERRUPTED] = "interrupted",
 	};
 
 	return (unsigned)c < sizeof(names) / sizeof(*names) ? names[c] : "none";
@@ -20,6 +26,7 @@ void job_result_free(struct job_result *r)
 {
 	json_decref(r->fio);
 	json_decref(r->reply);
+	json_decref(r->engine);
 	free(r->output);
 	*r = (struct job_result){0};
 }

@@ -20,6 +20,7 @@ enum cause {
 	CAUSE_NONE,
 	CAUSE_PLAN,
 	CAUSE_QEMU,
+	CAUSE_SERVER, /* the vhost-user server beside it */
 	CAUSE_GUEST,
 	CAUSE_AGENT,
 	CAUSE_FIO,

@@ -55,7 +55,7 @@ static int small_fail(struct small *s, int rc, struct err *e)
 
 		s->vm.beside_fd = server_pidfd(s->server);
 		if (gone) {
-			s->vm.cause = CAUSE_QEMU;
+			s->vm.cause = CAUSE_SERVER;
 			rc = gone;
 		}
 	}
@@ -202,7 +202,7 @@ static int small_serve(struct small *s, const struct disk_plan *p, struct err *e
 			      s->site.folder, e);
 
 	if (rc) {
-		s->vm.cause = CAUSE_QEMU;
+		s->vm.cause = CAUSE_SERVER;
 		return rc;
 	}
 	s->vm.beside = small_beside;

@@ -191,13 +191,6 @@ void run_show(const struct job_progress *p, void *arg)
 	term_bar(&r->term, r->done, r->total, elapsed, left, what, false);
 }
 
-static void free_result(struct job_result *res)
-{
-	json_decref(res->engine);
-	res->engine = NULL;
-	job_result_free(res);
-}
-
 static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
 		struct job_result *res, struct err *e)
 {
@@ -247,7 +240,7 @@ static int precondition(struct trial *x, struct err *e)
 	/* at 4 MiB/s even the slowest disk of interest has filled */
 	rc = work(x, job, x->plan.size / (4u << 20) * NS_PER_S, 0, &res, e);
 	free(job);
-	free_result(&res);
+	job_result_free(&res);
 	phase(x, "fill_ns", t0);
 	return rc ? err_prefix(e, "precondition = fill") : 0;
 }
@@ -311,7 +304,7 @@ static int measure(struct trial *x, struct err *e)
 		else
 			keep_samples(x, samples, n);
 	}
-	free_result(&res);
+	job_result_free(&res);
 	return rc;
 }
 

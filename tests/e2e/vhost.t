@@ -139,7 +139,7 @@ is(scalar @{ $killed{trials} // [] }, 2, 'one server of each kind was killed');
 for my $i (0 .. $#t) {
 	if (grep { $_ == $i } @{ $killed{trials} // [] }) {
 		is($t[$i]{ok}, 0, "trial $i: failed");
-		is($t[$i]{cause}, 'qemu', "trial $i: for what it cannot do without is gone");
+		is($t[$i]{cause}, 'server', "trial $i: for what it cannot do without is gone");
 		like($t[$i]{detail}, qr/ended by itself .*SIGKILL/, "trial $i: which is said");
 	} else {
 		is($t[$i]{ok}, 1, "trial $i: measured") or diag($t[$i]{detail});

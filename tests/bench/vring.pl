@@ -3,6 +3,9 @@
 # How fast the vring engine drives a vhost-user disk that does nothing, and who is the limit: one queue, 4 KiB random reads,
 # qemu-storage-daemon over null-co with an iothread of its own, driver and daemon on a processor each.
 #
+# Beside it, at depth 1: what a bare kick of a sleeping process and its answer take (kick.c), which no driver of such a device can
+# beat; and the same driver with vbench's own device, which polls.
+#
 # Rounds in random order, every measurement in fresh processes; fio's null engine runs in each round, as the ceiling. Printed are
 # medians with the smallest and largest of the rounds; ratios are taken within a round. A line a figure on stdout:
 # NAME MEDIAN MIN MAX UNIT, and the same in bench-vring.json.
@@ -21,9 +24,10 @@ my $OUT = $ENV{VBENCH_BENCH_VRING_JSON} // 'bench-vring.json';
 my $FIO = $ENV{VBENCH_FIO} // 'build/fio/fio';
 my $ENGINES = $ENV{VBENCH_ENGINES} // 'build/engines';
 my $DAEMON = 'qemu-storage-daemon';
+my $KICK = $ENV{VBENCH_KICK} // 'build/bench/kick';
 my ($DRIVER_CPU, $DAEMON_CPU) = split /,/, $ENV{VBENCH_BENCH_CPUS} // '0,1';
 
--x $FIO && -e "$ENGINES/vring.so" or die "bench_vring: build first: make fio engines\n";
+-x $FIO && -e "$ENGINES/vring.so" && -x $KICK or die "bench: build first: make fio engines build/bench/kick\n";
 my $dir = tempdir(CLEANUP => 1);
 my %children;
 END { kill KILL => $_ for keys %children }
@@ -47,16 +51,17 @@ sub cpu {
 }
 
 sub daemon_start {
-	my ($n) = @_;
+	my ($n, $own) = @_;
 	my $sock = "$dir/s$n";
-	my $pid = spawn("$dir/daemon.log", 'taskset', '-c', $DAEMON_CPU, $DAEMON, '--blockdev', 'driver=null-co,node-name=n,size=1073741824',
+	my $pid = $own ? spawn("$dir/daemon.log", 'taskset', '-c', $DAEMON_CPU, "$ENGINES/vbench-vhost-blk", '--socket', $sock, '--serves', 'null', '--size', '1G',
+		'--wait', 'poll') : spawn("$dir/daemon.log", 'taskset', '-c', $DAEMON_CPU, $DAEMON, '--blockdev', 'driver=null-co,node-name=n,size=1073741824',
 		'--object', 'iothread,id=t', '--export', "vhost-user-blk,id=e,node-name=n,addr.type=unix,addr.path=$sock,iothread=t,num-queues=1");
 	$children{$pid} = 1;
 	for (1 .. 500) {
 		return ($pid, $sock) if -S $sock;
 		sleep 0.01;
 	}
-	die "bench_vring: the daemon does not listen:\n", do { open my $h, "<", "$dir/daemon.log"; <$h> };
+	die "bench: the daemon does not listen:\n", do { open my $h, "<", "$dir/daemon.log"; <$h> };
 }
 
 sub fio {
@@ -68,7 +73,7 @@ sub fio {
 	waitpid $pid, 0;
 	if ($?) {
 		open my $h, '<', "$dir/$tag.log";
-		die "bench_vring: fio failed: @cmd\n", <$h>;
+		die "bench: fio failed: @cmd\n", <$h>;
 	}
 	open my $h, '<', $json or die "$json: $!";
 	my $text = do { local $/; <$h> };
@@ -76,15 +81,13 @@ sub fio {
 	return decode_json($text)->{jobs}[0];
 }
 
-# How fio is asked to submit and reap: one by one as it does by default, or in batches.
-my %style = (one => [], batch => ['--iodepth_batch_submit=16', '--iodepth_batch_complete_max=64', '--iodepth_batch_complete_min=1']);
 my (@plan, $n);
 for my $depth (1, 32, 128) {
-	for my $style ($depth == 1 ? 'one' : ('one', 'batch')) {
-		push @plan, { depth => $depth, style => $style, engine => 'null' };
-		push @plan, { depth => $depth, style => $style, engine => 'vring', wait => $_ } for qw(poll eventfd);
-	}
+	push @plan, { depth => $depth, engine => 'null' };
+	push @plan, { depth => $depth, engine => 'vring', wait => $_ } for qw(poll eventfd);
+	push @plan, { depth => $depth, engine => 'vring', wait => 'poll', own => 1, ring => $_ } for qw(split packed);
 }
+push @plan, { depth => 1, engine => 'kick', wait => $_ } for qw(poll eventfd);
 
 my (%seen, %ratio);
 sub note { my ($name, $unit, $value) = @_; push @{ $seen{$name}{values} }, $value; $seen{$name}{unit} = $unit }
@@ -92,16 +95,21 @@ sub note { my ($name, $unit, $value) = @_; push @{ $seen{$name}{values} }, $valu
 for my $round (1 .. $ROUNDS) {
 	my %iops;
 	for my $p (shuffle @plan) {
-		my @opts = ("--iodepth=$p->{depth}", @{ $style{ $p->{style} } });
-		my $base = "qd$p->{depth}.$p->{style}";
+		my @opts = ("--iodepth=$p->{depth}");
+		my $base = "qd$p->{depth}";
+		if ($p->{engine} eq 'kick') {
+			chomp($iops{"$base.kick.$p->{wait}"} = `$KICK $p->{wait} $DRIVER_CPU $DAEMON_CPU $SECONDS`);
+			die "bench: $KICK failed\n" if $?;
+			next;
+		}
 		if ($p->{engine} eq 'null') {
 			$iops{"$base.null"} = fio('null', '--ioengine=null', @opts)->{read}{iops};
 			next;
 		}
-		my ($pid, $sock) = daemon_start(++$n);
-		my $name = "$base.$p->{wait}";
+		my ($pid, $sock) = daemon_start(++$n, $p->{own});
+		my $name = $p->{own} ? "$base.own.$p->{ring}" : "$base.$p->{wait}";
 		my ($t0, $c0) = (time, cpu($pid));
-		my $job = fio('vring', "--ioengine=external:./$ENGINES/vring.so", "--path=$sock", '--ring=split', '--queue_size=256', "--wait=$p->{wait}",
+		my $job = fio('vring', "--ioengine=external:./$ENGINES/vring.so", "--path=$sock", '--ring=' . ($p->{ring} // 'split'), '--queue_size=256', "--wait=$p->{wait}",
 			"--report=$dir/report.json", @opts);
 		my $share = (cpu($pid) - $c0) / ($SECONDS + 0.5);
 		kill TERM => $pid;
@@ -120,10 +128,12 @@ for my $round (1 .. $ROUNDS) {
 	for my $name (keys %iops) {
 		note("$name.iops", 'IOPS', $iops{$name});
 		note("$name.ns", 'ns/IO', 1e9 / $iops{$name});
-		(my $null = $name) =~ s/\.(?:poll|eventfd)$/.null/ or next;
-		note("$name.of_null", 'ratio to null', $iops{$name} / $iops{$null});
+		my ($depth) = $name =~ /^(qd\d+)\./;
+		next if $name =~ /null|kick/;
+		note("$name.of_null", 'ratio to null', $iops{$name} / $iops{"$depth.null"});
+		note("$name.of_kick", 'ratio to a bare kick', $iops{$name} / $iops{"$depth.kick.$1"}) if $name =~ /^qd1\.(poll|eventfd)$/;
 	}
-	print STDERR "bench_vring: round $round of $ROUNDS done\n";
+	print STDERR "bench: round $round of $ROUNDS done\n";
 }
 
 my @figures;
