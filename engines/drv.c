@@ -103,6 +103,11 @@ void drv_areas(const struct drv_vq *q, struct ring_areas *out)
 	*out = q->areas;
 }
 
+void drv_rewrite(struct drv_vq *q, bool all)
+{
+	q->rewrite = all ? DRV_REWRITE : 0;
+}
+
 int drv_add(struct drv_vq *q, const struct drv_seg *segs, unsigned out, unsigned in, uint32_t token)
 {
 	unsigned n = out + in, need = q->o.indirect && n > 1 ? 1 : n;

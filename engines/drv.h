@@ -3,7 +3,8 @@
  * The driver's side of one virtqueue: add, publish (and kick), harvest. Split and packed are a file
  * each (drv_split.c, drv_packed.c) behind this interface. One thread uses a queue; the other side
  * is another thread, process or machine and is not trusted: an id that is not outstanding, a chain
- * used twice or an index that ran too far is -EPROTO, never a wild access. Lengths are bytes.
+ * used twice or before it was published, or an index that ran too far is -EPROTO, never a wild
+ * access. Lengths are bytes.
  */
 #ifndef VB_ENGINES_DRV_H
 #define VB_ENGINES_DRV_H
@@ -25,16 +26,18 @@ struct drv_done {
 /*
  * What the queue has done since drv_make. Lines are 64-byte lines of the areas: a line counts once
  * in each publish (written) or harvest (read), which is what has to move between the two cores.
+ * Indirect tables, and the caller's headers and status bytes, come on top.
  */
 struct drv_counters {
-	uint64_t added; /* chains */
-	uint64_t descs; /* ring descriptors written: one that lies there already is not (split) */
-	uint64_t publishes;	/* batches made visible */
-	uint64_t kicks;		/* publishes for which the device wanted to be notified */
-	uint64_t harvests;	/* batches taken, empty ones not counted */
-	uint64_t done;		/* chains taken back */
-	uint64_t empty;		/* looks at the ring that found nothing */
-	uint64_t arms;		/* times an interrupt was asked for */
+	uint64_t added;	    /* chains */
+	uint64_t descs;	    /* ring descriptors written: one that lies there already is not (split,
+			       without     drv_rewrite) */
+	uint64_t publishes; /* batches made visible */
+	uint64_t kicks;	    /* publishes for which the device wanted to be notified */
+	uint64_t harvests;  /* batches taken, empty ones not counted */
+	uint64_t done;	    /* chains taken back */
+	uint64_t empty;	    /* looks at the ring that found nothing */
+	uint64_t arms;	    /* times an interrupt was asked for */
 	uint64_t lines_written; /* of the areas, by publishes */
 	uint64_t lines_read;	/* of the device's area (split) or ring (packed), by harvests */
 };
@@ -56,6 +59,15 @@ void drv_free(struct drv_vq *q);
 
 /* Where the areas lie in mem: for SET_VRING_ADDR, and for a device in the same process. */
 void drv_areas(const struct drv_vq *q, struct ring_areas *out);
+
+/*
+ * Before the first drv_add: whether each chain's descriptors and its table are written again
+ * although the same ones lie there already, as drivers of kernels do; false after drv_make. A split
+ * ring's tables stay where they are, and so do a caller's buffers, so that otherwise most of what a
+ * driver in use writes goes unwritten; packed descriptors are overwritten by the device and leave
+ * nothing to skip but tables.
+ */
+void drv_rewrite(struct drv_vq *q, bool all);
 
 /*
  * Adds a chain: segs holds `out` device-readable segments, then `in` device-writable ones

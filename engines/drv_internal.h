@@ -9,6 +9,10 @@
 
 #define DRV_LINE 64 /* bytes of a cache line, as the counters mean it */
 
+/* Of drv_rewrite: no descriptor has this flag, so that what a shadow remembers with it differs from
+ * whatever is to be written. */
+#define DRV_REWRITE 0x8000u
+
 /* One entry of an indirect table, or of the split ring's descriptor table: 16 bytes on all sides.
  */
 struct drv_table_entry {
@@ -20,6 +24,7 @@ struct drv_table_entry {
 /* A chain that may be outstanding: split: by head index; packed: by buffer id. */
 struct drv_chain {
 	uint32_t token;
+	uint32_t number; /* how many were added before it, modulo 2^32 */
 	uint16_t ndescs; /* ring descriptors that it holds; 0: it is free */
 };
 
@@ -65,6 +70,8 @@ struct drv_vq {
 	struct ring_areas areas;
 	unsigned max_segs, nfree; /* free ring descriptors */
 	unsigned outstanding;
+	uint64_t shown;		 /* n.added at the last publish */
+	uint16_t rewrite;	 /* DRV_REWRITE or 0: in the flags of what the shadows remember */
 	struct drv_chain *chain; /* o.size of them */
 	uint16_t *free, *place;	 /* stack of free heads or ids, and where each lies in it */
 	unsigned nheads;
@@ -109,7 +116,17 @@ static inline void drv_give(struct drv_vq *q, uint16_t id)
 	q->free[q->nheads++] = id;
 }
 
-/* Writes the table of a chain; only entries that differ from what is there. Its device address. */
+/* Whether a chain that is outstanding is one that the device cannot know of yet: one of those that
+ * were added since the last publish. */
+static inline bool drv_is_hidden(const struct drv_vq *q, uint16_t id)
+{
+	uint64_t hidden = q->n.added - q->shown;
+
+	return hidden && (uint32_t)q->n.added - 1 - q->chain[id].number < hidden;
+}
+
+/* Writes the table of a chain; only entries that differ from what is there (unless drv_rewrite says
+ * otherwise). Its device address. */
 static inline uint64_t drv_table(struct drv_vq *q, uint16_t id, const struct drv_seg *segs,
 				 unsigned out, unsigned in)
 {
@@ -130,7 +147,8 @@ static inline uint64_t drv_table(struct drv_vq *q, uint16_t id, const struct drv
 		if (old[i].addr == segs[i].addr && old[i].len == segs[i].len &&
 		    old[i].flags == flags && old[i].next == next)
 			continue;
-		old[i] = (struct drv_table_entry){segs[i].addr, segs[i].len, flags, next};
+		old[i] = (struct drv_table_entry){segs[i].addr, segs[i].len, flags | q->rewrite,
+						  next};
 		if (q->o.packed) {
 			/* the same 16 bytes, but addr, len, id, flags (2.8.13) */
 			struct vring_packed_desc *d = (void *)&at[i];

@@ -69,7 +69,8 @@ static int packed_add(struct drv_vq *q, const struct drv_seg *segs, unsigned out
 				 (uint16_t)((i < out ? 0 : VRING_DESC_F_WRITE) |
 					    (i + 1 < n ? VRING_DESC_F_NEXT : 0)));
 	}
-	q->chain[id] = (struct drv_chain){.token = token, .ndescs = ndescs};
+	q->chain[id] = (struct drv_chain){
+		.token = token, .number = (uint32_t)q->n.added, .ndescs = ndescs};
 	q->nfree -= ndescs;
 	if (ndescs < q->packed.shortest)
 		q->packed.shortest = ndescs;
@@ -105,6 +106,7 @@ static bool packed_publish(struct drv_vq *q)
 		return false;
 	__atomic_store_n(&p->desc[p->first].flags, htole16(p->first_flags), __ATOMIC_RELEASE);
 	p->pending = 0;
+	q->shown = q->n.added;
 	/* 2.8.21.2: the flags must be out before the device's suppression is read */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	kick = wants_kick(q, pending);
@@ -144,7 +146,7 @@ static int packed_harvest(struct drv_vq *q, struct drv_done *done, unsigned max)
 		uint16_t id = le16toh(__atomic_load_n(&d->id, __ATOMIC_RELAXED));
 		struct drv_chain c;
 
-		if (id >= q->o.size || !q->chain[id].ndescs)
+		if (id >= q->o.size || !q->chain[id].ndescs || drv_is_hidden(q, id))
 			return drv_broken(q,
 					  "used descriptor %u names buffer %u, which is not "
 					  "outstanding",

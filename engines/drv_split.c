@@ -35,7 +35,7 @@ static void put_desc(struct drv_vq *q, uint16_t i, uint64_t addr, uint32_t len, 
 
 	if (old->addr == addr && old->len == len && old->flags == flags && old->next == next)
 		return;
-	*old = (struct drv_table_entry){addr, len, flags, next};
+	*old = (struct drv_table_entry){addr, len, flags | q->rewrite, next};
 	s->desc[i].addr = htole64(addr);
 	s->desc[i].len = htole32(len);
 	s->desc[i].flags = htole16(flags);
@@ -89,6 +89,7 @@ static int split_add(struct drv_vq *q, const struct drv_seg *segs, unsigned out,
 		q->nfree -= n;
 	}
 	q->chain[head].token = token;
+	q->chain[head].number = (uint32_t)q->n.added;
 	s->avail->ring[s->idx & s->mask] = htole16(head);
 	s->idx++;
 	q->outstanding++;
@@ -106,6 +107,7 @@ static bool split_publish(struct drv_vq *q)
 		return false;
 	__atomic_store_n(&s->avail->idx, htole16(s->idx), __ATOMIC_RELEASE);
 	s->published = s->idx;
+	q->shown = q->n.added;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (q->o.event_idx)
 		kick = ring_passed(le16toh(__atomic_load_n(s->avail_event, __ATOMIC_RELAXED)),
@@ -163,7 +165,7 @@ static int split_harvest(struct drv_vq *q, struct drv_done *done, unsigned max)
 {
 	struct drv_split *s = &q->split;
 	uint16_t first = s->last_used;
-	unsigned n = 0;
+	unsigned n = 0, there;
 
 	if (s->last_used == s->used_seen) {
 		/* pairs with the device's release of its index (2.7.8.2) */
@@ -172,11 +174,12 @@ static int split_harvest(struct drv_vq *q, struct drv_done *done, unsigned max)
 			q->n.empty++;
 			return 0;
 		}
-		if ((uint16_t)(s->used_seen - s->last_used) > q->outstanding)
+		there = q->outstanding - (unsigned)(q->n.added - q->shown);
+		if ((uint16_t)(s->used_seen - s->last_used) > there)
 			return drv_broken(q,
 					  "used index %u is ahead of %u by more than the %u chains "
 					  "outstanding",
-					  s->used_seen, s->last_used, q->outstanding);
+					  s->used_seen, s->last_used, there);
 		q->n.harvests++;
 		q->n.lines_read++;
 	}
@@ -184,7 +187,8 @@ static int split_harvest(struct drv_vq *q, struct drv_done *done, unsigned max)
 		const struct vring_used_elem *u = &s->used->ring[s->last_used & s->mask];
 		uint32_t id = le32toh(__atomic_load_n(&u->id, __ATOMIC_RELAXED));
 
-		if (id >= q->o.size || !q->chain[id].ndescs || q->chain[id].token == UINT32_MAX)
+		if (id >= q->o.size || !q->chain[id].ndescs || q->chain[id].token == UINT32_MAX ||
+		    drv_is_hidden(q, (uint16_t)id))
 			return drv_broken(q,
 					  "used entry %u names chain %u, which is not outstanding",
 					  s->last_used & s->mask, id);

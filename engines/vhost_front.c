@@ -23,6 +23,9 @@
 #define CONFIG_LONG offsetof(struct virtio_blk_config, max_secure_erase_sectors)
 #define CONFIG_SHORT offsetof(struct virtio_blk_config, max_discard_sectors)
 
+/* What SET_VRING_KICK, _CALL and _ERR have eight bits for. */
+#define FRONT_QUEUES 256u
+
 struct vhost_front {
 	int sock, ms;
 	char *path;
@@ -271,7 +274,7 @@ static int front_features(struct vhost_front *f, struct err *e)
 		if (!n)
 			return err_set(e, -EPROTO, "%s: the back end says that it has 0 queues",
 				       f->path);
-		f->queues = n > UINT16_MAX ? UINT16_MAX : (unsigned)n;
+		f->queues = n > FRONT_QUEUES ? FRONT_QUEUES : (unsigned)n;
 	}
 	return 0;
 }
@@ -341,6 +344,13 @@ void vhost_front_close(struct vhost_front *f)
 	pthread_mutex_destroy(&f->lock);
 	free(f->path);
 	free(f);
+}
+
+void vhost_front_lose(struct vhost_front *f)
+{
+	pthread_mutex_lock(&f->lock);
+	front_give_up(f);
+	pthread_mutex_unlock(&f->lock);
 }
 
 uint64_t vhost_front_offered(const struct vhost_front *f)

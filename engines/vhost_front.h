@@ -50,7 +50,7 @@ void vhost_front_close(struct vhost_front *f); /* NULL is fine; does not stop qu
 
 uint64_t vhost_front_offered(const struct vhost_front *f);
 const struct vhost_front_blk *vhost_front_blk(const struct vhost_front *f);
-/* Queues that the device has, at least 1. */
+/* Queues that the device has and that can be named: 1 .. 256. */
 unsigned vhost_front_queues(const struct vhost_front *f);
 /* The connected socket, to be watched for its end (which giving it up brings about, too). */
 int vhost_front_fd(const struct vhost_front *f);
@@ -78,6 +78,13 @@ int vhost_front_start(struct vhost_front *f, unsigned index, const struct ring_o
 /* Stops queue `index`: the back end finishes what it has and lets go of the ring. *base (may be
  * NULL) is where it stood, in the form of GET_VRING_BASE. */
 int vhost_front_stop(struct vhost_front *f, unsigned index, uint32_t *base, struct err *e);
+
+/*
+ * Gives the connection up: for a queue that cannot be stopped, whose requests the back end may
+ * still work on. It sees the connection end, and every later call here fails with -ENOTCONN. The
+ * memory that was shared must not be used for anything else.
+ */
+void vhost_front_lose(struct vhost_front *f);
 
 /* Makes and closes the three descriptors without a connection (the loop transport). */
 int vhost_front_fds_make(struct vhost_front_fds *fds, struct err *e);

@@ -14,8 +14,7 @@ static int engine_setup(struct thread_data *td)
 		td_verror(td, -rc, "vring");
 		return 1;
 	}
-	for_each_file(td, f, i)
-	{
+	for_each_file (td, f, i) {
 		f->filetype = FIO_TYPE_BLOCK;
 		f->real_file_size = o->conn->blk.capacity << 9;
 		fio_file_set_size_known(f);

@@ -3,11 +3,13 @@
  * The fio engine `vring` from inside: its options, the connection that jobs share, and the queue
  * that each job has. vring.c is fio's side of it, vring_conn.c the connection, vring_plan.c who
  * gets which queue and memory, vring_queue.c a job's queue on it, vring_submit.c and
- * vring_complete.c the way there and back, vring_report.c the counters.
+ * vring_complete.c the way there and back, vring_watch.c a kick that does not come back,
+ * vring_report.c the counters.
  */
 #ifndef VB_ENGINES_VRING_H
 #define VB_ENGINES_VRING_H
 
+#include <stdatomic.h>
 #include "fio.h"
 #include "engines/drv.h"
 #include "engines/vhost_front.h"
@@ -15,6 +17,8 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define VRING_DEVICE_POLL_NS 50000 /* default of device_poll_ns */
 
 enum vring_transport { VRING_VHOST_USER, VRING_LOOP };
 enum vring_trim { VRING_DISCARD, VRING_WRITE_ZEROES };
@@ -30,6 +34,7 @@ struct vring_options {
 	unsigned io_timeout; /* seconds, 0: never */
 	unsigned hugepages;
 	unsigned trim;
+	unsigned rewrite;
 	char *report;
 	/* loop: the device in this process */
 	unsigned serves; /* enum blk_kind */
@@ -82,6 +87,8 @@ struct vring_plan {
 	size_t size;	    /* of the memory for all */
 };
 
+/* Whether the options go together, before a device is looked for. -EINVAL with a sentence. */
+int vring_plan_options(const struct vring_options *o, struct err *e);
 /* Whether a and b describe the same device, and why not if they cannot share it. */
 bool vring_same(const struct vring_options *a, const struct vring_options *b);
 int vring_plan_make(struct vring_plan *p, struct thread_data *td, const struct vring_conn *c,
@@ -91,7 +98,7 @@ size_t vring_buffer_bytes(struct thread_data *td);
 
 /* --- the connection (vring_conn.c) --- */
 
-struct vring_record; /* a queue's counters at its end (vring_report.c) */
+struct vring_record; /* whether a place is in use, and its counters at the end (vring_report.c) */
 
 struct vring_conn {
 	struct ring_opts ring;
@@ -114,6 +121,8 @@ struct vring_conn {
 	struct mem mem;		   /* loop: the device's view */
 
 	struct vring_record *records; /* plan.n of them, shared with forked jobs */
+	cpu_set_t cpus;		      /* that loop's device may use: the process's at setup */
+	bool has_cpus;
 };
 
 /* Finds or makes the connection of td's job and its place in there (in options). Reports by itself;
@@ -158,15 +167,20 @@ struct vring_queue {
 	struct vhost_front_fds fds;
 	int sock;  /* to be watched, or -1 */
 	int epoll; /* edges of call and err, and of the socket's end */
-	bool fds_open, started, said;
+	bool fds_open, started, holds, refilling, said;
 	struct dev_vq *dev_vq; /* loop */
 	struct worker *worker;
 	uint64_t interrupts, sleeps;
+
+	/* Kicks begun and ended: odd while one is being written. The watch reads it. */
+	atomic_uint kicking;
+	struct vring_watch *watch;
 };
 
 /* Sets the queue of a job up and starts the device on it. Reports by itself. */
 int vring_queue_start(struct vring_queue *q, struct thread_data *td);
-/* Stops the device, unless it is dead, and frees what start made. */
+/* Stops the device and frees what start made. A device that cannot be stopped, or is dead, costs
+ * the connection: it may still have requests of ours, so this memory is never used again. */
 void vring_queue_stop(struct vring_queue *q);
 /* 0, or the errno with which the device is lost: checks socket, error descriptor, worker. */
 int vring_queue_check(struct vring_queue *q);
@@ -177,14 +191,36 @@ enum fio_q_status vring_submit(struct thread_data *td, struct io_u *io_u);
 int vring_commit(struct thread_data *td);
 /* Adds and publishes what waits for room, as far as there is some. */
 void vring_refill(struct thread_data *td);
+/* The device is lost: what is in flight and was not harvested ends with this errno, and whatever is
+ * asked after. */
+void vring_die(struct vring_queue *q, int error);
 int vring_getevents(struct thread_data *td, unsigned int min, unsigned int max,
 		    const struct timespec *t);
 struct io_u *vring_event(struct thread_data *td, int event);
 
+/*
+ * --- the watch over kicks (vring_watch.c) ---
+ *
+ * O_NONBLOCK belongs to the eventfd that both sides have open, so a hostile device can take it away
+ * and fill the counter, and our write would never return. A thread looks once in a while, and
+ * signals the job's when the same kick is still being written.
+ */
+
+/* For the calling thread's queue. 0 or -errno. */
+int vring_watch_start(struct vring_queue *q, struct err *e);
+void vring_watch_stop(struct vring_queue *q);
+/* Whether the kick that EINTR ended has lasted too long. */
+bool vring_watch_expired(const struct vring_queue *q);
+
 /* --- counters (vring_report.c) --- */
 
+/* NULL with errno. */
 struct vring_record *vring_records_make(unsigned n);
 void vring_records_free(struct vring_record *r, unsigned n);
+/* Marks the place as one whose queue and memory the device may be using; clears it. */
+void vring_record_hold(struct vring_conn *c, const struct vring_place *p, bool held);
+/* Whether the device may still be using p's queue or memory, for whichever job it was. */
+bool vring_record_is_held(const struct vring_conn *c, const struct vring_place *p);
 /* Keeps the queue's counters, prints them, writes the job's report=. */
 void vring_report(struct vring_queue *q, struct thread_data *td);
 /* One line for the user, where it cannot spoil machine-readable results. */

@@ -7,6 +7,8 @@
 
 /* Empty looks at the ring between two looks at socket and clock: some 100 us. */
 #define LOOKS 16384
+/* Empty looks between two offers of the core to others: some 5 us. */
+#define YIELD_LOOKS 1024
 /* Interrupts without a completion between two of those. */
 #define WAKES 64
 /* A sleeper looks after its device once in a while. */
@@ -47,7 +49,7 @@ static void complete_done_copy(struct vring_queue *q, struct io_u *io_u)
 		memcpy(io_u->xfer_buf, from, len);
 }
 
-/* After complete_die the statuses do not count: all that is left ends with its error. */
+/* After vring_die the statuses do not count: all that is left ends with its error. */
 static unsigned complete_give_dead(struct vring_queue *q, unsigned n, unsigned max)
 {
 	while (n < max && q->given < q->ndone) {
@@ -81,8 +83,7 @@ static unsigned complete_give(struct vring_queue *q, unsigned n, unsigned max)
 	return n;
 }
 
-/* The device is lost: what is in flight and was not harvested ends with this error. */
-static void complete_die(struct vring_queue *q, int error)
+void vring_die(struct vring_queue *q, int error)
 {
 	bool *harvested;
 
@@ -117,7 +118,7 @@ static inline bool complete_look(struct vring_queue *q)
 	if (unlikely(rc < 0)) {
 		log_err("vring: %s: queue %u: the device broke the ring: %s\n", q->conn->name,
 			q->place->queue, drv_why(q->vq));
-		complete_die(q, EIO);
+		vring_die(q, EIO);
 		return true;
 	}
 	q->given = 0;
@@ -152,7 +153,7 @@ static void complete_watch(struct vring_queue *q, struct thread_data *td, struct
 	}
 	/* What the device finished before it went is finished. */
 	if (error && !complete_look(q))
-		complete_die(q, error);
+		vring_die(q, error);
 }
 
 /* Sleeps until the device interrupts or hangs up, or until it is time to look after it. */
@@ -162,6 +163,12 @@ static void complete_sleep(struct vring_queue *q, struct thread_data *td, struct
 	struct epoll_event ev[3];
 	int n;
 
+	/* What waits for room in the ring is to get there before the device has run dry. */
+	if (q->npending && want > 1) {
+		unsigned half = (drv_outstanding(q->vq) + 1) / 2;
+
+		want = want < half ? want : half;
+	}
 	/* Counted, so that a device that only pretends to have something is found out, too. */
 	w->looks++;
 	if (!drv_arm(q->vq, want)) {
@@ -199,11 +206,11 @@ static void complete_wait(struct vring_queue *q, struct thread_data *td, struct 
 			return;
 		}
 	}
-	if (unlikely(++w->looks % LOOKS == 0)) {
+	if (unlikely(++w->looks % LOOKS == 0))
 		complete_watch(q, td, w);
-		/* The device may be waiting for this very core. */
+	/* The device may be waiting for this very core. */
+	if (unlikely(w->looks % YIELD_LOOKS == 0))
 		sched_yield();
-	}
 	nop;
 }
 
@@ -216,6 +223,9 @@ int vring_getevents(struct thread_data *td, unsigned int min, unsigned int max,
 
 	q->nevents = 0;
 	(void)t; /* only {0, 0} with min = 0 */
+	/* With min = 0 fio does not. What is added but not published, no device can complete. */
+	if (unlikely(q->nadded))
+		vring_commit(td);
 	for (;;) {
 		if (complete_look(q)) {
 			if (unlikely(q->nadded < q->npending))

@@ -13,6 +13,22 @@
 /* Jobs that are threads come here at the same time. */
 static pthread_mutex_t conn_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* While one of them holds it, fio may fork a job, which would then wait for ever. */
+static void conn_fork_prepare(void)
+{
+	pthread_mutex_lock(&conn_lock);
+}
+
+static void conn_fork_done(void)
+{
+	pthread_mutex_unlock(&conn_lock);
+}
+
+__attribute__((constructor)) static void conn_fork_guard(void)
+{
+	pthread_atfork(conn_fork_prepare, conn_fork_done, conn_fork_done);
+}
+
 static bool has(uint64_t bits, unsigned bit)
 {
 	return bits >> bit & 1;
@@ -111,9 +127,9 @@ static unsigned conn_jobs(struct thread_data *td)
 	unsigned n = 0;
 	int i;
 
-	for_each_td(job, i) n += job->io_ops && job->eo &&
-				 job->io_ops->setup == td->io_ops->setup &&
-				 vring_same(job->eo, td->eo);
+	for_each_td (job, i)
+		n += job->io_ops && job->eo && job->io_ops->setup == td->io_ops->setup &&
+		     vring_same(job->eo, td->eo);
 	return n;
 }
 
@@ -133,10 +149,11 @@ static size_t conn_huge_page(void)
 	return kib ? kib << 10 : 2ul << 20;
 }
 
-/* One sealed piece of memory for everything: nobody can cut it short under the other. */
+/* One sealed piece of memory for everything: nobody can cut it short under the other. Its pages
+ * come with the jobs that use them (vring_queue.c), by their affinity and memory policy. */
 static int conn_memory(struct vring_conn *c, bool huge, struct err *e)
 {
-	size_t page = huge ? conn_huge_page() : 4096;
+	size_t page = huge ? conn_huge_page() : (size_t)sysconf(_SC_PAGESIZE);
 	const char *remedy =
 		huge ? ": huge pages are missing: more in /proc/sys/vm/nr_hugepages" : "";
 	int rc;
@@ -149,8 +166,7 @@ static int conn_memory(struct vring_conn *c, bool huge, struct err *e)
 		goto fail;
 	if (fcntl(c->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		goto fail;
-	c->memory =
-		mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, c->memfd, 0);
+	c->memory = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, c->memfd, 0);
 	if (c->memory != MAP_FAILED)
 		return 0;
 	c->memory = NULL;
@@ -209,6 +225,9 @@ static int conn_make(struct vring_conn **out, struct thread_data *td, struct err
 	why = ring_why_not(&c->ring);
 	if (why)
 		return err_input(e, "queue_size=%u: %s", o->queue_size, why);
+	rc = vring_plan_options(o, e);
+	if (rc)
+		return rc;
 	rc = o->transport == VRING_LOOP ? conn_open_loop(c, o, conn_jobs(td), e)
 					: conn_open_socket(c, o, e);
 	if (!rc)
@@ -224,8 +243,10 @@ static int conn_make(struct vring_conn **out, struct thread_data *td, struct err
 	c->left = c->plan.n;
 	for (unsigned i = 0; i < c->plan.n; i++)
 		c->copies |= c->plan.place[i].copies;
+	/* The main thread's: a job's own may be bound already (create_serialize=0). */
+	c->has_cpus = !sched_getaffinity(getpid(), sizeof(c->cpus), &c->cpus);
 	c->records = vring_records_make(c->plan.n);
-	return 0;
+	return c->records ? 0 : err_set(e, -errno, "memory for counters: %s", strerror(errno));
 }
 
 /* All jobs of the connection get it, or are refused together. */
@@ -234,8 +255,7 @@ static void conn_tell(struct thread_data *td, struct vring_conn *c)
 	struct thread_data *job;
 	int i;
 
-	for_each_td(job, i)
-	{
+	for_each_td (job, i) {
 		struct vring_options *o = job->eo;
 
 		if (!job->io_ops || !o || job->io_ops->setup != td->io_ops->setup ||

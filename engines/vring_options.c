@@ -7,6 +7,9 @@
 	.name = NAME, .lname = TITLE, .type = TYPE, .off1 = offsetof(struct vring_options, FIELD), \
 	.def = DEFAULT, .help = HELP, .category = FIO_OPT_C_ENGINE, .group = FIO_OPT_G_INVALID
 
+#define VRING_TEXT_(WORD) #WORD
+#define VRING_TEXT(WORD) VRING_TEXT_(WORD)
+
 /* clang-format off */
 struct fio_option vring_fio_options[] = {
 	{
@@ -79,6 +82,11 @@ struct fio_option vring_fio_options[] = {
 		},
 	},
 	{
+		VRING_OPTION("rewrite", "Rewrite", FIO_OPT_BOOL, rewrite, "0",
+			     "Write each request's descriptors and table again, as drivers of kernels do, although the same"
+			     " ones lie there already (fio's buffers do not move); to compare layouts as they are in use"),
+	},
+	{
 		VRING_OPTION("report", "Report", FIO_OPT_STR_STORE, report, NULL,
 			     "Write what was negotiated and the queues' counters to this file, as JSON"),
 	},
@@ -113,7 +121,8 @@ struct fio_option vring_fio_options[] = {
 		},
 	},
 	{
-		VRING_OPTION("device_poll_ns", "Device's polling time", FIO_OPT_ULL, device_poll_ns, "50000",
+		VRING_OPTION("device_poll_ns", "Device's polling time", FIO_OPT_ULL, device_poll_ns,
+			     VRING_TEXT(VRING_DEVICE_POLL_NS),
 			     "loop, device_wait=adaptive: nanoseconds of looking before each sleep"),
 	},
 	{

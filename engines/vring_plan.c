@@ -2,12 +2,15 @@
 /* Which job of fio gets which queue and which part of the shared memory, and whether it may run. */
 #include "engines/vring.h"
 
-#define PAGE 4096ul
 #define SECTOR 512u
+/* Bytes of a request at most, so that it has less than 4 GiB with all that comes on top. */
+#define MOST_BYTES (UINT32_MAX - 0xffffu)
 
 static size_t pages(size_t bytes)
 {
-	return (bytes + PAGE - 1) & ~(PAGE - 1);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) & ~(page - 1);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -34,6 +37,8 @@ static const char *plan_differs(const struct vring_options *a, const struct vrin
 		return "indirect";
 	if (a->hugepages != b->hugepages)
 		return "hugepages";
+	if (a->rewrite != b->rewrite)
+		return "rewrite";
 	if (a->transport != VRING_LOOP)
 		return NULL;
 	if (a->serves != b->serves)
@@ -53,8 +58,8 @@ size_t vring_buffer_bytes(struct thread_data *td)
 
 	if (!td_read(td) && !td_write(td))
 		return 0;
-	/* fio asks for up to a page and an alignment twice over what it needs. */
-	return pages(bytes) + 4 * PAGE + 2ul * td->o.mem_align;
+	/* init_io_u_buffers() and allocate_io_mem() of fio each add a page and an alignment. */
+	return pages(bytes) + pages(1) * 2 + 2ul * td->o.mem_align;
 }
 
 /* --- what a job may do on this device --- */
@@ -68,7 +73,7 @@ static int plan_check_blocks(struct thread_data *td, const struct vring_conn *c,
 		if (td->o.min_bs[ddir] % c->blk.block_size || td->o.bs_unaligned)
 			return err_input(e, "%s: bs: the device has blocks of %u bytes", td->o.name,
 					 c->blk.block_size);
-		if (td->o.max_bs[ddir] > UINT32_MAX - PAGE)
+		if (td->o.max_bs[ddir] > MOST_BYTES)
 			return err_input(e, "%s: bs: a request has less than 4 GiB", td->o.name);
 	}
 	if (td_write(td) && c->offered >> VIRTIO_BLK_F_RO & 1)
@@ -103,6 +108,64 @@ static int plan_check_trim(struct thread_data *td, const struct vring_conn *c, s
 	return 0;
 }
 
+/* What fio's options ask for and no one here would do. */
+static int plan_check_ignored(struct thread_data *td, const struct vring_conn *c, struct err *e)
+{
+	uint64_t bytes = c->blk.capacity * SECTOR;
+	uint64_t start = td->o.start_offset + (uint64_t)td->subjob_number * td->o.offset_increment;
+
+	if (td->o.sync_io)
+		return err_input(e,
+				 "%s: sync: the ring has no O_SYNC: fsync=1 flushes after each "
+				 "write",
+				 td->o.name);
+	if (td->o.pre_read)
+		return err_input(e, "%s: pre_read: fio can read a file's pages, not a device's",
+				 td->o.name);
+	if (td->o.zone_mode == ZONE_MODE_ZBD)
+		return err_input(e, "%s: zonemode=zbd: the device has no zones", td->o.name);
+	if (!td->o.start_offset_percent && start >= bytes)
+		return err_input(e, "%s: offset: %llu, but the device has %llu bytes", td->o.name,
+				 (unsigned long long)start, (unsigned long long)bytes);
+	return 0;
+}
+
+/* The first of our own options that this transport does not look at, or NULL. */
+static const char *plan_foreign(const struct vring_options *o)
+{
+	if (o->serves != BLK_NULL)
+		return "serves";
+	if (o->serve_path && *o->serve_path)
+		return "serve_path";
+	if (o->serve_size)
+		return "serve_size";
+	if (o->latency_ns)
+		return "latency_ns";
+	if (o->device_wait != WAIT_POLL)
+		return "device_wait";
+	if (o->device_poll_ns != VRING_DEVICE_POLL_NS)
+		return "device_poll_ns";
+	if (o->device_cpu != -1)
+		return "device_cpu";
+	return NULL;
+}
+
+int vring_plan_options(const struct vring_options *o, struct err *e)
+{
+	const char *foreign = plan_foreign(o);
+
+	if (o->transport != VRING_LOOP)
+		return foreign ? err_input(e,
+					   "%s: only transport=loop has its device here; tell the "
+					   "program behind the socket",
+					   foreign)
+			       : 0;
+	if (o->serve_path && *o->serve_path && o->serves != BLK_FILE)
+		return err_input(e, "serve_path=%s: nothing is read from there without serves=file",
+				 o->serve_path);
+	return 0;
+}
+
 static int plan_check_job(struct thread_data *td, const struct vring_conn *c, struct err *e)
 {
 	uint64_t bytes = c->blk.capacity * SECTOR;
@@ -119,7 +182,9 @@ static int plan_check_job(struct thread_data *td, const struct vring_conn *c, st
 	if (td->o.size && td->o.size != -1ULL && td->o.size > bytes)
 		return err_input(e, "%s: size: the device has %llu bytes", td->o.name,
 				 (unsigned long long)bytes);
-	rc = plan_check_blocks(td, c, e);
+	rc = plan_check_ignored(td, c, e);
+	if (!rc)
+		rc = plan_check_blocks(td, c, e);
 	return rc ? rc : plan_check_trim(td, c, e);
 }
 
@@ -135,7 +200,7 @@ static int plan_segments(struct vring_place *p, struct thread_data *td, const st
 	uint64_t data, all;
 
 	p->max_bs = td_read(td) || td_write(td) ? td_max_bs(td) : 0;
-	p->seg_size = c->blk.size_max ? c->blk.size_max & ~(SECTOR - 1) : UINT32_MAX - PAGE + 1;
+	p->seg_size = c->blk.size_max ? c->blk.size_max & ~(SECTOR - 1) : MOST_BYTES;
 	data = (p->max_bs + p->seg_size - 1) / p->seg_size;
 	if (data > most)
 		return err_input(
@@ -193,15 +258,18 @@ static int plan_add(struct vring_plan *p, struct thread_data *job, unsigned numb
 		    size_t at, const struct vring_conn *c, struct err *e)
 {
 	struct vring_place *place;
-	int rc = plan_check_job(job, c, e);
+	int rc = vring_plan_options(job->eo, e);
 
+	if (!rc)
+		rc = plan_check_job(job, c, e);
 	if (rc)
 		return rc;
 	if (queue >= c->device_queues)
 		return err_input(
 			e,
 			"%s: job %u of those that run at the same time on %s, which has %u "
-			"queue%s: fewer jobs (numjobs), or a device with more queues",
+			"queue%s: fewer jobs (numjobs), or a device with more queues (only stonewall "
+			"keeps jobs apart; those that wait_for= another count)",
 			job->o.name, queue + 1, c->name, c->device_queues,
 			c->device_queues == 1 ? "" : "s");
 	p->place = xrealloc(p->place, p->n + 1, sizeof(*p->place));
@@ -250,8 +318,7 @@ int vring_plan_make(struct vring_plan *p, struct thread_data *td, const struct v
 	size_t at = 0;
 	int i, rc;
 
-	for_each_td(job, i)
-	{
+	for_each_td (job, i) {
 		/* A stonewall waits for all jobs before it. */
 		if (job->o.stonewall) {
 			forks = false;

@@ -3,8 +3,12 @@
 #include <sys/mman.h>
 #include "engines/vring.h"
 
-/* A queue at its end. Lies in memory that forked jobs share, so that each report has them all. */
+/*
+ * A place, and its queue at the end. Lies in memory that forked jobs share, so that each report has
+ * them all, and that a job which was killed is known to have left its queue running.
+ */
 struct vring_record {
+	atomic_bool held; /* from before the device was started on it until it had stopped */
 	unsigned valid, queue;
 	char job[128];
 	struct drv_counters n;
@@ -23,6 +27,23 @@ void vring_records_free(struct vring_record *r, unsigned n)
 {
 	if (r)
 		munmap(r, n * sizeof(*r));
+}
+
+void vring_record_hold(struct vring_conn *c, const struct vring_place *p, bool held)
+{
+	atomic_store(&c->records[p - c->plan.place].held, held);
+}
+
+bool vring_record_is_held(const struct vring_conn *c, const struct vring_place *p)
+{
+	for (unsigned i = 0; i < c->plan.n; i++) {
+		const struct vring_place *o = &c->plan.place[i];
+
+		if (atomic_load(&c->records[i].held) &&
+		    (o->queue == p->queue || (o->ring < p->end && p->ring < o->end)))
+			return true;
+	}
+	return false;
 }
 
 static void record_take(struct vring_record *r, const struct vring_queue *q,
@@ -150,10 +171,23 @@ static void json_queue(FILE *f, const struct vring_record *r)
 	fputc('}', f);
 }
 
+static const char *const wait_names[] = {
+	[WAIT_POLL] = "poll", [WAIT_EVENTFD] = "eventfd", [WAIT_ADAPTIVE] = "adaptive"};
+
+/* The device, where it is in this process: any other's server tells of itself. */
+static void json_device(FILE *f, const struct vring_options *o)
+{
+	static const char *const kinds[] = {
+		[BLK_NULL] = "null", [BLK_MEMORY] = "memory", [BLK_FILE] = "file"};
+
+	fprintf(f, "  \"serves\": \"%s\",\n  \"latency_ns\": %llu,\n", kinds[o->serves],
+		o->latency_ns);
+	fprintf(f, "  \"device_wait\": \"%s\",\n  \"device_poll_ns\": %llu,\n",
+		wait_names[o->device_wait], o->device_poll_ns);
+}
+
 static void json_report(FILE *f, const struct vring_conn *c, const struct vring_options *o)
 {
-	static const char *const waits[] = {
-		[WAIT_POLL] = "poll", [WAIT_EVENTFD] = "eventfd", [WAIT_ADAPTIVE] = "adaptive"};
 	const char *comma = "\n";
 
 	fprintf(f, "{\n  \"engine\": \"vring\",\n  \"transport\": \"%s\",\n",
@@ -162,7 +196,10 @@ static void json_report(FILE *f, const struct vring_conn *c, const struct vring_
 		c->ring.packed ? "packed" : "split", c->ring.size);
 	fprintf(f, "  \"event_idx\": %s,\n  \"indirect\": %s,\n",
 		c->ring.event_idx ? "true" : "false", c->ring.indirect ? "true" : "false");
-	fprintf(f, "  \"wait\": \"%s\",\n", waits[o->wait]);
+	fprintf(f, "  \"wait\": \"%s\",\n  \"poll_ns\": %llu,\n", wait_names[o->wait], o->poll_ns);
+	fprintf(f, "  \"rewrite\": %s,\n", o->rewrite ? "true" : "false");
+	if (c->transport == VRING_LOOP)
+		json_device(f, o);
 	json_bits(f, "features", c->features);
 	json_bits(f, "offered", c->offered);
 	fprintf(f, "  \"capacity\": %llu,\n  \"block_size\": %u,\n  \"device_queues\": %u,\n",
@@ -218,15 +255,31 @@ static void report_summary(const struct vring_queue *q, const struct thread_data
 /* Jobs that are threads end at the same time. */
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* fio forks jobs while others that are threads end: the child must not find the lock taken by a
+ * thread that it does not have. */
+static void report_fork_prepare(void)
+{
+	pthread_mutex_lock(&report_lock);
+}
+
+static void report_fork_done(void)
+{
+	pthread_mutex_unlock(&report_lock);
+}
+
+__attribute__((constructor)) static void report_fork_guard(void)
+{
+	pthread_atfork(report_fork_prepare, report_fork_done, report_fork_done);
+}
+
 void vring_report(struct vring_queue *q, struct thread_data *td)
 {
 	struct vring_conn *c = q->conn;
 	int rc = 0;
 
 	pthread_mutex_lock(&report_lock);
-	if (c->records)
-		record_take(&c->records[q->place - c->plan.place], q, td);
-	if (q->o->report && *q->o->report && c->records)
+	record_take(&c->records[q->place - c->plan.place], q, td);
+	if (q->o->report && *q->o->report)
 		rc = report_write(c, q->o);
 	else
 		report_summary(q, td);

@@ -8,8 +8,10 @@
 
 #define SECTOR_SHIFT 9
 
+/* Ended here and now: fio takes its latency from the stamp, which would be the slot's last one. */
 static enum fio_q_status submit_refuse(struct io_u *io_u, int error)
 {
+	fio_gettime(&io_u->issue_time, NULL);
 	io_u->error = (unsigned)error;
 	return FIO_Q_COMPLETED;
 }
@@ -140,7 +142,7 @@ enum fio_q_status vring_submit(struct thread_data *td, struct io_u *io_u)
 			return submit_refuse(io_u, EFAULT);
 	} else if (!q->can_flush) {
 		/* Without the flush feature the device's cache is write-through (5.2.6.2). */
-		return FIO_Q_COMPLETED;
+		return submit_refuse(io_u, 0);
 	}
 	if (likely(q->nadded == q->npending)) {
 		rc = submit_add(q, io_u);
@@ -172,29 +174,48 @@ static void submit_stamp(struct vring_queue *q, struct thread_data *td)
 		td->last_issue = now;
 }
 
-static void submit_kick(struct vring_queue *q)
+/* False: the device keeps the kick from getting out (vring_watch.c). */
+static bool submit_kick(struct vring_queue *q)
 {
+	unsigned n = atomic_load_explicit(&q->kicking, memory_order_relaxed);
 	uint64_t one = 1;
+	ssize_t k;
 
+	atomic_store_explicit(&q->kicking, n + 1, memory_order_relaxed);
+	do
+		k = write(q->fds.kick, &one, sizeof(one));
+	while (unlikely(k < 0 && errno == EINTR && !vring_watch_expired(q)));
+	atomic_store_explicit(&q->kicking, n + 2, memory_order_relaxed);
 	/* EAGAIN: the counter is full, so a kick is pending anyway. */
-	if (write(q->fds.kick, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_err("vring: %s: kick: %s\n", q->conn->name, strerror(errno));
+	if (likely(k >= 0 || errno == EAGAIN))
+		return true;
+	log_err("vring: %s: queue %u: the kick: %s\n", q->conn->name, q->place->queue,
+		errno == EINTR ? "the device has filled its counter and made it block"
+			       : strerror(errno));
+	return false;
 }
 
 int vring_commit(struct thread_data *td)
 {
 	struct vring_queue *q = td->io_ops_data;
+	bool told = true;
 
 	if (!q->nadded)
 		return 0;
 	if (drv_publish(q->vq))
-		submit_kick(q);
+		told = submit_kick(q);
 	submit_stamp(q, td);
 	io_u_mark_submit(td, q->nadded);
 	q->npending -= q->nadded;
 	if (unlikely(q->npending))
 		memmove(q->pending, q->pending + q->nadded, q->npending * sizeof(*q->pending));
 	q->nadded = 0;
+	if (unlikely(!told)) {
+		/* What the last getevents handed out is fio's, and may be in flight anew. */
+		if (!q->refilling)
+			q->nevents = 0;
+		vring_die(q, EIO);
+	}
 	return 0;
 }
 
@@ -204,5 +225,7 @@ void vring_refill(struct thread_data *td)
 
 	while (q->nadded < q->npending && !submit_add(q, q->pending[q->nadded]))
 		q->nadded++;
+	q->refilling = true;
 	vring_commit(td);
+	q->refilling = false;
 }

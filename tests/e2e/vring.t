@@ -42,7 +42,7 @@ sub jobs {
 		my $wait = $waits[$k++ % @waits];
 		my @much = $size > 20000 ? (bs => 512, size => '17M', iodepth => 512) : (bs => '4k', size => $size > 4 ? '4M' : '1M', iodepth => 64);
 		push @jobs, ["$layout-$size-$wait", @verify, ring => $layout, queue_size => $size, event_idx => $event_idx, indirect => $indirect,
-			wait => $wait, @much, stonewall => 1, report => "$dir/report-$o{name}-$size", $o{options}->($size, $wait)];
+			rewrite => $event_idx != $indirect ? 1 : 0, wait => $wait, @much, stonewall => 1, report => "$dir/report-$o{name}-$size", $o{options}->($size, $wait)];
 	}
 	return @jobs;
 }
@@ -186,6 +186,35 @@ for my $layout (sort keys %sizes) {
 	ok(slurp($file) eq "\0" x 8192 . "\xa5" x 65536 . "\0" x ((1 << 20) - 73728), 'and the file has it');
 }
 
+# What a harness asked for it reads back: the device within fio is told of, one elsewhere is not.
+{
+	my %device = (serves => 'null', latency_ns => 20000, device_wait => 'adaptive', device_poll_ns => 70000);
+	my @job = ('job', rw => 'randread', bs => '4k', size => '64k', serve_size => '1M', report => "$dir/told");
+	is(error_of(fio([@job, transport => 'loop', %device, wait => 'adaptive', poll_ns => 30000, rewrite => 1])), '', 'a job with a report');
+	my $r = report("$dir/told");
+	is_deeply({ map { $_ => $r->{$_} } keys %device, 'poll_ns', 'rewrite' }, { %device, poll_ns => 30000, rewrite => JSON::PP::true }, 'which has what was asked for');
+	is(error_of(fio([@job, transport => 'loop', serves => 'memory'])), '', 'one over memory');
+	$r = report("$dir/told");
+	is_deeply([@$r{qw(serves device_wait latency_ns rewrite)}], ['memory', 'poll', 0, JSON::PP::false], 'says so, too');
+}
+
+# loop's device is not bound to where the job is.
+SKIP: {
+	my ($cpus) = slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s*(\S+)/m;
+	my ($first) = $cpus =~ /^(\d+)[-,]/ or skip 'one processor', 1;
+	my $c = start_fio(['job', transport => 'loop', rw => 'randread', bs => '4k', serve_size => '1M', time_based => 1, runtime => 30, iodepth => 4, cpus_allowed => $first,
+		device_wait => 'eventfd', wait => 'eventfd']);
+	my $list;
+	wait_until(sub {
+		for my $task (glob "/proc/$c->{pid}/task/*") {
+			($list) = slurp("$task/status") =~ /^Cpus_allowed_list:\s*(\S+)/m if slurp("$task/comm") eq "vring-queue\n";
+		}
+		return $list || over($c);
+	}, 30);
+	is($list, $cpus, "loop's device may use all processors that fio may");
+	end_child($c, 'INT');
+}
+
 # These tests can fail: a byte that changes behind the device's back is seen.
 for my $transport ('our device', 'qemu-storage-daemon') {
 	my $file = image('corrupt', 1 << 20);
@@ -253,6 +282,14 @@ refused('a ring of 0', qr/queue_size/, @loop, queue_size => 0);
 refused('a ring of 32769', qr/queue_size/, @loop, queue_size => 32769);
 refused('a layout that is none', qr/ring/, @loop, ring => 'round');
 refused('a way to wait that is none', qr/wait/, @loop, wait => 'sleep');
+refused('a file without serves=file', qr/^vring: .*serve_path=.*serves=file/m, @loop, serve_path => "$dir/pattern");
+refused("$_->[0] of a device elsewhere", qr/^vring: .*\Q$_->[0]\E: .*transport=loop/m, path => "$dir/nothing", @$_)
+	for [serves => 'memory'], [serve_path => "$dir/pattern"], [serve_size => '1M'], [latency_ns => 1000], [device_wait => 'eventfd'], [device_poll_ns => 1],
+	[device_cpu => 0];
+refused('O_SYNC', qr/^vring: .*sync.*fsync=1/m, @loop, rw => 'randwrite', sync => 1);
+refused('reading before', qr/^vring: .*pre_read/m, @loop, pre_read => 1);
+refused('zones', qr/^vring: .*zonemode/m, @loop, zonemode => 'zbd');
+refused('an offset behind the end', qr/^vring: .*offset/m, @loop, serve_size => '1M', offset => '1M');
 refused('loop over no file', qr/^vring: .*serve_path=/m, @loop, serves => 'file');
 refused('loop over a file that is not there', qr/^vring: .*\Q$dir\E\/nothing/m, @loop, serves => 'file', serve_path => "$dir/nothing");
 

@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use Fcntl qw(F_SETFL O_NONBLOCK O_RDWR);
 use Test::More;
 use Time::HiRes qw(sleep);
 use VringTest;
@@ -117,6 +118,77 @@ for my $wait (qw(eventfd poll adaptive)) {
 	ok(!$f->{hung}, 'fio that was interrupted ends, though the device is stopped');
 	kill 'CONT', $d->{pid};
 	ok(end_child($d, 'TERM'), 'and the device, once it goes on');
+}
+
+# A device that was given up may still have the requests: neither its memory nor its queue may be anybody else's. Sixteen writes of
+# 1 KiB each, at one a second, are under way when the first job ends.
+{
+	my $file = "$dir/slow";
+	spurt($file, '');
+	truncate $file, 16 << 20;
+	my $d = daemon_over(['--object', 'throttle-group,id=t,x-iops-total=1,x-iops-size=1024', '--blockdev', "driver=file,node-name=f,filename=$file",
+		'--blockdev', 'driver=throttle,node-name=d,file=f,throttle-group=t']);
+	my @write = (path => $d->{socket}, rw => 'write', bs => '4k', size => '16k', iodepth => 4);
+	my $f = fio(['a', @write, offset => '8M', buffer_pattern => '0xaa', io_timeout => 1], ['b', @write, stonewall => 1, buffer_pattern => '0xbb']);
+	ok(!$f->{hung}, 'a device that is slower than the time-out: fio ends');
+	is(job_error($f, 'a'), 110, 'the first job by its time-out');
+	ok(job_error($f, 'b') > 0, 'the next one of the same queue does not run in the memory that is still in use') || diag($f->{said});
+	like($f->{said}, qr/^vring: b: .*left behind/m, 'and says why');
+	sleep 2;
+	my $now = slurp($file);
+	ok(index(substr($now, 8 << 20, 16384), "\xbb") < 0, 'nothing of the one is written for the other');
+	end_child($d, 'KILL');
+}
+
+# A job that is a process and is killed stops nothing.
+{
+	my $d = device('--serves', 'null', '--latency', '1ms', '--size', '16M');
+	my @job = (path => $d->{socket}, thread => 0, rw => 'randread', bs => '4k', iodepth => 16, time_based => 1);
+	my $f = start_fio(['a', @job, runtime => 120], ['b', @job, runtime => 1, stonewall => 1]);
+	my @pids;
+	wait_until(sub { @pids = split ' ', slurp("/proc/$f->{pid}/task/$f->{pid}/children"); @pids || over($f) }, 60);
+	sleep 0.5;
+	kill 'KILL', @pids;
+	finish_fio($f, 20);
+	ok(!$f->{hung}, 'a job was killed: fio ends');
+	ok(job_error($f, 'b') > 0, 'the next one does not run in its memory') || diag($f->{said});
+	like($f->{said}, qr/^vring: b: .*left behind/m, 'and says why');
+	ok(end_child($d, 'TERM'), 'the device ends when told to');
+}
+
+# A hostile device makes the kick block: it takes O_NONBLOCK from the eventfd that both have open, and fills the counter
+# (eventfd(2): up to 2^64 - 2). Here we do it, with a descriptor taken from fio (pidfd_getfd(2)), while the device is stopped.
+SKIP: {
+	my $d = device('--serves', 'null', '--size', '16M', '--wait', 'eventfd');
+	my $f = start_fio(['job', path => $d->{socket}, rw => 'randread', bs => '4k', size => '16M', time_based => 1, runtime => 120, iodepth => 64,
+		rate_iops => 20, event_idx => 0, wait => 'eventfd', io_timeout => 60]);
+	my ($kick) = (0);
+	wait_until(sub {
+		($kick) = sort { $a <=> $b } map { (readlink // '') eq 'anon_inode:[eventfd]' && m{(\d+)$} ? $1 : () } glob "/proc/$f->{pid}/fd/*";
+		return $kick || over($f);
+	}, 20);
+	my $pidfd = syscall 434, $f->{pid} + 0, 0;
+	my $fd = $pidfd < 0 ? -1 : syscall 438, $pidfd, $kick + 0, 0;
+	if ($fd < 0) {
+		kill 'KILL', $f->{pid};
+		skip "pidfd_getfd: $!", 5;
+	}
+	open my $h, '+<&=', $fd or die "descriptor $fd: $!";
+	# Again if the device was awake when it was stopped, and so wants no kick.
+	for (1 .. 4) {
+		sleep 0.5;
+		kill 'STOP', $d->{pid};
+		# Non-blocking, and what is there now first: more than the rest would be refused.
+		fcntl $h, F_SETFL, O_RDWR | O_NONBLOCK;
+		sysread $h, my $now, 8;
+		syswrite $h, pack('Q', ~0 - 1);
+		fcntl $h, F_SETFL, O_RDWR;
+		last if wait_until(sub { over($f) }, 4);
+		kill 'CONT', $d->{pid};
+	}
+	kill 'STOP', $d->{pid};
+	ends_with_error($f, 'a kick that blocks', 5);
+	end_child($d, 'KILL');
 }
 
 my @left = grep { slurp("$_/cmdline") =~ /\Q$dir\E/ } glob '/proc/[0-9]*';

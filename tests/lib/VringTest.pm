@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 use VBTest;
 
-our @EXPORT = qw(place device start_device storage_daemon end_child over start_fio finish_fio fio job_error error_of spurt slurp wait_until);
+our @EXPORT = qw(place device start_device storage_daemon daemon_over end_child over start_fio finish_fio fio job_error error_of spurt slurp wait_until);
 
 my $top = getcwd();
 my $built = $ENV{VBENCH_ENGINES} // "$top/build/engines";
@@ -99,11 +99,17 @@ sub device {
 # qemu-storage-daemon over a raw file, or over null-co with 1 ms of latency.
 sub storage_daemon {
 	my ($file, %export) = @_;
-	my $socket = "$dir/s" . ++$n;
 	my $null = 'driver=null-co,node-name=d,size=16777216,latency-ns=1000000,read-zeroes=on';
 	my $node = $file ? "driver=file,node-name=d,filename=$file" : $null;
+	return daemon_over(['--blockdev', $node], %export);
+}
+
+# qemu-storage-daemon with these options, which make a node "d".
+sub daemon_over {
+	my ($options, %export) = @_;
+	my $socket = "$dir/s" . ++$n;
 	my $more = join '', map { ",$_=$export{$_}" } sort keys %export;
-	my $c = start('qemu-storage-daemon', '--blockdev', $node, '--export',
+	my $c = start('qemu-storage-daemon', @$options, '--export',
 		"type=vhost-user-blk,id=e,node-name=d,writable=on,addr.type=unix,addr.path=$socket$more");
 	$c->{socket} = $socket;
 	return listens($c);

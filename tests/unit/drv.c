@@ -245,6 +245,84 @@ static void hostile(void **state)
 	drop(&p);
 }
 
+/* What was added but not published is not the device's to complete, though it can guess the id. */
+static void hidden_chains(void **state)
+{
+	struct q s = make(4, false, false, true), p = make(4, true, false, true);
+	struct vring_used *used = s.a.device;
+	struct vring_packed_desc *d = p.a.desc;
+	struct drv_done done[4];
+
+	(void)state;
+	assert_int_equal(add_read(&s, 0), 0);
+	used->idx = 1; /* ring[0].id is 0 */
+	assert_int_equal(drv_harvest(s.q, done, 4), -EPROTO);
+	drop(&s);
+
+	/* the other one was published: the number of completions is right, the id is not */
+	s = make(4, false, false, true);
+	used = s.a.device;
+	assert_int_equal(add_read(&s, 0), 0);
+	drv_publish(s.q);
+	assert_int_equal(add_read(&s, 1), 0);
+	used->ring[0].id = 1;
+	used->idx = 1;
+	assert_int_equal(drv_harvest(s.q, done, 4), -EPROTO);
+	drop(&s);
+
+	/* and with the right one it goes on */
+	s = make(4, false, false, true);
+	used = s.a.device;
+	assert_int_equal(add_read(&s, 0), 0);
+	drv_publish(s.q);
+	assert_int_equal(add_read(&s, 1), 0);
+	used->idx = 1;
+	assert_int_equal(drv_harvest(s.q, done, 4), 1);
+	assert_int_equal(done[0].token, 0);
+	drv_publish(s.q);
+	used->ring[1].id = 1;
+	used->idx = 2;
+	assert_int_equal(drv_harvest(s.q, done, 4), 1);
+	drop(&s);
+
+	assert_int_equal(add_read(&p, 0), 0);
+	drv_publish(p.q);
+	assert_int_equal(add_read(&p, 1), 0);
+	d[0].id = 1;
+	d[0].flags = 1 << 7 | 1 << 15;
+	assert_int_equal(drv_harvest(p.q, done, 4), -EPROTO);
+	drop(&p);
+}
+
+/* The same chain a second time: a ring descriptor that lies there is left alone, or written again.
+ */
+static void rewriting(void **state)
+{
+	(void)state;
+	for (int all = 0; all < 2; all++) {
+		struct q x = make(4, false, false, true);
+		struct vring_desc *d = x.a.desc, *table;
+		struct vring_used *used = x.a.device;
+		struct drv_done done[4];
+
+		drv_rewrite(x.q, all);
+		assert_int_equal(add_read(&x, 0), 0);
+		drv_publish(x.q);
+		used->idx = 1;
+		assert_int_equal(drv_harvest(x.q, done, 4), 1);
+		table = (void *)(x.mem + (d[0].addr - AT));
+		assert_int_equal(table[1].addr, 0x2000);
+		/* marks that only another store removes */
+		d[0].len = 1;
+		table[1].addr = 2;
+		assert_int_equal(add_read(&x, 0), 0);
+		assert_int_equal(d[0].len, all ? 48 : 1);
+		assert_int_equal(table[1].addr, all ? 0x2000 : 2);
+		assert_int_equal(drv_counters(x.q)->descs, all ? 2 : 1);
+		drop(&x);
+	}
+}
+
 static void limits(void **state)
 {
 	struct ring_opts o = {3, false, false, false};
@@ -267,9 +345,10 @@ static void limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(split_direct), cmocka_unit_test(split_event_index),
-		cmocka_unit_test(packed_wraps), cmocka_unit_test(packed_event_index),
-		cmocka_unit_test(hostile),	cmocka_unit_test(limits),
+		cmocka_unit_test(split_direct),	 cmocka_unit_test(split_event_index),
+		cmocka_unit_test(packed_wraps),	 cmocka_unit_test(packed_event_index),
+		cmocka_unit_test(hostile),	 cmocka_unit_test(limits),
+		cmocka_unit_test(hidden_chains), cmocka_unit_test(rewriting),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -285,6 +285,42 @@ static void fields_that_cannot_be_are_refused(void **state)
 
 /* --- opening --- */
 
+/* KICK, CALL and ERR have eight bits for the queue, and the ninth says that there is no descriptor.
+ */
+static void no_more_queues_than_a_message_can_name(void **state)
+{
+	struct vhost_front *f;
+	struct err e = {0};
+	struct back b;
+
+	(void)state;
+	back_init(&b);
+	b.queues = 300;
+	put(b.config + 34, 1000, 2);
+	assert_int_equal(back_open(&b, &f, 0, &e), 0);
+	assert_int_equal(vhost_front_queues(f), 256);
+	back_end(&b, f);
+}
+
+static void a_connection_that_is_lost_says_nothing_more(void **state)
+{
+	struct vhost_front *f;
+	struct err e = {0};
+	struct back b;
+	unsigned before;
+
+	(void)state;
+	back_init(&b);
+	assert_int_equal(back_open(&b, &f, 0, &e), 0);
+	vhost_front_lose(f);
+	pthread_join(b.thread, NULL);
+	before = b.nseen;
+	assert_int_equal(vhost_front_stop(f, 0, NULL, &e), -ENOTCONN);
+	assert_int_equal(b.nseen, before);
+	vhost_front_close(f);
+	close(b.sock);
+}
+
 static void a_connection_is_set_up_in_the_order_of_the_document(void **state)
 {
 	static const uint32_t order[] = {
@@ -613,6 +649,8 @@ int main(void)
 		cmocka_unit_test(fields_lie_where_the_spec_has_them),
 		cmocka_unit_test(fields_without_their_feature_are_not_read),
 		cmocka_unit_test(fields_that_cannot_be_are_refused),
+		cmocka_unit_test(no_more_queues_than_a_message_can_name),
+		cmocka_unit_test(a_connection_that_is_lost_says_nothing_more),
 		cmocka_unit_test(a_connection_is_set_up_in_the_order_of_the_document),
 		cmocka_unit_test(an_older_configuration_space_is_asked_for_again),
 		cmocka_unit_test(without_mq_there_is_one_queue_and_no_question),
