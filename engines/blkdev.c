@@ -114,6 +114,7 @@ int blkdev_open(struct blkdev **out, const struct blkdev_opts *o, struct err *e)
 	b->block_size = o->block_size;
 	b->queues = o->queues;
 	b->seg_max = seg_max_of(o->queue_size);
+	b->range_sectors = o->kind == BLK_MEMORY ? BLK_RANGE_SECTORS_MEMORY : BLK_RANGE_SECTORS;
 	b->read_only = o->read_only;
 	memcpy(b->id, id, strnlen(id, sizeof(b->id)));
 	b->features = features_of(b, o);
@@ -146,6 +147,11 @@ uint64_t blkdev_features(const struct blkdev *b)
 	return b->features;
 }
 
+uint64_t blkdev_latency(const struct blkdev *b)
+{
+	return b->latency_ns;
+}
+
 void blkdev_negotiated(struct blkdev *b, uint64_t features)
 {
 	atomic_store_explicit(&b->writethrough, !(features & BIT(VIRTIO_BLK_F_FLUSH)),
@@ -161,10 +167,10 @@ void blkdev_config(const struct blkdev *b, struct virtio_blk_config *out)
 	out->num_queues = htole16((uint16_t)b->queues);
 	if (b->read_only)
 		return;
-	out->max_discard_sectors = htole32(BLK_RANGE_SECTORS);
+	out->max_discard_sectors = htole32(b->range_sectors);
 	out->max_discard_seg = htole32(BLK_RANGES);
 	out->discard_sector_alignment = htole32(b->block_size / BLK_SECTOR);
-	out->max_write_zeroes_sectors = htole32(BLK_RANGE_SECTORS);
+	out->max_write_zeroes_sectors = htole32(b->range_sectors);
 	out->max_write_zeroes_seg = htole32(BLK_RANGES);
 	out->write_zeroes_may_unmap = 1;
 }
@@ -292,7 +298,7 @@ static int ranges_take(struct blkq *q, struct blkreq *r)
 		uint64_t sector = le64toh(seg[i].sector);
 		uint32_t sectors = le32toh(seg[i].num_sectors);
 
-		if (sectors > BLK_RANGE_SECTORS ||
+		if (sectors > q->dev->range_sectors ||
 		    !range_good(q->dev, sector, (uint64_t)sectors * BLK_SECTOR))
 			return VIRTIO_BLK_S_IOERR;
 		q->ranges[i].offset = sector * BLK_SECTOR;
@@ -423,6 +429,9 @@ static int chains_take(struct blkq *q)
 			q->inflight++;
 		else
 			request_answer(q, &r, (uint8_t)rc);
+		/* Whoever wants the thread to stop shall not wait for a whole turn of these. */
+		if (r.nranges || r.len > BLK_LONG)
+			break;
 	}
 	return n;
 }

@@ -11,7 +11,8 @@
 #include "engines/dev.h"
 
 enum blk_kind {
-	BLK_NULL,   /* reads give zeroes without touching the buffer, writes go nowhere */
+	BLK_NULL,   /* writes go nowhere; reads leave the buffer as it is, though 2.7.8.2 has a
+		       device write all that it says it did: QEMU's null-co does the same */
 	BLK_MEMORY, /* anonymous memory of this process */
 	BLK_FILE,   /* a regular file or block device, through io_uring */
 };
@@ -45,6 +46,8 @@ uint64_t blkdev_features(const struct blkdev *b);
 /* Told what the driver accepted: without VIRTIO_BLK_F_FLUSH each write is on stable storage before
  * it completes (5.2.6.2). Until told, all that is offered counts as accepted. Any thread. */
 void blkdev_negotiated(struct blkdev *b, uint64_t features);
+/* blkdev_opts.latency_ns. */
+uint64_t blkdev_latency(const struct blkdev *b);
 /* Configuration space, little-endian (5.2.4). */
 void blkdev_config(const struct blkdev *b, struct virtio_blk_config *out);
 
@@ -56,10 +59,10 @@ int blkq_make(struct blkq **out, struct blkdev *b, struct dev_vq *vq, struct err
 /* Takes what the driver made available and completes what is done; returns how many chains moved,
  * or -EPROTO, from then on, when the driver broke the ring (the sentence is blkq_why's). *irq says
  * whether the driver wants an interrupt (also beside -EPROTO). Bounded: at most BLKQ_BATCH chains
- * are taken in one turn. Flushes by itself, every BLKQ_FLUSH chains: large enough to share the cost
- * of a cache line's move, small enough that driver and device work at the same time rather than in
- * turn (two cores, null: 54 to 57 ns per I/O at depth 32, against 80 to 92 with one flush per
- * turn). */
+ * are taken in one turn, and none after one that may take long. Flushes by itself, every BLKQ_FLUSH
+ * chains: large enough to share the cost of a cache line's move, small enough that driver and
+ * device work at the same time rather than in turn (two cores, null: 54 to 57 ns per I/O at depth
+ * 32, against 80 to 92 with one flush per turn). */
 #define BLKQ_BATCH 64
 #define BLKQ_FLUSH 16
 int blkq_turn(struct blkq *q, bool *irq);

@@ -6,9 +6,13 @@
 #include <stdatomic.h>
 #include "engines/blkdev.h"
 
-#define BLK_SECTOR 512u			 /* 5.2.6: the unit of the protocol, whatever blk_size is */
-#define BLK_RANGES 16u			 /* max_discard_seg, max_write_zeroes_seg */
-#define BLK_RANGE_SECTORS (1u << 21)	 /* max_discard_sectors, max_write_zeroes_sectors: 1 GiB */
+#define BLK_SECTOR 512u		     /* 5.2.6: the unit of the protocol, whatever blk_size is */
+#define BLK_RANGES 16u		     /* max_discard_seg, max_write_zeroes_seg */
+#define BLK_RANGE_SECTORS (1u << 21) /* max_discard_sectors, max_write_zeroes_sectors: 1 GiB */
+/* BLK_MEMORY zeroes within the request: 16 MiB, so that one of BLK_RANGES takes a fraction of a
+ * second. */
+#define BLK_RANGE_SECTORS_MEMORY (1u << 15)
+#define BLK_LONG (64u << 20)		 /* bytes; a longer request is the last of its turn */
 #define BLK_SEG_MAX (DEV_IOVS - 2u - 4u) /* 254: header, status, and pieces that cross regions */
 
 /* A part of the disk, bytes. unmap: of write zeroes, may deallocate. */
@@ -59,6 +63,7 @@ struct blkdev {
 	void *back; /* the back end's own */
 	uint64_t size, latency_ns;
 	unsigned block_size, queues, seg_max;
+	uint32_t range_sectors; /* of a discard's or write zeroes' range, at most */
 	bool read_only;
 	char id[VIRTIO_BLK_ID_BYTES]; /* no NUL when it is 20 bytes long (5.2.6) */
 	uint64_t features;

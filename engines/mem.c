@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A peer's memory: mapped, checked, and guarded against a file that is cut short. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
@@ -20,7 +21,8 @@ static struct {
 	uintptr_t at; /* 0: free; 1: being filled in */
 	size_t size, page;
 } guarded[GUARDED];
-static bool lost, installed;
+static unsigned losses;
+static bool installed;
 static struct sigaction before;
 
 static int guard_add(void *at, size_t size, size_t page)
@@ -64,7 +66,7 @@ static bool guard_mend(uintptr_t fault)
 		if (at <= 1 || fault - at >= size)
 			continue;
 		fault -= (fault - at) % page;
-		__atomic_store_n(&lost, true, __ATOMIC_RELEASE);
+		__atomic_fetch_add(&losses, 1, __ATOMIC_RELEASE);
 		/* One page, as what lies behind may still be there; all the rest when the process
 		 * has no room for more mappings. */
 		return zero_pages(fault, page) || zero_pages(fault, size - (fault - at));
@@ -111,9 +113,14 @@ void mem_guard(void)
 	sigaction(SIGBUS, &sa, NULL);
 }
 
+unsigned mem_losses(void)
+{
+	return __atomic_load_n(&losses, __ATOMIC_ACQUIRE);
+}
+
 bool mem_lost(void)
 {
-	return __atomic_load_n(&lost, __ATOMIC_ACQUIRE);
+	return mem_losses() > 0;
 }
 
 /* --- regions ---------------------------------------------------------------------------------- */
@@ -150,13 +157,19 @@ static int file_check(int fd, uint64_t end, size_t *page, struct err *e)
 {
 	struct statfs fs;
 	struct stat st;
+	int rc;
 
-	if (fstat(fd, &st) || fstatfs(fd, &fs))
-		return err_set(e, -errno, "the peer's memory descriptor: %s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
+	/* Only files of shmem and hugetlbfs have seals. Asked first, and of the kernel alone:
+	 * fstat and fstatfs are answered by the file's own server where there is one. */
+	rc = fcntl(fd, F_GET_SEALS) < 0 ? -errno : 0;
+	if (rc == -EINVAL)
 		return err_input(e,
-				 "the peer's memory descriptor is no file that can be mapped; it "
-				 "has to be a memfd or a file of a memory file system");
+				 "the peer's memory descriptor is no memory file; it has to be a "
+				 "memfd, or a file on tmpfs (/dev/shm) or hugetlbfs");
+	if (rc || fstat(fd, &st) || fstatfs(fd, &fs)) {
+		rc = rc ? rc : -errno;
+		return err_set(e, rc, "the peer's memory descriptor: %s", strerror(-rc));
+	}
 	if ((uint64_t)st.st_size < end)
 		return err_input(e,
 				 "the peer's memory file has %llu bytes, and the region ends at "

@@ -30,7 +30,9 @@ struct mem {
 };
 
 /* Maps size bytes from offset of fd (which stays the caller's) as one more region. Refuses sizes of
- * 0, overflow, overlap, a file that is shorter, and more than MEM_REGIONS. */
+ * 0, overflow, overlap, a file that is shorter, more than MEM_REGIONS, and what is no memory file
+ * (memfd, tmpfs, hugetlbfs): a page of any other may have to be fetched from where the peer can
+ * hold it back for ever, as may the answer to fstat (FUSE, a network). */
 int mem_add(struct mem *m, int fd, uint64_t offset, uint64_t guest, uint64_t user, uint64_t size,
 	    struct err *e);
 
@@ -55,10 +57,11 @@ void *mem_at_user(const struct mem *m, uint64_t user, uint64_t len);
 /*
  * A peer may cut its file short after it was mapped: the next touch is SIGBUS. Installs a handler
  * (for the whole process, for good; a second call does nothing) that puts a zero page of our own in
- * the place of what went away in a region of mem_add's and remembers it (mem_lost: some peer of
- * this process has done so); a SIGBUS from elsewhere goes where it went before.
+ * the place of what went away in a region of mem_add's and counts it (mem_losses: what peers of
+ * this process have done so far; mem_lost: any); a SIGBUS from elsewhere goes where it went before.
  */
 void mem_guard(void);
+unsigned mem_losses(void);
 bool mem_lost(void);
 
 #endif

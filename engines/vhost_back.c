@@ -7,9 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "engines/event.h"
 #include "engines/vhost_back_internal.h"
 
 #define PROTOCOL_FEATURES                                                    \
@@ -137,10 +137,9 @@ static int on_reset_owner(struct back *b, struct vhost_msg *m, struct err *e)
 {
 	(void)m;
 	(void)e;
-	for (unsigned i = 0; i < b->nqueues; i++) {
-		back_queue_stop(b, &b->queue[i]);
+	back_pause(b);
+	for (unsigned i = 0; i < b->nqueues; i++)
 		b->queue[i].enabled = false;
-	}
 	return 0;
 }
 
@@ -302,7 +301,7 @@ static int on_set_vring_call(struct back *b, struct vhost_msg *m, struct err *e)
 	/* An interrupt may have gone to the old one after the driver looked there: one too many
 	 * does no harm, one too few hangs it. */
 	if (ran && fd >= 0)
-		eventfd_write(fd, 1);
+		event_signal(fd);
 	return back_queue_go(b, index, e);
 }
 
@@ -430,6 +429,9 @@ static int dispatch(struct back *b, const struct request *r, struct vhost_msg *m
 	if (r->payload != P_OTHER && m->h.size != payload_size[r->payload])
 		return wrong(m, e, "a payload of %u bytes; it has %u", m->h.size,
 			     payload_size[r->payload]);
+	/* Before a queue that stopped or starts goes on with zeroes as if they were the peer's. */
+	if (back_memory_check(b, e))
+		return -EPROTO;
 	if (!r->fds && m->nfds)
 		return wrong(m, e, "%u descriptors came with it; it takes none", m->nfds);
 	if (r->get)

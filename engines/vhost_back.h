@@ -29,6 +29,9 @@ struct back_ops {
 	/* Has a queue served, until stop. kick, call: -1 for none. worker is what stop gets. */
 	int (*start)(void *arg, unsigned index, struct dev_vq *vq, int kick, int call,
 		     void **worker, struct err *e);
+	/* NULL, or says that stop is near, before several are stopped: they end at the same time
+	 * then. */
+	void (*ask)(void *arg, void *worker);
 	/* Returns when nothing of it is in flight any more. */
 	void (*stop)(void *arg, void *worker);
 	/* NULL, or why that queue is not served any more. The text lives until stop. */

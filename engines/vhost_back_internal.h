@@ -29,9 +29,10 @@ struct back {
 	unsigned nqueues, max_size;
 	uint64_t features, protocol_features;
 	bool has_features;
-	bool over;     /* broken or stopped: no more messages */
-	bool dirty;    /* something is new since ops->changed */
-	bool was_lost; /* memory of an earlier session */
+	bool over;	    /* broken or stopped: no more messages */
+	bool dirty;	    /* something is new since ops->changed */
+	unsigned losses;    /* mem_losses of earlier sessions */
+	uint64_t looked_ns; /* CLOCK_MONOTONIC: when session_look was last there */
 	struct mem mem;
 	struct back_ring queue[BACK_QUEUES];
 };
@@ -41,6 +42,9 @@ void back_queue_stop(struct back *b, struct back_ring *q);
 
 /* Brings a queue to run if it is started and enabled and does not run yet. */
 int back_queue_go(struct back *b, unsigned index, struct err *e);
+
+/* 0, or -EPROTO with a sentence when the peer has taken memory away in this session. */
+int back_memory_check(const struct back *b, struct err *e);
 
 /* All that run; all that are to. */
 void back_pause(struct back *b);

@@ -20,7 +20,9 @@
 #include "engines/vhost_blk.h"
 #include "engines/vhost_listen.h"
 
-#define GRACE_S 15 /* from SIGTERM until it ends whatever holds it up; worker_stop has 10 s */
+/* From SIGTERM until it ends whatever holds it up: the queues end at the same time, and have
+ * WORKER_DRAIN_S and a latency of 1 s at most. */
+#define GRACE_S (WORKER_DRAIN_S + 5)
 
 struct program {
 	const struct args *args;
@@ -149,8 +151,10 @@ static int report_write(struct program *p, struct err *e)
 	if (p->back)
 		report_session(p);
 	report = json_pack(
-		"{s:s, s:s, s:o, s:O, s:I, s:O, s:i, s:b, s:s?}", "device", VHOST_BLK, "version",
-		VB_VERSION, "features_offered",
+		"{s:s, s:s, s:s, s:I, s:I, s:o, s:O, s:I, s:O, s:i, s:b, s:s?}", "device",
+		VHOST_BLK, "version", VB_VERSION, "serves", args_kinds[p->args->disk.kind],
+		"latency_ns", (json_int_t)blkdev_latency(p->dev), "poll_ns",
+		(json_int_t)p->args->poll_ns, "features_offered",
 		report_features(blkdev_features(p->dev) | UINT64_C(1) << VHOST_F_PROTOCOL_FEATURES),
 		"features", p->features, "protocol_features", (json_int_t)p->protocol_features,
 		"queues", p->queues, "clients", (int)p->clients, "connected", p->connected,
@@ -205,6 +209,12 @@ static int disk_start(void *arg, unsigned index, struct dev_vq *vq, int kick, in
 	return rc;
 }
 
+static void disk_ask(void *arg, void *worker)
+{
+	(void)arg;
+	worker_ask(worker);
+}
+
 static void disk_stop(void *arg, void *worker)
 {
 	(void)arg;
@@ -233,6 +243,7 @@ static const struct back_ops disk_ops = {
 	.negotiated = disk_negotiated,
 	.config = disk_config,
 	.start = disk_start,
+	.ask = disk_ask,
 	.stop = disk_stop,
 	.broken = disk_broken,
 	.changed = disk_changed,
@@ -283,28 +294,33 @@ static int serve_listening(struct program *p, const struct vhost_listen *l, int 
 	}
 }
 
-static int serve(struct program *p, int stop_fd)
+static int serve(struct program *p, struct vhost_listen *l, int stop_fd)
 {
-	struct vhost_listen l = {.fd = p->args->listen_fd};
 	struct err e = {0};
 	int status;
 
 	if (p->args->fd >= 0)
 		return serve_client(p, p->args->fd, stop_fd) ? VB_NOT_MEASURED : VB_OK;
-	if (p->args->socket && vhost_listen_open(&l, p->args->socket, &e)) {
+	if (p->args->socket && vhost_listen_open(l, p->args->socket, &e)) {
 		say("%s", e.text);
 		return e.status;
 	}
-	status = serve_listening(p, &l, stop_fd);
-	vhost_listen_close(&l);
+	status = serve_listening(p, l, stop_fd);
+	vhost_listen_close(l);
 	return status;
 }
 
 /* --- the process --------------------------------------------------------------------------- */
 
+struct ending {
+	int stop_fd;
+	struct vhost_listen *listen;
+};
+
 /* Waits for the signal that ends us, and sees to it that the end comes. */
 static void *wait_for_end(void *arg)
 {
+	const struct ending *end = arg;
 	const struct timespec grace = {.tv_sec = GRACE_S};
 	sigset_t set;
 	int sig;
@@ -313,9 +329,10 @@ static void *wait_for_end(void *arg)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigwait(&set, &sig);
-	eventfd_write((int)(intptr_t)arg, 1);
+	eventfd_write(end->stop_fd, 1);
 	nanosleep(&grace, NULL);
-	say("could not end within %d s", GRACE_S);
+	say("could not end within %d s: something that is in flight does not come back", GRACE_S);
+	vhost_listen_close(end->listen);
 	_exit(VB_NOT_MEASURED);
 }
 
@@ -330,22 +347,22 @@ static void raise_limit(void)
 	}
 }
 
-static int start_signals(int *stop_fd, struct err *e)
+static int start_signals(struct ending *end, struct err *e)
 {
 	pthread_t thread;
 	sigset_t set;
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN);
-	*stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (*stop_fd < 0)
+	end->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (end->stop_fd < 0)
 		return err_set(e, -errno, "eventfd: %s", strerror(errno));
 	/* Blocked here, so that all threads to come have them blocked. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	rc = pthread_create(&thread, NULL, wait_for_end, (void *)(intptr_t)*stop_fd);
+	rc = pthread_create(&thread, NULL, wait_for_end, end);
 	if (rc)
 		return err_set(e, -rc, "pthread_create: %s", strerror(rc));
 	pthread_detach(thread);
@@ -355,12 +372,14 @@ static int start_signals(int *stop_fd, struct err *e)
 static int run(const struct args *a)
 {
 	struct program p = {.args = a, .features = json_null(), .queues = json_array()};
+	struct vhost_listen listen = {.fd = a->listen_fd};
+	struct ending end = {.listen = &listen};
 	struct err e = {0};
-	int stop_fd, status;
+	int status;
 
 	mem_guard();
 	raise_limit();
-	if (start_signals(&stop_fd, &e)) {
+	if (start_signals(&end, &e)) {
 		say("%s", e.text);
 		status = e.status;
 	} else if (blkdev_open(&p.dev, &a->disk, &e) || report_write(&p, &e)) {
@@ -368,7 +387,7 @@ static int run(const struct args *a)
 		say("%s", e.text);
 		status = VB_BAD_INPUT;
 	} else {
-		status = serve(&p, stop_fd);
+		status = serve(&p, &listen, end.stop_fd);
 	}
 	blkdev_close(p.dev);
 	free(p.broken);

@@ -22,8 +22,8 @@ struct args {
 };
 
 extern const char args_usage[];
-/* Names of enum ring_wait, NULL at the end. */
-extern const char *const args_waits[];
+/* Names of enum ring_wait and of enum blk_kind, NULL at the end. */
+extern const char *const args_waits[], *const args_kinds[];
 
 /* 0, with help or version set when that is all that is wanted; or -EINVAL with a sentence. Strings
  * stay argv's. */

@@ -203,17 +203,17 @@ static const struct option options[] = {
 };
 
 const char *const args_waits[] = {"poll", "eventfd", "adaptive", NULL};
+const char *const args_kinds[] = {"null", "memory", "file", NULL};
 
 static int option_disk(struct args *a, int id, struct err *e)
 {
-	static const char *const kinds[] = {"null", "memory", "file", NULL};
 	static const char *const switches[] = {"off", "on", NULL};
 	uint64_t n = 0;
 	int word = 0, rc = 0;
 
 	switch (id) {
 	case O_SERVES:
-		rc = parse_word("--serves", optarg, kinds, &word, e);
+		rc = parse_word("--serves", optarg, args_kinds, &word, e);
 		a->disk.kind = (enum blk_kind)word;
 		a->kind_given = true;
 		break;

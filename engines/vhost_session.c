@@ -6,13 +6,22 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "engines/event.h"
 #include "engines/vhost_back_internal.h"
 
 #define MSG_TIMEOUT_MS 2000 /* for the rest of a message, or for the peer to take ours */
 #define LOOK_MS 200	    /* how often running queues are asked whether they broke */
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 struct back *back_make(const struct back_ops *ops, void *arg, unsigned queues, unsigned max_size)
 {
@@ -20,7 +29,8 @@ struct back *back_make(const struct back_ops *ops, void *arg, unsigned queues, u
 
 	b->ops = ops;
 	b->arg = arg;
-	b->was_lost = mem_lost();
+	b->losses = mem_losses();
+	b->looked_ns = now_ns();
 	b->dirty = true; /* that it began is news */
 	b->nqueues = queues < BACK_QUEUES ? queues : BACK_QUEUES;
 	b->max_size = max_size < RING_MAX_SIZE ? max_size : RING_MAX_SIZE;
@@ -50,7 +60,6 @@ void back_queue_stop(struct back *b, struct back_ring *q)
 	counters_add(&q->sum, dev_counters(q->vq));
 	dev_free(q->vq);
 	q->vq = NULL;
-	b->was_lost = mem_lost();
 	b->dirty = true;
 }
 
@@ -146,13 +155,15 @@ int back_queue_go(struct back *b, unsigned index, struct err *e)
 	q->has_kick = q->kick >= 0;
 	q->has_call = q->call >= 0;
 	q->opts = o;
-	b->was_lost = mem_lost();
 	b->dirty = true;
 	return 0;
 }
 
 void back_pause(struct back *b)
 {
+	for (unsigned i = 0; b->ops->ask && i < b->nqueues; i++)
+		if (back_queue_runs(&b->queue[i]))
+			b->ops->ask(b->arg, b->queue[i].worker);
 	for (unsigned i = 0; i < b->nqueues; i++)
 		back_queue_stop(b, &b->queue[i]);
 }
@@ -170,12 +181,20 @@ int back_resume(struct back *b, struct err *e)
 
 /* --- the connection ------------------------------------------------------------------------ */
 
+int back_memory_check(const struct back *b, struct err *e)
+{
+	if (mem_losses() == b->losses)
+		return 0;
+	return err_set(e, -EPROTO, "the peer has cut its memory short while it was in use");
+}
+
 /* Whether something broke since: a ring, or the memory that was taken away under it. */
 static int session_look(struct back *b, struct err *e)
 {
-	if (!b->was_lost && mem_lost())
-		return err_set(e, -EPROTO, "the peer has cut its memory short while it was in use");
-	for (unsigned i = 0; i < b->nqueues; i++) {
+	int rc = back_memory_check(b, e);
+
+	b->looked_ns = now_ns();
+	for (unsigned i = 0; !rc && i < b->nqueues; i++) {
 		struct back_ring *q = &b->queue[i];
 		const char *why;
 
@@ -185,10 +204,10 @@ static int session_look(struct back *b, struct err *e)
 		if (!why)
 			continue;
 		if (q->err >= 0)
-			eventfd_write(q->err, 1);
+			event_signal(q->err);
 		return err_set(e, -EPROTO, "queue %u: %s", i, why);
 	}
-	return 0;
+	return rc;
 }
 
 static bool any_runs(const struct back *b)
@@ -209,18 +228,24 @@ static int session_wait(struct back *b, int sock, int stop_fd, struct err *e)
 	};
 
 	for (;;) {
+		/* A peer that always has something to say gets no later look for it. */
+		bool due = now_ns() - b->looked_ns >= LOOK_MS * UINT64_C(1000000);
 		int rc, n = poll(p, 2, b->dirty ? 0 : any_runs(b) ? LOOK_MS : -1);
 
 		if (n < 0 && errno != EINTR)
 			return err_set(e, -errno, "poll: %s", strerror(errno));
-		if (n > 0)
-			return p[1].revents ? 0 : 1;
+		if (n > 0 && p[1].revents)
+			return 0;
+		if (n > 0 && !due)
+			return 1;
 		if (b->dirty && b->ops->changed)
 			b->ops->changed(b->arg);
 		b->dirty = false;
 		rc = session_look(b, e);
 		if (rc)
 			return rc;
+		if (n > 0)
+			return 1;
 	}
 }
 

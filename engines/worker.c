@@ -15,12 +15,13 @@
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
+#include "engines/event.h"
 #include "engines/worker.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-#define SPIN_NS 50000 /* of a latency, polled rather than slept by WAIT_ADAPTIVE */
-/* For requests in flight at the end: the longest latency, and as much again for the back end. */
-#define DRAIN_NS (2 * BLK_LATENCY_MAX)
+#define SPIN_NS 50000	   /* of a latency, polled rather than slept by WAIT_ADAPTIVE */
+#define YIELD_TURNS 512	   /* empty ones in a row (some 10 us), after which WAIT_POLL yields */
+#define NUDGE_NS 100000000 /* between two signals to a thread that does not end */
 
 struct worker {
 	pthread_t thread;
@@ -32,6 +33,7 @@ struct worker {
 	atomic_bool broken; /* why is complete */
 	char why[256];
 	sem_t started; /* rc and e are complete */
+	sem_t ended;
 	int rc;
 	struct err e;
 };
@@ -66,13 +68,15 @@ static void worker_break(struct worker *w, const char *why)
 	atomic_store_explicit(&w->broken, true, memory_order_release);
 }
 
-/* An interrupt. A counter that is full (EAGAIN) is one already. */
-static void call_write(const struct worker *w)
+/* An interrupt. A counter that is full is one already: EAGAIN, or EINTR where the peer has made it
+ * block (worker_stop's signal; once is enough). */
+static void call_write(struct worker *w)
 {
 	uint64_t one = 1;
 
-	while (w->o.call >= 0 && write(w->o.call, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	if (w->o.call >= 0 && write(w->o.call, &one, sizeof(one)) < 0 && errno == EINTR &&
+	    stopping(w))
+		w->o.call = -1;
 }
 
 /* One turn and its interrupt: how many chains moved, or -EPROTO. */
@@ -143,6 +147,7 @@ static void worker_sleep(struct worker *w, struct blkq *q)
 static void worker_serve(struct worker *w, struct blkq *q)
 {
 	uint64_t idle = 0; /* since when, or 0 */
+	unsigned empty = 0;
 
 	dev_suppress(w->vq);
 	while (!stopping(w) && !atomic_load_explicit(&w->broken, memory_order_relaxed)) {
@@ -152,8 +157,12 @@ static void worker_serve(struct worker *w, struct blkq *q)
 			worker_break(w, blkq_why(q));
 		} else if (n > 0) {
 			idle = 0;
+			empty = 0;
 		} else if (w->o.wait == WAIT_POLL) {
 			cpu_relax();
+			/* Else a driver on the same CPU waits for the end of our time slice. */
+			if (++empty % YIELD_TURNS == 0)
+				sched_yield();
 		} else if (w->o.wait == WAIT_EVENTFD) {
 			worker_sleep(w, q);
 		} else {
@@ -175,7 +184,7 @@ static void worker_serve(struct worker *w, struct blkq *q)
 /* Waits for what the back end still has, but not for ever. */
 static void worker_drain(struct worker *w, struct blkq *q)
 {
-	uint64_t limit = now_ns() + DRAIN_NS;
+	uint64_t limit = now_ns() + WORKER_DRAIN_S * NS_PER_S + blkdev_latency(w->dev);
 
 	blkq_stop(q);
 	turn(w, q);
@@ -218,11 +227,12 @@ static void *worker_main(void *arg)
 		rc = blkq_make(&q, w->dev, w->vq, &w->e);
 	w->rc = rc;
 	sem_post(&w->started);
-	if (rc)
-		return NULL;
-	worker_serve(w, q);
-	worker_drain(w, q);
-	blkq_free(q);
+	if (!rc) {
+		worker_serve(w, q);
+		worker_drain(w, q);
+		blkq_free(q);
+	}
+	sem_post(&w->ended);
 	return NULL;
 }
 
@@ -238,7 +248,8 @@ static int nonblocking(int fd, const char *name, struct err *e)
 	return 0;
 }
 
-/* Signals are for the program's other threads; what the thread itself causes is not. */
+/* Signals are for the program's other threads; what the thread itself causes is not, nor what ends
+ * a call that holds it up. */
 static int thread_create(struct worker *w)
 {
 	sigset_t all, old;
@@ -249,6 +260,7 @@ static int thread_create(struct worker *w)
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGFPE);
 	sigdelset(&all, SIGILL);
+	sigdelset(&all, EVENT_SIGNAL);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&w->thread, NULL, worker_main, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -258,6 +270,7 @@ static int thread_create(struct worker *w)
 static void worker_free(struct worker *w)
 {
 	sem_destroy(&w->started);
+	sem_destroy(&w->ended);
 	close(w->stop_fd);
 	free(w);
 }
@@ -284,6 +297,7 @@ int worker_start(struct worker **out, struct blkdev *dev, struct dev_vq *vq,
 		return rc;
 	}
 	sem_init(&w->started, 0, 0);
+	sem_init(&w->ended, 0, 0);
 	rc = thread_create(w);
 	if (rc) {
 		worker_free(w);
@@ -303,16 +317,37 @@ int worker_start(struct worker **out, struct blkdev *dev, struct dev_vq *vq,
 	return 0;
 }
 
-void worker_stop(struct worker *w)
+void worker_ask(struct worker *w)
 {
 	uint64_t one = 1;
 
-	if (!w)
+	if (atomic_exchange_explicit(&w->stop, true, memory_order_acq_rel))
 		return;
-	atomic_store_explicit(&w->stop, true, memory_order_release);
 	/* It cannot fail, being ours and written once. */
 	while (write(w->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+/* The end of the thread, or some time for it: whether it has ended. */
+static bool worker_wait(struct worker *w)
+{
+	uint64_t until = now_ns() + NUDGE_NS;
+	struct timespec t = {.tv_sec = (time_t)(until / NS_PER_S),
+			     .tv_nsec = (long)(until % NS_PER_S)};
+
+	return !sem_clockwait(&w->ended, CLOCK_MONOTONIC, &t);
+}
+
+void worker_stop(struct worker *w)
+{
+	if (!w)
+		return;
+	worker_ask(w);
+	/* A peer may hold it up in a read or write of an eventfd that they share. */
+	while (!worker_wait(w)) {
+		event_guard();
+		pthread_kill(w->thread, EVENT_SIGNAL);
+	}
 	pthread_join(w->thread, NULL);
 	worker_free(w);
 }

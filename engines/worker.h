@@ -6,7 +6,8 @@
 #include "engines/blkdev.h"
 
 enum ring_wait {
-	WAIT_POLL,     /* never sleeps; asks for no notification */
+	WAIT_POLL,     /* never sleeps, but yields now and then while there is nothing to do, for
+			  a driver on the same CPU; asks for no notification */
 	WAIT_EVENTFD,  /* sleeps as soon as there is nothing to do */
 	WAIT_ADAPTIVE, /* polls for poll_ns, then sleeps */
 };
@@ -29,13 +30,17 @@ struct worker_opts {
 struct worker;
 
 /* Starts it; fds stay the caller's and must live until worker_stop, as must dev and vq. kick and
- * call are made non-blocking (a peer could fill or drain them behind our back). vq belongs to the
- * worker's thread until worker_stop returns. 0, or what blkq_make said, -EINVAL for a CPU that
- * cannot be. */
+ * call are made non-blocking; a peer that undoes this can hold up its own queue, not worker_stop
+ * (event.h). vq belongs to the worker's thread until worker_stop returns. 0, or what blkq_make
+ * said, -EINVAL for a CPU that cannot be. */
 int worker_start(struct worker **out, struct blkdev *dev, struct dev_vq *vq,
 		 const struct worker_opts *o, struct err *e);
-/* Takes no more chains, waits for those in flight (20 s at most, which no null back end's latency
- * reaches), ends the thread and frees it. NULL does nothing. */
+/* Tells it to end, and does not wait: so that several end at the same time. */
+void worker_ask(struct worker *w);
+/* Takes no more chains, waits for those in flight (WORKER_DRAIN_S and the null back end's latency
+ * at most, from worker_ask on, beside the one request that is being served), ends the thread and
+ * frees it. Whatever the peer does to kick and call. NULL does nothing. */
+#define WORKER_DRAIN_S 10
 void worker_stop(struct worker *w);
 /* Why it has stopped serving ("descriptor 3: address ... lies outside"), or NULL. Any thread; lives
  * until worker_stop. */

@@ -178,6 +178,7 @@ subtest 'a session' => sub {
 	is $r->{protocol_features}, 0x209, 'report: protocol features';
 	is_deeply [@$r{qw(clients broken queues)}], [1, undef, []], 'report: clients, nothing broken, no queue ran';
 	ok $r->{connected}, 'report: connected';
+	is_deeply [@$r{qw(serves latency_ns poll_ns)}], ['null', 0, 32768], 'report: what it serves, and how';
 
 	close $s;
 	$r = wait_until(sub { my $r = report($file); exists $r->{connected} && !$r->{connected} && $r });
@@ -191,6 +192,24 @@ subtest 'a session' => sub {
 	ok !-e $path, 'the socket is gone';
 	is report($file)->{clients}, 2, 'report: two clients';
 	is_deeply [glob "$dir/a.json?*"], [], 'no other file is left';
+};
+
+subtest 'what it was asked for is in the report' => sub {
+	my @asked = (
+		[[qw(--latency 3ms --poll-ns 7)], ['null', 3000000, 7]],
+		[[qw(--serves memory)], ['memory', 0, 32768]],
+		[['--file', "$dir/disk"], ['file', 0, 32768]],
+	);
+	open my $f, '>', "$dir/disk" or die;
+	truncate $f, 1 << 20;
+	for (@asked) {
+		my ($args, $want) = @$_;
+		my $d = start('--socket', "$dir/r.sock", '--report', "$dir/r.json", qw(--direct off), @$args);
+		dial("$dir/r.sock");
+		is_deeply [@{ report("$dir/r.json") }{qw(serves latency_ns poll_ns)}], $want, "@$args";
+		stop($d);
+		unlink "$dir/r.json";
+	}
 };
 
 subtest 'what is not offered' => sub {

@@ -391,6 +391,45 @@ static void segments_are_checked(void **state)
 	fixture_close(&f);
 }
 
+/* What may take long comes alone, so that who wants the queue to stop waits for one of it at most:
+ * of three in the ring, each turn takes one, and of short ones all. */
+static void a_long_request_ends_its_turn(void **state)
+{
+	static const enum blk_kind kinds[] = {BLK_NULL, BLK_MEMORY};
+	struct hand_seg s[] = {{HEADER, 16, false}, {DATA, 16, false}, {STATUS, 1, true}};
+	struct hand_seg r[] = {{HEADER, 16, false}, {DATA, 512, true}, {STATUS, 1, true}};
+	struct virtio_blk_config c;
+	struct fixture f;
+	uint64_t most;
+	bool irq;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		fixture_open(&f, (struct blkdev_opts){.kind = kinds[k]});
+		hand_header(&f.h, HEADER, WRITE_ZEROES, 0);
+		segment(&f, 0, 0, 8, 0);
+		for (unsigned i = 0; i < 3; i++)
+			hand_add(&f.h, s, 3);
+		/* each is taken and given back: two moves */
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(blkq_turn(f.q, &irq), 2);
+		assert_int_equal(blkq_turn(f.q, &irq), 0);
+		hand_header(&f.h, HEADER, IN, 0);
+		for (unsigned i = 0; i < 3; i++)
+			hand_add(&f.h, r, 3);
+		assert_int_equal(blkq_turn(f.q, &irq), 6);
+		fixture_close(&f);
+	}
+	/* And one of memset's, with all its segments, is no more than 256 MiB. */
+	fixture_open(&f, (struct blkdev_opts){.kind = BLK_MEMORY, .size = 1ull << 40});
+	blkdev_config(f.b, &c);
+	most = 512ull * le32toh(c.max_write_zeroes_sectors) * le32toh(c.max_write_zeroes_seg);
+	assert_in_range(most, 1, 256u << 20);
+	segment(&f, 0, 0, le32toh(c.max_write_zeroes_sectors) + 1, 0);
+	assert_int_equal(request(&f, WRITE_ZEROES, 0, 16), IOERR);
+	fixture_close(&f);
+}
+
 /* Zeroes exactly the ranges, or, when one of the segments is bad, nothing at all. */
 static void zeroes_where_asked(struct fixture *f, uint32_t flags)
 {
@@ -548,6 +587,7 @@ int main(void)
 		cmocka_unit_test(unknown_types_are_unsupported),
 		cmocka_unit_test(the_id_has_twenty_bytes),
 		cmocka_unit_test(segments_are_checked),
+		cmocka_unit_test(a_long_request_ends_its_turn),
 		cmocka_unit_test(write_zeroes_zeroes),
 		cmocka_unit_test(null_leaves_the_buffer_alone),
 		cmocka_unit_test(latency_is_kept),

@@ -4,12 +4,14 @@
  * arithmetic by hand on the addresses below; man 2 mmap (SIGBUS beyond the end of a file).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -195,6 +197,39 @@ static void refuses(void **state)
 	close(fd);
 }
 
+/* Its pages, and what fstat says, may come from where the peer can hold them back for ever: FUSE, a
+ * network. Any file with pages elsewhere stands for these; only memory files have seals (man 2
+ * fcntl). */
+static void takes_only_memory_files(void **state)
+{
+	static const char *const dirs[] = {"/var/tmp", ".", "/root"};
+	struct mem m = {0};
+	struct err e = {0};
+	unsigned tried = 0;
+
+	(void)state;
+	for (size_t i = 0; i < N(dirs); i++) {
+		char path[64];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/vbench-mem-XXXXXX", dirs[i]);
+		fd = mkstemp(path);
+		if (fd < 0)
+			continue;
+		unlink(path);
+		if (fcntl(fd, F_GET_SEALS) < 0) {
+			assert_int_equal(ftruncate(fd, PAGE), 0);
+			assert_int_equal(mem_add(&m, fd, 0, 0, 0, PAGE, &e), -EINVAL);
+			assert_non_null(strstr(e.text, "memfd"));
+			tried++;
+		}
+		close(fd);
+	}
+	assert_int_equal(m.n, 0);
+	if (!tried)
+		skip();
+}
+
 static void bounds_their_number(void **state)
 {
 	int fd = file_of(PAGE);
@@ -235,10 +270,13 @@ static void survives_a_cut_file(void **state)
 	at = mem_at(&m, 0, 8 * PAGE);
 	memset((char *)at, 'm', 8 * PAGE);
 	assert_false(mem_lost());
+	assert_int_equal(mem_losses(), 0);
 	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
 	assert_int_equal(at[5 * PAGE + 77], 0);
 	assert_true(mem_lost());
+	assert_int_equal(mem_losses(), 1);
 	at[7 * PAGE] = 'w';
+	assert_int_equal(mem_losses(), 2); /* another page */
 	assert_int_equal(at[7 * PAGE], 'w');
 	assert_int_equal(at[7 * PAGE + 1], 0);
 	/* what is there is still the file's */
@@ -359,6 +397,7 @@ int main(void)
 		cmocka_unit_test(one_piece_or_none),
 		cmocka_unit_test(maps_from_any_offset),
 		cmocka_unit_test(refuses),
+		cmocka_unit_test(takes_only_memory_files),
 		cmocka_unit_test(bounds_their_number),
 		cmocka_unit_test(survives_a_cut_file),
 	};

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engines/event.h"
 #include "engines/vhost_back.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -41,15 +42,22 @@
 struct stub {
 	struct dev_vq *vq[QUEUES]; /* of those that run */
 	int kick[QUEUES], call[QUEUES];
-	unsigned starts, stops, negotiations;
+	unsigned starts, stops, negotiations, asked;
 	uint64_t negotiated;
 	const char *broken;
 	bool refuse;
+	unsigned asked_features; /* each takes 5 ms once `slow` */
+	bool slow;
+	int cut; /* a file that is cut short while a queue stops, or 0 */
 };
 
 static uint64_t stub_features(void *arg)
 {
-	(void)arg;
+	struct stub *s = arg;
+
+	s->asked_features++;
+	if (s->slow)
+		usleep(5000);
 	return OFFERED;
 }
 
@@ -90,12 +98,26 @@ static int stub_start(void *arg, unsigned index, struct dev_vq *vq, int kick, in
 	return 0;
 }
 
+static void stub_ask(void *arg, void *worker)
+{
+	struct dev_vq **vq = worker;
+
+	assert_non_null(*vq);
+	((struct stub *)arg)->asked++;
+}
+
 static void stub_stop(void *arg, void *worker)
 {
 	struct stub *s = arg;
 	struct dev_vq **vq = worker;
 
 	assert_non_null(*vq);
+	if (s->cut) {
+		struct dev_chain c;
+
+		assert_int_equal(ftruncate(s->cut, 0), 0);
+		assert_int_equal(dev_pop(*vq, &c), 0);
+	}
 	*vq = NULL;
 	s->stops++;
 }
@@ -111,6 +133,7 @@ static const struct back_ops stub_ops = {
 	.negotiated = stub_negotiated,
 	.config = stub_config,
 	.start = stub_start,
+	.ask = stub_ask,
 	.stop = stub_stop,
 	.broken = stub_broken,
 };
@@ -994,6 +1017,22 @@ static void test_served_until_a_ring_breaks(void **state)
 	close(sock);
 }
 
+/* Stopping and starting queues does not forget that memory went: GET_VRING_BASE must not tell the
+ * peer that all is well, nor a ring start anew on zeroes. */
+static void memory_is_lost_and_then(struct bench *t, struct vhost_msg m)
+{
+	struct dev_chain c;
+
+	back_free(t->back);
+	t->back = back_make(&stub_ops, &t->stub, QUEUES, RING_MAX_SIZE);
+	assert_int_equal(ftruncate(t->memfd, SIZE), 0);
+	run0(t, BIT(32));
+	assert_int_equal(ftruncate(t->memfd, 0), 0);
+	assert_int_equal(dev_pop(t->stub.vq[0], &c), 0);
+	assert_int_equal(ftruncate(t->memfd, SIZE), 0);
+	BREAKS(m, "cut its memory short");
+}
+
 /* The peer cuts its file short under a running ring: no signal ends us, and the session ends. */
 static void test_served_until_memory_is_lost(void **state)
 {
@@ -1019,6 +1058,102 @@ static void test_served_until_memory_is_lost(void **state)
 	close(sock);
 	serve_end(&s);
 	assert_int_equal(s.rc, 0);
+	/* (In one test: cmocka has its own handler back at the start of each.) */
+	memory_is_lost_and_then(t, msg_state(VHOST_GET_VRING_BASE, 0, 0));
+	memory_is_lost_and_then(t, msg_fd(VHOST_SET_VRING_CALL, 0));
+	memory_is_lost_and_then(t, msg_table(t, 1));
+	/* And what goes in the middle of the stop. */
+	back_free(t->back);
+	t->back = back_make(&stub_ops, &t->stub, QUEUES, RING_MAX_SIZE);
+	run0(t, BIT(32));
+	t->stub.cut = t->memfd;
+	SAY(msg_state(VHOST_GET_VRING_BASE, 0, 0));
+	t->stub.cut = 0;
+	BREAKS(msg(VHOST_GET_FEATURES, 0), "cut its memory short");
+}
+
+/* O_NONBLOCK is the peer's to take away, and the counter its to fill: the session ends all the
+ * same, and so the next client is served. */
+static void test_error_descriptor_that_blocks(void **state)
+{
+	struct bench *t = *state;
+	struct vhost_msg m;
+	struct served s;
+	eventfd_t n = 0;
+	int sock, fd;
+
+	run0(t, BIT(32));
+	m = msg_fd(VHOST_SET_VRING_ERR, 0);
+	fd = fcntl(m.fds[0], F_DUPFD_CLOEXEC, 0);
+	SAY(m);
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	assert_int_equal(eventfd_write(fd, UINT64_MAX - 1), 0);
+	t->stub.broken = "descriptor 3 points at itself";
+	sock = serve_begin(&s, t);
+	serve_end(&s);
+	assert_int_equal(s.rc, -EPROTO);
+	assert_int_equal(eventfd_read(fd, &n), 0);
+	assert_true(n == UINT64_MAX - 1);
+	close(fd);
+	close(sock);
+}
+
+/* It adds one, and where there is no room for that, it does not wait for it. */
+static void test_event_signal(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+	eventfd_t n = 0;
+
+	(void)state;
+	event_signal(fd);
+	event_signal(fd);
+	assert_int_equal(eventfd_read(fd, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(eventfd_write(fd, UINT64_MAX - 1), 0);
+	event_signal(fd);
+	assert_int_equal(eventfd_read(fd, &n), 0);
+	assert_true(n == UINT64_MAX - 1);
+	close(fd);
+}
+
+/* All are asked before the first is waited for. */
+static void test_rings_stop_together(void **state)
+{
+	struct bench *t = *state;
+
+	prepare(t, BIT(32), 0, 4);
+	SAY(msg_state(VHOST_SET_VRING_NUM, 2, 4));
+	SAY(msg_addr(2, USER + DESC, USER + AVAIL, USER + USED));
+	SAY(msg_fd(VHOST_SET_VRING_KICK, 0));
+	SAY(msg_fd(VHOST_SET_VRING_KICK, 2));
+	assert_int_equal(t->stub.starts, 2);
+	assert_int_equal(t->stub.asked, 0);
+	back_stop(t->back);
+	assert_int_equal(t->stub.asked, 2);
+	assert_int_equal(t->stub.stops, 2);
+}
+
+/* A peer that always has one more to say: the ring that broke is found before all is said. */
+static void test_a_chatty_peer_hides_nothing(void **state)
+{
+	struct bench *t = *state;
+	struct vhost_msg m = msg(VHOST_GET_FEATURES, 0);
+	struct served s = {.t = t};
+	int sv[2];
+
+	run0(t, BIT(32));
+	t->stub.broken = "descriptor 3 points at itself";
+	t->stub.slow = true;
+	t->stub.asked_features = 0;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(vhost_send(sv[1], &m, 60000, NULL), 0);
+	assert_int_equal(back_serve(t->back, sv[0], -1, &s.e), -EPROTO);
+	assert_string_equal(s.e.text, "queue 0: descriptor 3 points at itself");
+	/* 100 of 5 ms are more than twice 200 ms. */
+	assert_in_range(t->stub.asked_features, 1, 99);
+	close(sv[0]);
+	close(sv[1]);
 }
 
 int main(void)
@@ -1058,8 +1193,14 @@ int main(void)
 		T(test_served_until_it_breaks),
 		T(test_served_until_a_ring_breaks),
 		T(test_served_until_memory_is_lost),
+		T(test_error_descriptor_that_blocks),
+		T(test_event_signal),
+		T(test_rings_stop_together),
+		T(test_a_chatty_peer_hides_nothing),
 	};
 
+	/* What hangs shall not take the test with it for ever. */
+	alarm(300);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
