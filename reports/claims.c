@@ -87,16 +87,19 @@ static const char *workload_name(const struct model *m, const struct model_claim
 static void text_measured(const struct text *t, const struct model *m, size_t i)
 {
 	const struct model_claim *c = &m->claims[i];
-	char *in = numbers(m, i, CLAIM_IN_LINE), *out = numbers(m, i, CLAIM_DIFFERS), *s;
+	char *in = numbers(m, i, CLAIM_IN_LINE), *out = numbers(m, i, CLAIM_DIFFERS);
+	char *open = numbers(m, i, CLAIM_UNDECIDED), *s;
 	char ours[128];
 
-	s = xasprintf("%s; %s; %s: %s%s%s%s%s", c->what, workload_name(m, c),
+	s = xasprintf("%s; %s; %s: %s%s%s%s%s%s%s", c->what, workload_name(m, c),
 		      c->where ? c->where : "",
 		      num_ratio(NULL, &c->ratio, NUM_ASCII, ours, sizeof(ours)),
 		      in && *in ? "; in line with " : "", in ? in : "",
-		      out && *out ? "; differs from " : "", out ? out : "");
+		      out && *out ? "; differs from " : "", out ? out : "",
+		      open && *open ? "; undecided about " : "", open ? open : "");
 	text_wrapped(t, "  ", s, 4);
 	free(s);
+	free(open);
 	free(in);
 	free(out);
 }
@@ -121,7 +124,12 @@ void text_claims(const struct text *t, const struct model *m)
 		text_wrapped(t, lead, s, 5);
 		free(s);
 	}
-	text_wrapped(t, "", "beside them, IOPS of cells that differ in nothing else:", 2);
+	text_wrapped(
+		t, "",
+		"beside them, IOPS of cells that differ in nothing else (undecided: the interval is "
+		"wider than a factor 1.2, or \"no difference\" would do as well; differs: "
+		"corrected by Holm):",
+		2);
 	for (size_t i = 0; i < m->nclaims; i++)
 		if (first_measured(m, i))
 			text_measured(t, m, i);
@@ -157,14 +165,16 @@ static void row_measured(FILE *f, const struct model *m, size_t i)
 {
 	const struct model_claim *c = &m->claims[i];
 	char *in = numbers(m, i, CLAIM_IN_LINE), *out = numbers(m, i, CLAIM_DIFFERS);
+	char *open = numbers(m, i, CLAIM_UNDECIDED);
 	char ours[128];
 
 	html(f,
 	     "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td class=\"num\">%s</td>"
-	     "<td class=\"num\">%u</td><td class=\"num\">%zu</td><td>%s</td><td>%s</td></tr>\n",
+	     "<td class=\"num\">%u</td><td class=\"num\">%zu</td><td>%s</td><td>%s</td><td>%s</td></tr>\n",
 	     c->what, workload_name(m, c), c->where,
 	     num_ratio(NULL, &c->ratio, NUM_HTML, ours, sizeof(ours)), c->pairs, c->ratio.n, in,
-	     out);
+	     out, open);
+	free(open);
 	free(in);
 	free(out);
 }
@@ -179,13 +189,17 @@ void part_claims(FILE *f, const struct model *m)
 	html(f,
 	     "<h3>Here</h3>\n<p class=\"note\">The ratio of IOPS between cells that differ in nothing "
 	     "else, averaged over such pairs block by block, with its 95 %% interval. &#8220;In "
-	     "line&#8221; means that the interval and the published figure overlap, no more: other "
-	     "machines, other settings, other devices.</p>\n"
+	     "line&#8221; means that a narrow interval and the published figure overlap, no more: "
+	     "other machines, other settings, other devices. &#8220;Differs&#8221; was shown at 5 %%, "
+	     "corrected for the number of figures (Holm). &#8220;Undecided&#8221; is everything else: "
+	     "an interval wider than a factor of 1.2, or one that holds both the published figure "
+	     "and no difference at all.</p>\n"
 	     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: the same ratios "
 	     "here\"><table>\n<thead><tr><th scope=\"col\">What</th><th scope=\"col\">Workload</th>"
 	     "<th scope=\"col\">Cells</th><th scope=\"col\" class=\"num\">Here</th>"
 	     "<th scope=\"col\" class=\"num\">Pairs</th><th scope=\"col\" class=\"num\">Blocks</th>"
-	     "<th scope=\"col\">In line with</th><th scope=\"col\">Differs from</th></tr></thead>\n"
+	     "<th scope=\"col\">In line with</th><th scope=\"col\">Differs from</th>"
+	     "<th scope=\"col\">Undecided</th></tr></thead>\n"
 	     "<tbody>\n");
 	for (size_t i = 0; i < m->nclaims; i++)
 		if (first_measured(m, i))

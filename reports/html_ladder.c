@@ -87,12 +87,12 @@ static void put_word(FILE *f, const struct model_rung *r, enum layer_word w)
 {
 	const char *relative = r->unlike && w ? ", relative" : "";
 
-	if (layer_mark(w) == MARK_NONE)
+	if (layer_mark(r, w) == MARK_NONE)
 		html(f, "<td>%s%s</td>", layer_text(w), relative);
 	else
-		html(f, "<td class=\"mark %s\"><span aria-hidden=\"true\">%s</span> %s%s</td>",
-		     mark_word(layer_mark(w)), w == LAYER_COSTS ? "+" : "\xe2\x88\x92",
-		     layer_text(w), relative);
+		html(f, "<td class=\"mark %s\"><span aria-hidden=\"true\">%s</span> %s</td>",
+		     mark_word(layer_mark(r, w)), w == LAYER_COSTS ? "+" : "\xe2\x88\x92",
+		     layer_text(w));
 }
 
 static void put_row(FILE *f, const struct model *m, const struct model_workload *w, size_t i,
@@ -131,8 +131,9 @@ static void layers_table(FILE *f, const struct model *m, const struct model_work
 
 	html(f,
 	     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: layers\">"
-	     "<table class=\"ladder\">\n<caption>Means over blocks with 95 %% intervals; a layer is "
-	     "its rung less the one that it stands on, block by block</caption>\n<thead><tr>"
+	     "<table class=\"ladder\">\n<caption>Geometric means over blocks with 95 %% intervals; a "
+	     "layer is its rung less the one that it stands on, block by block (arithmetic "
+	     "mean)</caption>\n<thead><tr>"
 	     "<th scope=\"col\">Rung, what it stands on, and its layer</th>");
 	figure_heads(f, STEP_NS, "The layer's time");
 	if (cpu)
@@ -177,7 +178,8 @@ void part_layers(FILE *f, const struct model *m, const struct model_workload *w)
 	     "<p class=\"note\">Time per I/O is elapsed time, one second by IOPS: with several in "
 	     "flight less than what each one waits. CPU time is that of all processes that take "
 	     "part. Marked is what was shown at 5 %%, corrected for the number of layers (Holm), "
-	     "for each figure by itself; &#8220;undecided&#8221; is everything else.</p>\n");
+	     "for each figure by itself; &#8220;undecided&#8221; is everything else. Intervals are not "
+	     "corrected, so one may exclude 0 beside it.</p>\n");
 	for (size_t i = 0; i < m->nrungs; i++) {
 		unlike |= m->rungs[i].unlike && w->steps[i].of[STEP_NS].word;
 		if (w->steps[i].why)
@@ -187,6 +189,7 @@ void part_layers(FILE *f, const struct model *m, const struct model_workload *w)
 	if (unlike)
 		html(f,
 		     "<p class=\"note\">&#8220;Relative&#8221;: one of the two rungs was emulated, so "
-		     "the step holds the emulation, too, and says nothing of KVM.</p>\n");
+		     "the step holds the emulation, too, and says nothing of KVM: it has no colour, and a "
+		     "hollow mark in the drawing.</p>\n");
 	latency_table(f, m, w);
 }

@@ -202,10 +202,9 @@ void part_repeat(FILE *f, const struct model *m)
 		html(f, "<p>The run has no cells.</p>\n");
 	else
 		html(f,
-		     "<p>For each cell: the command that measures it %s, the command line of QEMU "
+		     "<p>For each cell: the command that measures it alone, the command line of QEMU "
 		     "and the commands that plugged its disk, as they were in its first good trial, and "
-		     "what the guest saw.</p>\n",
-		     m->nrungs ? "with all other rungs" : "alone");
+		     "what the guest saw.</p>\n");
 	for (size_t i = 0; i < m->ncells; i++) {
 		const struct model_cell *c = &m->cells[i];
 

@@ -140,11 +140,12 @@ void part_time(FILE *f, const struct model *m)
 static void method_ladder(FILE *f)
 {
 	html(f,
-	     "<p>A rung's figures are arithmetic means over blocks with Student's 95 %% interval, since "
-	     "times of layers add up and ratios of them do not: where all rungs have the same blocks, "
-	     "the layers of a stack sum to its uppermost rung. A layer is the mean of the paired "
-	     "differences between a rung and the one that it stands on, within blocks, with its 95 %% "
-	     "Student interval; a block that lacks one of the two is left out. From 6 blocks a "
+	     "<p>A rung's figure is the geometric mean over blocks; its interval is Student's, from the "
+	     "logarithms. A layer is the arithmetic mean of the paired differences between a rung and "
+	     "the one that it stands on, within blocks, with its 95 %% Student interval; a block that "
+	     "lacks one of the two is left out. Layers are arithmetic since times of layers add up and "
+	     "ratios of them do not: where all rungs have the same blocks, the layers of a stack sum to "
+	     "the arithmetic mean of its uppermost rung, which is a little above the geometric one. From 6 blocks a "
 	     "Hodges-Lehmann estimate is made of the same pairs and shown where it tells another story. "
 	     "Further metrics are geometric means, or means where they can be zero.</p>\n"
 	     "<p>&#8220;Costs&#8221; or &#8220;saves&#8221; is said where a layer was shown to differ from "

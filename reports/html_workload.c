@@ -98,14 +98,19 @@ static void cells_table(FILE *f, const struct model *m, const struct model_workl
 	html(f, "</tbody></table></div>\n");
 }
 
-static void caption_ladder(FILE *f)
+static void caption_ladder(FILE *f, const struct model *m)
 {
+	bool unlike = false;
+
+	for (size_t i = 0; i < m->nrungs; i++)
+		unlike |= m->rungs[i].unlike;
 	html(f,
 	     "<figcaption>Each rung's time per I/O, and what its layer adds to the rung below, "
 	     "paired by block: small dots are single blocks, the line is the 95 %% interval (an "
 	     "arrow: it goes on beyond the edge). <span class=\"worse\">\xe2\x97\x8f</span> shown to "
 	     "cost time, <span class=\"better\">\xe2\x97\x8f</span> shown to save some, \xe2\x97\x8f "
-	     "undecided.</figcaption>\n");
+	     "undecided%s.</figcaption>\n",
+	     unlike ? ", \xe2\x97\x8b relative" : "");
 }
 
 static void caption(FILE *f, const struct model_workload *w)
@@ -126,7 +131,8 @@ static void caption(FILE *f, const struct model_workload *w)
 		"</figcaption>\n");
 }
 
-static void workload_plot(FILE *f, const struct model_workload *w, size_t i, const struct plots *p)
+static void workload_plot(FILE *f, const struct model *m, const struct model_workload *w, size_t i,
+			  const struct plots *p)
 {
 	if (!p->wide[i] || !p->narrow[i]) {
 		if (p->trouble[0])
@@ -146,7 +152,7 @@ static void workload_plot(FILE *f, const struct model_workload *w, size_t i, con
 	fputs(p->narrow[i], f);
 	html(f, "</div>\n");
 	if (w->steps)
-		caption_ladder(f);
+		caption_ladder(f, m);
 	else
 		caption(f, w);
 	html(f, "</figure>\n");
@@ -301,13 +307,23 @@ static void workload_latency(FILE *f, const struct model *m, const struct model_
 	     "them.</p>\n");
 }
 
+/* Not what stands above already. A ladder's CPU time does, and there as a geometric mean: one rung
+ * shall not have two means on one page. */
+static bool is_further(const struct model_workload *w, const struct metric_row *metric)
+{
+	if (!workload_has(w, metric))
+		return false;
+	return w->steps ? strcmp(metric->id ? metric->id : "", "cpu_per_io") != 0
+			: metric != w->primary;
+}
+
 static void workload_further(FILE *f, const struct model *m, const struct model_workload *w)
 {
 	const struct metric_row *metric;
 	size_t n = 0;
 
 	for (size_t i = 0; (metric = workload_metric(w, i)) != NULL; i++)
-		n += (metric != w->primary || w->steps) && workload_has(w, metric);
+		n += is_further(w, metric);
 	if (!n)
 		return;
 	html(f, "<details class=\"further\"><summary>Further metrics (%zu)</summary>\n", n);
@@ -316,7 +332,7 @@ static void workload_further(FILE *f, const struct model *m, const struct model_
 		     "<p class=\"note\">Looked at to explore: of the marks here about one in twenty is expected to "
 		     "be false (Benjamini and Hochberg). The verdict is the table above.</p>\n");
 	for (size_t i = 0; (metric = workload_metric(w, i)) != NULL; i++) {
-		if ((metric == w->primary && !w->steps) || !workload_has(w, metric))
+		if (!is_further(w, metric))
 			continue;
 		size_t d = workload_differing(w, metric);
 
@@ -378,7 +394,7 @@ void part_workload(FILE *f, const struct model *m, size_t i, const struct plots 
 	     i, i, i, w->name, w->describe);
 	if (w->headline && *w->headline)
 		html(f, "<p class=\"headline\">%s</p>\n", w->headline);
-	workload_plot(f, w, i, p);
+	workload_plot(f, m, w, i, p);
 	if (w->steps)
 		part_layers(f, m, w);
 	else

@@ -12,6 +12,10 @@
 #define MINUS_HTML "\xe2\x88\x92" /* U+2212 */
 #define SPACE_HTML "\xc2\xa0"	  /* no-break space */
 
+/* Ends of an interval that are further apart are not worth their digits: two blocks can give 1e-9
+ * to 1e9. */
+#define FOLD_MAX 1000
+
 /* Copies text into buf in the given style: minus signs and spaces become those of the page, where a
  * line may only break before the interval. */
 static char *restyle(const char *text, enum num_style s, char *buf, size_t size)
@@ -181,6 +185,9 @@ char *num_value(const struct metric_row *m, const struct interval *i, enum num_s
 
 	if (!m || !isfinite(i->mid)) {
 		snprintf(text, sizeof(text), "n/a");
+	} else if (m->scale != SCALE_EXACT && i->lo > 0 && i->hi > FOLD_MAX * i->lo) {
+		metric_text(m, i->mid, a, sizeof(a));
+		snprintf(text, sizeof(text), "%s [>%d-fold]", a, FOLD_MAX);
 	} else if (isfinite(i->lo) && isfinite(i->hi) &&
 		   (m->scale != SCALE_EXACT || i->lo != i->hi)) {
 		metric_text(m, i->mid, a, sizeof(a));

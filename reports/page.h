@@ -55,7 +55,8 @@ enum num_style { NUM_ASCII, NUM_HTML }; /* HTML has a real minus and spaces that
 char *num_ratio(const struct metric_row *m, const struct interval *i, enum num_style s, char *buf,
 		size_t size);
 
-/* "45.1k IOPS [43.9k, 46.2k]"; "n/a" without a middle, no brackets without an interval. */
+/* "45.1k IOPS [43.9k, 46.2k]"; "n/a" without a middle, no brackets without an interval; "45.1k IOPS
+ * [>1000-fold]" where its ends are that far apart. */
 char *num_value(const struct metric_row *m, const struct interval *i, enum num_style s, char *buf,
 		size_t size);
 
@@ -104,8 +105,9 @@ const struct metric_row *step_metric(enum step_figure f);
 /* "costs", "saves", "undecided" or "". */
 const char *layer_text(enum layer_word w);
 
-/* Better: it saves; worse: it costs; undecided has no mark, and so no colour. */
-enum mark layer_mark(enum layer_word w);
+/* Better: it saves; worse: it costs; undecided has no mark, and so no colour. Nor has a layer
+ * between unlike places, whatever was shown of it: the emulation is in it. */
+enum mark layer_mark(const struct model_rung *r, enum layer_word w);
 
 /* Whether any rung of the workload has that figure. */
 bool steps_have(const struct model *m, const struct model_workload *w, enum step_figure f);

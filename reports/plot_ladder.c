@@ -241,9 +241,9 @@ static char *describe(const struct ladder_plot *l)
 		fprintf(f, "%s: %s", l->m->rungs[i].name ? l->m->rungs[i].name : "",
 			num_value(step_metric(STEP_NS), &x->abs, NUM_HTML, a, sizeof(a)));
 		if (isfinite(x->layer.mid))
-			fprintf(f, ", its layer %s, %s",
+			fprintf(f, ", its layer %s, %s%s",
 				num_ratio(step_metric(STEP_NS), &x->layer, NUM_HTML, b, sizeof(b)),
-				layer_text(x->word));
+				layer_text(x->word), l->m->rungs[i].unlike ? " (relative)" : "");
 		fputs(". ", f);
 	}
 	if (f)

@@ -87,7 +87,13 @@ static void frame(FILE *s, const struct ladder_plot *l, int k, bool wide)
 
 static enum mark mark_at(const struct ladder_plot *l, const struct panel *p, size_t i)
 {
-	return p->layers ? layer_mark(l->w->steps[i].of[STEP_NS].word) : MARK_NONE;
+	return p->layers ? layer_mark(&l->m->rungs[i], l->w->steps[i].of[STEP_NS].word) : MARK_NONE;
+}
+
+/* A layer that holds the emulation has a hollow mark: its length says nothing of KVM. */
+static bool hollow_at(const struct ladder_plot *l, const struct panel *p, size_t i)
+{
+	return p->layers && l->m->rungs[i].unlike;
 }
 
 static void put_points(FILE *s, const struct ladder_plot *l, const struct panel *p)
@@ -102,12 +108,13 @@ static void put_points(FILE *s, const struct ladder_plot *l, const struct panel 
 		}
 }
 
-static void put_mids(FILE *s, const struct ladder_plot *l, const struct panel *p, enum mark k)
+static void put_mids(FILE *s, const struct ladder_plot *l, const struct panel *p, enum mark k,
+		     bool hollow)
 {
 	for (size_t i = 0; i < l->m->nrungs; i++) {
 		double at = panel_axis(p, panel_interval(l, p, i)->mid);
 
-		if (isfinite(at) && mark_at(l, p, i) == k)
+		if (isfinite(at) && mark_at(l, p, i) == k && hollow_at(l, p, i) == hollow)
 			fprintf(s, "%.1f %.1f\n", pixel_x(p, at), pixel_y(l, p, i));
 	}
 }
@@ -168,13 +175,16 @@ static void layers_of_mark(struct layers *o, const struct ladder_plot *l, enum m
 			 cut ? "head filled size screen 0.008,25" : "nohead", plot_colour(k));
 		layer_take(o, f ? data : NULL, "1:2:3:(0)", style);
 	}
-	f = open_memstream(&data, &size);
-	for (int i = 0; f && i < 2; i++)
-		put_mids(f, l, &l->panel[i], k);
-	if (f)
-		fclose(f);
-	snprintf(style, sizeof(style), "points pt 7 ps 0.85 lc rgb %s", plot_colour(k));
-	layer_take(o, f ? data : NULL, "1:2", style);
+	for (int hollow = 0; hollow < 2; hollow++) {
+		f = open_memstream(&data, &size);
+		for (int i = 0; f && i < 2; i++)
+			put_mids(f, l, &l->panel[i], k, hollow);
+		if (f)
+			fclose(f);
+		snprintf(style, sizeof(style), "points pt %d ps %s lc rgb %s", hollow ? 6 : 7,
+			 hollow ? "1.0 lw 2" : "0.85", plot_colour(k));
+		layer_take(o, f ? data : NULL, "1:2", style);
+	}
 }
 
 static void put_layers(FILE *s, const struct ladder_plot *l)

@@ -24,8 +24,10 @@ const char *layer_text(enum layer_word w)
 	return words[w];
 }
 
-enum mark layer_mark(enum layer_word w)
+enum mark layer_mark(const struct model_rung *r, enum layer_word w)
 {
+	if (r->unlike)
+		return MARK_NONE;
 	return w == LAYER_COSTS ? MARK_WORSE : w == LAYER_SAVES ? MARK_BETTER : MARK_NONE;
 }
 

@@ -46,7 +46,7 @@ static void line_of(struct line *l, const struct model *m, const struct model_wo
 		snprintf(l->ratio, sizeof(l->ratio), "-");
 	else
 		num_ratio(step_metric(f), &x->layer, NUM_ASCII, l->ratio, sizeof(l->ratio));
-	l->mark = layer_mark(x->word);
+	l->mark = layer_mark(r, x->word);
 	snprintf(l->word, sizeof(l->word), "%s%s", layer_text(x->word),
 		 r->unlike && x->word ? " *" : "");
 }
@@ -58,7 +58,7 @@ static void put_figure(const struct text *t, const struct model *m, const struct
 	char **names = xcalloc(m->nrungs + 1, sizeof(*names));
 
 	lines[0].name = step_metric(f)->title;
-	snprintf(lines[0].value, sizeof(lines[0].value), "mean [95 %%]");
+	snprintf(lines[0].value, sizeof(lines[0].value), "geometric mean [95 %%]");
 	snprintf(lines[0].ratio, sizeof(lines[0].ratio), "its layer [95 %%]");
 	for (size_t i = 0; i < m->nrungs; i++) {
 		lines[i + 1].name = names[i] = indented(&m->rungs[i]);
@@ -71,11 +71,39 @@ static void put_figure(const struct text *t, const struct model *m, const struct
 	free(lines);
 }
 
+/* Why nothing was shown of some layers, each reason once with all its rungs. */
+static void put_reasons(const struct text *t, const struct model *m, const struct model_workload *w)
+{
+	for (size_t i = 0; i < m->nrungs; i++) {
+		const char *why = w->steps[i].why;
+		char *s = NULL, *all;
+		size_t k = 0;
+
+		while (why && k < i && (!w->steps[k].why || strcmp(w->steps[k].why, why)))
+			k++;
+		if (!why || k < i)
+			continue;
+		for (; k < m->nrungs; k++) {
+			const char *name = m->rungs[k].name ? m->rungs[k].name : "";
+
+			if (!w->steps[k].why || strcmp(w->steps[k].why, why))
+				continue;
+			all = s ? xasprintf("%s, %s", s, name) : xstrdup(name);
+			free(s);
+			s = all;
+		}
+		all = xasprintf("%s: %s", s ? s : "", why);
+		text_wrapped(t, "  nothing shown of ", all, 4);
+		free(all);
+		free(s);
+	}
+}
+
 void text_ladder(const struct text *t, const struct model *m, const struct model_workload *w)
 {
-	char *head =
-		xasprintf("lower is better; %u blocks; a layer is its rung less the rung below",
-			  m->blocks_done);
+	char *head = xasprintf(
+		"lower is better; %u block%s; a layer is its rung less the rung below, arithmetic mean",
+		m->blocks_done, m->blocks_done == 1 ? "" : "s");
 	bool unlike = false;
 
 	text_wrapped(t, "  ", head, 2);
@@ -84,21 +112,19 @@ void text_ladder(const struct text *t, const struct model *m, const struct model
 	put_figure(t, m, w, STEP_NS);
 	if (steps_have(m, w, STEP_CPU))
 		put_figure(t, m, w, STEP_CPU);
-	for (size_t i = 0; i < m->nrungs; i++) {
+	for (size_t i = 0; i < m->nrungs; i++)
 		unlike |= m->rungs[i].unlike && w->steps[i].of[STEP_NS].word;
-		if (!w->steps[i].why)
-			continue;
-		head = xasprintf("%s: %s", m->rungs[i].name ? m->rungs[i].name : "",
-				 w->steps[i].why);
-		text_wrapped(t, "  no layer of ", head, 4);
-		free(head);
-	}
+	put_reasons(t, m, w);
+	text_wrapped(
+		t, "  ",
+		"words are corrected for the number of layers (Holm), intervals are not: one may "
+		"exclude 0 beside \"undecided\"",
+		2);
 	if (unlike)
-		text_wrapped(
-			t, "  ",
-			"* relative: one of the two rungs was emulated, so the step says nothing of "
-			"KVM",
-			2);
+		text_wrapped(t, "  ",
+			     "* relative: one of the two rungs was emulated, so the step holds the "
+			     "emulation and says nothing of KVM",
+			     2);
 	if (w->headline && m->nworkloads > 1)
 		text_wrapped(t, "  ", w->headline, 2);
 }

@@ -14,6 +14,10 @@
 #define CELLS_MAX 512
 #define CLAIMS_MAX 256
 
+/* An interval whose ends are further apart than this factor is in line with too much to say so of
+ * any of it: the published effects are of some per cent. */
+#define WIDE 1.2
+
 struct claim {
 	const char *id, *what;
 	const char *key, *a, *b; /* the axis, and the two values compared: b against a */
@@ -45,8 +49,6 @@ static const struct claim claims[] = {
 	{"indirect-cloud-hypervisor", "indirect descriptors", "disk.indirect", "off", "on", 262144,
 	 "14 % more (2888 to 3293 MiB/s)", 1.14, 1.14, "sequential writes of 256 KiB, 64 in flight",
 	 "cloud-hypervisor pull request"},
-	{"ring-256-qemu", "ring of 256 against 128", "disk.queue-size", "128", "256", 1048576,
-	 "up to 4 % more", 1.00, 1.04, "requests of 1 MiB", "QEMU 5.0, change of the default"},
 };
 
 /* Of profiles that study rings or layers; elsewhere nobody asked. */
@@ -168,6 +170,19 @@ static struct interval contrast(const struct model *m, const struct model_worklo
 	return r;
 }
 
+/* Two-sided p of Student's test against that end of low..high which is nearer; 1 within. */
+static double outside_p(const struct interval *r, double low, double high)
+{
+	struct interval off = *r;
+
+	if (!isfinite(low) || !isfinite(high) || r->n < 2)
+		return NAN;
+	if (r->mid >= low && r->mid <= high)
+		return 1;
+	off.mid /= r->mid < low ? low : high;
+	return ratio_p(&off);
+}
+
 static void claim_add(struct model *m, size_t work, const struct claim *c, const char *where,
 		      struct interval ratio, unsigned pairs)
 {
@@ -186,8 +201,39 @@ static void claim_add(struct model *m, size_t work, const struct claim *c, const
 				  .where = xstrdup(where),
 				  .ratio = ratio,
 				  .pairs = pairs};
-	if (isfinite(ratio.lo) && isfinite(ratio.hi) && isfinite(c->low))
-		x->word = ratio.lo <= c->high && ratio.hi >= c->low ? CLAIM_IN_LINE : CLAIM_DIFFERS;
+	x->p = outside_p(&ratio, c->low, c->high);
+}
+
+static enum claim_word claim_word(const struct model_claim *c)
+{
+	const struct interval *r = &c->ratio;
+	bool with_equal = r->lo <= 1 && r->hi >= 1; /* "no difference" would do */
+	bool says_equal = c->low <= 1 && c->high >= 1;
+
+	if (!isfinite(c->low) || !isfinite(c->high))
+		return CLAIM_NONE;
+	if (c->p < ALPHA)
+		return CLAIM_DIFFERS;
+	if (!isfinite(r->lo) || !isfinite(r->hi) || r->hi < c->low || r->lo > c->high)
+		return CLAIM_UNDECIDED; /* outside, but only before Holm */
+	if (!(r->hi <= WIDE * r->lo) || (with_equal && !says_equal))
+		return CLAIM_UNDECIDED;
+	return CLAIM_IN_LINE;
+}
+
+/* "Differs" is said of many figures at once: Holm over all of them (statistics.md part 7). */
+static void claims_judge(struct model *m)
+{
+	double *p = xcalloc(m->nclaims + 1, sizeof(*p));
+
+	for (size_t i = 0; i < m->nclaims; i++)
+		p[i] = m->claims[i].p;
+	holm(p, m->nclaims);
+	for (size_t i = 0; i < m->nclaims; i++) {
+		m->claims[i].p = p[i];
+		m->claims[i].word = claim_word(&m->claims[i]);
+	}
+	free(p);
 }
 
 static void claim_work(struct model *m, size_t work, const struct claim *c)
@@ -235,4 +281,5 @@ void build_claims(struct build *b)
 		for (size_t k = 0; k < sizeof(claims) / sizeof(claims[0]); k++)
 			if (request_size(b, i) >= claims[k].min_bs)
 				claim_work(b->m, i, &claims[k]);
+	claims_judge(b->m);
 }

@@ -171,6 +171,11 @@ static double figure_of(const struct model_row *r, enum step_figure f, size_t bl
 	}
 }
 
+/*
+ * A rung's own figure is a time, so its interval is made on the logarithm, as in every other table:
+ * Student's on the times themselves reaches below zero where a few blocks differ a lot. Only the
+ * differences are arithmetic.
+ */
 static void fill_figure(const struct model *m, const struct model_row *r, enum step_figure f,
 			struct model_layer *l)
 {
@@ -179,7 +184,7 @@ static void fill_figure(const struct model *m, const struct model_row *r, enum s
 	l->points = xcalloc(n + 1, sizeof(*l->points));
 	for (size_t k = 0; k < n; k++)
 		l->points[k] = r ? figure_of(r, f, k) : NAN;
-	l->abs = diff_interval(NULL, l->points, n, LEVEL);
+	l->abs = gmean_interval(l->points, n, LEVEL);
 	l->layer = l->robust = unknown;
 	l->p = NAN;
 }

@@ -81,10 +81,12 @@ static json_t *claim_json(const struct model *m, const struct model_claim *c)
 	json_object_set_new(o, "where", json_str(c->where));
 	json_object_set_new(o, "ratio", json_interval(&c->ratio));
 	json_object_set_new(o, "pairs", json_integer(c->pairs));
+	json_object_set_new(o, "p", json_num(c->p));
 	json_object_set_new(o, "word",
-			    c->word == CLAIM_IN_LINE   ? json_string("in line")
-			    : c->word == CLAIM_DIFFERS ? json_string("differs")
-						       : json_null());
+			    c->word == CLAIM_IN_LINE	 ? json_string("in line")
+			    : c->word == CLAIM_DIFFERS	 ? json_string("differs")
+			    : c->word == CLAIM_UNDECIDED ? json_string("undecided")
+							 : json_null());
 	return o;
 }
 

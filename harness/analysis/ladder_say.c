@@ -85,7 +85,8 @@ void ladder_warn(struct model *m)
 
 struct tally {
 	unsigned layers, costs, saves, undecided, none;
-	long dearest; /* among those that cost; of like places only */
+	unsigned relative; /* of unlike places: they hold the emulation, so they count as no word */
+	long dearest;	   /* among those that cost; of like places only */
 };
 
 static struct tally tally_of(const struct model *m, const struct model_workload *w)
@@ -98,11 +99,15 @@ static struct tally tally_of(const struct model *m, const struct model_workload 
 		if (m->rungs[i].below < 0)
 			continue;
 		t.layers++;
+		if (m->rungs[i].unlike && l->word) {
+			t.relative++;
+			continue;
+		}
 		t.costs += l->word == LAYER_COSTS;
 		t.saves += l->word == LAYER_SAVES;
 		t.undecided += l->word == LAYER_UNDECIDED;
 		t.none += l->word == LAYER_NONE;
-		if (l->word == LAYER_COSTS && !m->rungs[i].unlike &&
+		if (l->word == LAYER_COSTS &&
 		    (t.dearest < 0 || l->layer.mid > w->steps[t.dearest].of[STEP_NS].layer.mid))
 			t.dearest = i;
 	}
@@ -134,6 +139,8 @@ char *ladder_answer(const struct model *m, const struct model_workload *w)
 	text_add(&s, "%s: of %u layer%s, %u cost time, %u save%s some, %u undecided", w->name,
 		 t.layers, t.layers == 1 ? "" : "s", t.costs, t.saves, t.saves == 1 ? "s" : "",
 		 t.undecided);
+	if (t.relative)
+		text_add(&s, ", %u relative only", t.relative);
 	if (t.none)
 		text_add(&s, ", %u without a figure", t.none);
 	if (t.dearest >= 0) {

@@ -59,7 +59,7 @@ struct model_cell {
 			    ring=packed"; in a ladder "rung=NAME" */
 	char *qemu;	 /* full command line of its first good trial, shell-quoted; may be NULL */
 	char *plug;	 /* QMP commands that plugged its disk, a line each; may be NULL */
-	char *repeat;	 /* vbench command that repeats just this cell; in a ladder, all rungs */
+	char *repeat;	 /* vbench command that repeats just this cell */
 	json_t *facts; /* disk facts as the guest saw them (driver, queues, scheduler, ...), may be
 			  NULL */
 };
@@ -129,12 +129,14 @@ struct model_rung {
 enum layer_word { LAYER_NONE, LAYER_UNDECIDED, LAYER_COSTS, LAYER_SAVES };
 
 /*
- * One figure of a rung under one workload, and what its layer adds to it. All in ns per I/O, and
- * *arithmetic* means: times of layers add up, so that the layers of a stack sum to its top rung
- * (where all have the same blocks), which neither ratios nor geometric means would.
+ * One figure of a rung under one workload, and what its layer adds to it, in ns per I/O. The rung's
+ * own is a *geometric* mean, as everywhere else, so that no interval reaches below zero. Layers are
+ * *arithmetic* means: times add up, so that the layers of a stack sum to the arithmetic mean of its
+ * top rung's points (where all have the same blocks), which neither ratios nor geometric means
+ * would; and so a layer is not quite the difference of the two rungs' abs.
  */
 struct model_layer {
-	struct interval abs; /* of the rung: mean over blocks, 95 % [Student] */
+	struct interval abs; /* of the rung: geometric mean over blocks, 95 % */
 	/* The layer: rung less the rung below, paired within blocks; n pairs; NAN without a
 	 * partner. */
 	struct interval layer;
@@ -183,9 +185,11 @@ struct model_workload {
 
 /* A published figure beside what was measured here (claims.c has the table). */
 enum claim_word {
-	CLAIM_NONE,    /* nothing to hold against each other */
-	CLAIM_IN_LINE, /* the interval and what was published overlap: not contradicted, no more */
-	CLAIM_DIFFERS, /* they do not */
+	CLAIM_NONE,	 /* nothing to hold against each other */
+	CLAIM_IN_LINE,	 /* a narrow interval overlaps what was published, and no difference at all
+			    would not do as well: not contradicted, no more */
+	CLAIM_DIFFERS,	 /* shown to lie outside: p < 0.05 */
+	CLAIM_UNDECIDED, /* all else, so wide intervals, and such that hold both it and 1 */
 };
 
 struct model_claim {
@@ -197,6 +201,8 @@ struct model_claim {
 	 * nothing but the claim's key; n blocks. */
 	struct interval ratio;
 	unsigned pairs;
+	double p; /* that the ratio lies within low..high: Holm over all claims with a figure; NAN
+		   */
 	enum claim_word word;
 };
 
@@ -280,7 +286,7 @@ void model_free(struct model *m);
  *     "word": "costs" | "saves" | "undecided" | null, "points": [ns of each block]}
  * (else it is []), and published figures
  *   "claims": [{"id", "what", "published", "setting", "source", "low", "high", "workload", "where",
- *     "ratio": interval, "pairs", "word": "in line" | "differs" | null}].
+ *     "ratio": interval, "pairs", "p", "word": "in line" | "differs" | "undecided" | null}].
  */
 json_t *model_json(const struct model *m);
 

@@ -11,6 +11,7 @@
  * something (parts 2, 4). */
 #define BLOCKS_WANTED 6
 #define LABELS_SHOWN 4
+#define COUNT_MAX 100000ul /* of threads: what says more is no run of ours */
 
 void model_warn(struct model *m, const char *fmt, ...)
 {
@@ -70,6 +71,90 @@ static void warn_guests(struct build *b)
 			    json_object_get(json_object_get(b->m->noise, "other_guests"), "max")));
 	if (n >= 1)
 		model_warn(b->m, "%.0f other guest%s ran on this host.", n, n >= 2 ? "s" : "");
+	json_decref(host);
+}
+
+static bool value_is(const struct model_cell *c, const char *key, const char *value)
+{
+	const char *v = cell_value(c, key);
+
+	return v && !strcmp(v, value);
+}
+
+static bool polls(const struct model_cell *c, const char *key)
+{
+	return value_is(c, key, "poll") || value_is(c, key, "adaptive");
+}
+
+static unsigned long value_count(const struct model_cell *c, const char *key)
+{
+	const char *v = cell_value(c, key);
+	unsigned long n = v ? strtoul(v, NULL, 10) : 0;
+
+	return n < COUNT_MAX ? n : COUNT_MAX;
+}
+
+/*
+ * Threads of a cell that keep a CPU busy without work, or that stand for a CPU: those of fio and of
+ * the server that poll, vCPUs, and QEMU's iothread, which polls by default. An export of
+ * qemu-storage-daemon does not, whatever its iothread is told: its kick has no poll handler.
+ */
+static unsigned long threads_of(const struct model_cell *c, unsigned long jobs)
+{
+	bool host = value_is(c, "guest.site", "host"), loop = value_is(c, "disk.server", "loop");
+	unsigned long n = 0;
+
+	if (host)
+		n += polls(c, "disk.wait") ? jobs : 0;
+	else
+		n += value_count(c, "guest.vcpus") + value_is(c, "disk.iothread", "on");
+	if (polls(c, "disk.server-wait") && !value_is(c, "disk.server", "storage-daemon"))
+		n += loop ? jobs : value_count(c, "disk.queues");
+	return n;
+}
+
+/* The most jobs that any workload has. */
+static unsigned long most_jobs(const struct build *b)
+{
+	unsigned long most = 1;
+
+	for (size_t i = 0; i < b->nworks; i++) {
+		const char *text = b->works[i].keys_json;
+		json_t *w = text ? json_loads(text, 0, NULL) : NULL;
+		char buf[32];
+		const char *v = json_text(json_object_get(w, "workload.numjobs"), buf, sizeof(buf));
+		unsigned long n = v ? strtoul(v, NULL, 10) : 1;
+
+		most = n > most && n < COUNT_MAX ? n : most;
+		json_decref(w);
+	}
+	return most;
+}
+
+static void warn_crowded(struct build *b)
+{
+	json_t *host = b->run.host_json ? json_loads(b->run.host_json, 0, NULL) : NULL;
+	json_t *pus = json_object_get(json_object_get(host, "topology"), "allowed_pus");
+	unsigned long cpus = json_integer_value(pus) > 0 ? json_integer_value(pus) : 0;
+	unsigned long jobs = most_jobs(b);
+	char *labels = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; cpus && i < b->m->ncells; i++) {
+		const struct model_cell *c = &b->m->cells[i];
+		unsigned long threads = threads_of(c, jobs);
+
+		if (threads > cpus && ++n <= LABELS_SHOWN)
+			text_add(&labels, "%s%s: %lu", labels ? "; " : "", c->label, threads);
+	}
+	if (n)
+		model_warn(b->m,
+			   "More threads poll or run vCPUs than the host's %lu CPU%s in %zu of %zu "
+			   "cells (%s%s): they take CPU time from each other, and such figures are "
+			   "the scheduler's, too.",
+			   cpus, cpus == 1 ? "" : "s", n, b->m->ncells, labels,
+			   n > LABELS_SHOWN ? "; ..." : "");
+	free(labels);
 	json_decref(host);
 }
 
@@ -300,6 +385,7 @@ void build_warnings(struct build *b)
 	warn_checks(b->m);
 	warn_noise(b->m);
 	warn_guests(b);
+	warn_crowded(b);
 	warn_percentiles(b->m);
 	warn_start(b);
 	warn_disagree(b->m);

@@ -177,7 +177,7 @@ static void differences_read_in_their_unit(void **state)
 static void values_name_their_unit_once(void **state)
 {
 	struct interval i = {45100, 43900, 46200, 8, 0}, one = {45100, NAN, NAN, 1, NAN};
-	struct interval us = {99e4, 98e4, 101e4, 8, 0};
+	struct interval us = {99e4, 98e4, 101e4, 8, 0}, fold = {475e3, 1e3, 1001e3, 2, 5};
 	char got[128];
 
 	(void)state;
@@ -187,6 +187,8 @@ static void values_name_their_unit_once(void **state)
 			    "45.1k IOPS");
 	assert_string_equal(num_value(&fixture_metrics[1], &us, NUM_ASCII, got, sizeof(got)),
 			    "990 us [980 us, 1.01 ms]");
+	assert_string_equal(num_value(&fixture_metrics[1], &fold, NUM_ASCII, got, sizeof(got)),
+			    "475 us [>1000-fold]");
 	assert_string_equal(num_value(NULL, &i, NUM_ASCII, got, sizeof(got)), "n/a");
 }
 
