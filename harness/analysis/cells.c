@@ -96,7 +96,7 @@ static bool set_is_ours(const struct model *m, const char *set)
 
 	while (n && (set[n - 1] == ' ' || set[n - 1] == '\t'))
 		n--;
-	if (n == 8 && !strncmp(set, "run.seed", 8))
+	if (n == 8 && (!strncmp(set, "run.seed", 8) || !strncmp(set, "run.only", 8)))
 		return true;
 	for (size_t i = 0; i < json_array_size(m->axes); i++) {
 		const char *key = axis_key(m, i);
@@ -113,6 +113,13 @@ static void add_set(char **s, const char *set)
 
 	text_add(s, " --set %s", q);
 	free(q);
+}
+
+/* Its cells are rungs (build_ladder has not run yet). */
+static bool is_ladder(const struct build *b)
+{
+	return b->run.profile_text && strstr(b->run.profile_text, "[rung") &&
+	       !json_array_size(b->m->axes);
 }
 
 static char *repeat(const struct build *b, const struct model_cell *c, const json_t *sets)
@@ -137,6 +144,12 @@ static char *repeat(const struct build *b, const struct model_cell *c, const jso
 		add_set(&s, set);
 		free(set);
 		free(text);
+	}
+	/* a rung has no values of axes: it is named; names of rungs hold no comma */
+	if (c->label && is_ladder(b)) {
+		set = xasprintf("run.only=%s", c->label);
+		add_set(&s, set);
+		free(set);
 	}
 	set = xasprintf("run.seed=%llu", (unsigned long long)b->run.seed);
 	add_set(&s, set);

@@ -116,9 +116,36 @@ static void doctor_program(struct host_checks *c, const char *name, const char *
 		host_checks_add(c, CHECK_WARN, name, remedy, "not in %s; %s cannot run", dir, what);
 }
 
-/* Guests on QEMU's own disks can be measured without any of it. */
-static void doctor_host(struct host_checks *c)
+/* Beside QEMU, where a run looks first; a QEMU named by its path must have one of its own build. */
+static char *doctor_daemon(const char *qemu)
 {
+	const char *dirs = getenv("PATH") ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin";
+	const char *slash = qemu ? strrchr(qemu, '/') : NULL;
+	char *p;
+
+	if (slash) {
+		p = xasprintf("%.*s/qemu-storage-daemon", (int)(slash - qemu), qemu);
+		if (!access(p, X_OK))
+			return p;
+		free(p);
+		return NULL;
+	}
+	while (*dirs) {
+		size_t n = strcspn(dirs, ":");
+
+		p = xasprintf("%.*s/qemu-storage-daemon", (int)n, dirs);
+		if (n && !access(p, X_OK))
+			return p;
+		free(p);
+		dirs += n + (dirs[n] == ':');
+	}
+	return NULL;
+}
+
+/* Guests on QEMU's own disks can be measured without any of it. */
+static void doctor_host(struct host_checks *c, const char *qemu)
+{
+	char *daemon = doctor_daemon(qemu);
 	struct host_assets a;
 
 	assets_host(&a);
@@ -128,6 +155,10 @@ static void doctor_host(struct host_checks *c)
 		       "make engines");
 	doctor_program(c, "vhost-user device", a.vhost_blk, a.dir,
 		       "cells with disk.server = vbench", "make engines");
+	doctor_program(c, "qemu-storage-daemon", daemon,
+		       qemu && strchr(qemu, '/') ? "the folder of that QEMU" : "PATH",
+		       "cells with disk.server = storage-daemon", "apt install qemu-system-common");
+	free(daemon);
 	assets_host_free(&a);
 }
 
@@ -182,7 +213,7 @@ static void doctor_all(struct host_checks *c, const char *qemu, const char *dir)
 	host_check_qemu(c, qemu, user);
 	host_check_tools(c);
 	doctor_assets(c, user);
-	doctor_host(c);
+	doctor_host(c, qemu);
 	host_check_uring(c, user);
 	host_check_dir(c, dir, user);
 	doctor_space(c, dir);

@@ -33,15 +33,17 @@ struct disk_server {
 	const char *what; /* "qemu-storage-daemon" */
 	bool listens;	  /* {sock} is to be a listening socket; else a connected one */
 	bool reports;	  /* writes {report} */
+	char *version;	  /* of its program, owned; NULL: not known. Kept in the evidence */
 };
 
 struct disk_env {
-	const char *image_dir;	    /* where the trial's image lies */
-	const char *qemu_img;	    /* binary */
-	const char *storage_daemon; /* qemu-storage-daemon; NULL: there is none */
-	const char *vhost_blk;	    /* vbench's own device; NULL: there is none */
-	const char *engine;	    /* vring.so; NULL: there is none */
-	unsigned index;		    /* disk number, from 0: names and the port it is plugged into */
+	const char *image_dir;		    /* where the trial's image lies */
+	const char *qemu_img;		    /* binary */
+	const char *storage_daemon;	    /* qemu-storage-daemon; NULL: there is none */
+	const char *storage_daemon_version; /* "7.2.22", or NULL */
+	const char *vhost_blk;		    /* vbench's own device; NULL: there is none */
+	const char *engine;		    /* vring.so; NULL: there is none */
+	unsigned index; /* disk number, from 0: names and the port it is plugged into */
 	unsigned vcpus;
 };
 

@@ -69,6 +69,10 @@ static bool all_made(const struct disk_plan *p)
 	return true;
 }
 
+/* How long its event loop polls at most before it sleeps; QEMU tunes the time itself within that.
+ * QEMU's default, written down so that a ladder's guests and servers are of one policy. */
+#define IOTHREAD_POLL_MAX_NS 32768
+
 /* QEMU's own disk: iothread, block nodes, device. */
 static void plan_qemu(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
 {
@@ -76,7 +80,8 @@ static void plan_qemu(const struct cell *c, const struct disk_env *env, struct d
 
 	if (p->iothread[0])
 		plan_add(p, Q_OBJECT,
-			 json_pack("{s:s, s:s}", "qom-type", "iothread", "id", p->iothread));
+			 json_pack("{s:s, s:s, s:i}", "qom-type", "iothread", "id", p->iothread,
+				   "poll-max-ns", IOTHREAD_POLL_MAX_NS));
 	image_nodes(c, p, &file, &fmt);
 	plan_add(p, Q_BLOCKDEV, file);
 	plan_add(p, Q_BLOCKDEV, fmt);
@@ -124,6 +129,7 @@ void disk_plan_free(struct disk_plan *p)
 	for (size_t k = 0; p->server.argv && p->server.argv[k]; k++)
 		free(p->server.argv[k]);
 	free(p->server.argv);
+	free(p->server.version);
 	free(p->steps);
 	free(p->specs);
 	free(p->image);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What only shows by its effect during the workload: the way of submission and the iothread. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include "disk/internal.h"
 
@@ -43,14 +44,30 @@ static int64_t number(const json_t *evidence, const char *path)
 	return json_is_integer(v) ? (int64_t)json_integer_value(v) : -1;
 }
 
+/* Of the program that has the image open: the storage daemon's, "7.2.22", where there is one, for
+ * it need not be of the guest's QEMU. 0, 0: it does not tell. */
+static void block_version(const struct evidence *ev, json_int_t *major, json_int_t *minor)
+{
+	const json_t *v = ev_get(ev, "qmp/query-version/qemu");
+	char path[96];
+	const char *own = ev->plan->vhost
+				  ? json_string_value(ev_get(ev, disk_process(ev, "version", path)))
+				  : NULL;
+	unsigned a = 0, b = 0;
+
+	if (own && sscanf(own, "%5u.%5u", &a, &b) != 2)
+		a = b = 0;
+	*major = own ? a : json_integer_value(json_object_get(v, "major"));
+	*minor = own ? b : json_integer_value(json_object_get(v, "minor"));
+}
+
 /* From 10.2 on QEMU's event loops and its block layer share their rings: growth says nothing any
  * more. */
 static bool own_rings(const struct evidence *ev)
 {
-	const json_t *v = ev_get(ev, "qmp/query-version/qemu");
-	json_int_t major = json_integer_value(json_object_get(v, "major"));
-	json_int_t minor = json_integer_value(json_object_get(v, "minor"));
+	json_int_t major, minor;
 
+	block_version(ev, &major, &minor);
 	return major > 0 && (major < 10 || (major == 10 && minor < 2));
 }
 

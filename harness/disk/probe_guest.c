@@ -54,7 +54,8 @@ struct ring_feature {
 /*
  * What driver and device agreed on: the guest's word, and what the device saw in SET_FEATURES,
  * where its server tells. QEMU takes vhost-user-blk-pci,packed=on without a word when the server
- * does not offer it, so neither side alone is believed when there are two.
+ * does not offer it, so neither side alone is believed when there are two: without the word of a
+ * server that reports, what the driver says is no match.
  */
 static void probe_feature(const struct evidence *ev, struct asked_got *r, enum key_id key,
 			  const struct ring_feature *f)
@@ -75,6 +76,9 @@ static void probe_feature(const struct evidence *ev, struct asked_got *r, enum k
 				     : f->off,
 			     host ? "the driver tells no negotiated features"
 				  : "the guest shows no negotiated features");
+	if (r->state == GOT_MATCH && device < 0 && ev->plan->server.reports)
+		got_set(r, GOT_UNKNOWN, from, "the driver says %s, the device has not reported",
+			got ? f->on : f->off);
 	if (r->state == GOT_UNKNOWN)
 		snprintf(r->from, sizeof(r->from), "%s", host ? "host" : "guest");
 }
@@ -112,6 +116,21 @@ void compare_number(const struct evidence *ev, struct asked_got *r, const char *
 			"%" PRIu64, (uint64_t)json_integer_value(v));
 }
 
+/* A raw image is as large as its disk and stays so: fio makes a file larger when it is told to. */
+static bool image_grew(const struct evidence *ev, struct asked_got *r)
+{
+	const json_t *v = ev_get(ev, "image/size");
+	const char *format = cell_get(ev->cell, K_FORMAT);
+	char buf[32];
+
+	if (!cell_on_host(ev->cell) || !format || strcmp(format, "raw") || !json_is_integer(v) ||
+	    (uint64_t)json_integer_value(v) == ev->plan->size)
+		return false;
+	got_set(r, GOT_DIFFER, "host", "the image has %s",
+		units_size_spell((uint64_t)json_integer_value(v), buf, sizeof(buf)));
+	return true;
+}
+
 /* On the host: what the driver within fio read from configuration space, or the image as it was
  * found. */
 void probe_size(const struct evidence *ev, struct asked_got *r)
@@ -123,6 +142,8 @@ void probe_size(const struct evidence *ev, struct asked_got *r)
 	const json_t *v = ev_get(ev, path);
 	char buf[32];
 
+	if (image_grew(ev, r))
+		return;
 	compare_number(ev, r, path, from, ev->plan->size,
 		       cell_on_host(ev->cell) ? "the driver tells no size"
 					      : "the guest tells no size");

@@ -122,6 +122,8 @@ static int plan_daemon(const struct cell *c, const struct disk_env *env, struct 
 	rc = option_json(&w, "--export", daemon_export(c, p, "io0")) ?: rc;
 	p->server =
 		(struct disk_server){.argv = w.v, .what = "qemu-storage-daemon", .listens = true};
+	if (env->storage_daemon_version)
+		p->server.version = xstrdup(env->storage_daemon_version);
 	return rc ? err_input(e, "disk.dir: the path of the image folder is not UTF-8, which "
 				 "qemu-storage-daemon needs")
 		  : 0;
@@ -176,7 +178,9 @@ static void put_vring(FILE *f, const struct cell *c, const struct disk_env *env,
 		put_loop(f, c, p);
 	else
 		fprintf(f, "transport=vhost-user\npath=fd:{sock}\n");
-	fprintf(f, "ring=%s\nqueue_size=%s\nevent_idx=%d\nindirect=%d\nwait=%s\n",
+	/* Descriptors are written each time, as drivers of kernels do it: else a split ring would
+	 * be spared what a packed one cannot be. */
+	fprintf(f, "rewrite=1\nring=%s\nqueue_size=%s\nevent_idx=%d\nindirect=%d\nwait=%s\n",
 		cell_get(c, K_RING), cell_get(c, K_QUEUE_SIZE), cell_on(c, K_EVENT_IDX),
 		cell_on(c, K_INDIRECT), cell_get(c, K_WAIT));
 	if (cell_get(c, K_POLL))

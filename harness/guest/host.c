@@ -32,6 +32,7 @@ struct host {
 	char *scratch; /* folder that fio may write to */
 	char *report;  /* of its engine, within it */
 	char *engine;
+	int sock;     /* number under which fio gets the server's socket */
 	json_t *seen; /* evidence of fio's process or its server's, while they worked */
 	json_t *engine_said;
 };
@@ -99,7 +100,7 @@ static int host_plug(struct site *site, const struct disk_plan *p, struct err *e
 	int rc = 0;
 
 	h->plan = p;
-	h->scratch = server_scratch(site->folder, "fio", h->o.env.user, e);
+	h->scratch = server_scratch(site->folder, "fio", h->o.env.user, h->o.env.journal, e);
 	if (!h->scratch)
 		return host_fail(h, CAUSE_PLAN, -EIO);
 	h->report = xasprintf("%s/engine.json", h->scratch);
@@ -108,9 +109,9 @@ static int host_plug(struct site *site, const struct disk_plan *p, struct err *e
 				  site->folder, e);
 	if (rc)
 		return host_fail(h, CAUSE_SERVER, rc);
+	h->sock = h->server ? server_sock(h->server) : -1;
 	if (p->engine)
-		h->engine =
-			server_text(p->engine, h->server ? server_sock(h->server) : -1, h->report);
+		h->engine = server_text(p->engine, h->sock, h->report);
 	site->engine = h->engine;
 	site->visible_ns = clock_mono_ns() - t0;
 	rc = host_target(h, p->engine ? NULL : p->image, e);
@@ -145,6 +146,8 @@ static int host_ask(struct site *site, json_t **evidence, struct err *e)
 	if (rc)
 		return host_fail(h, CAUSE_SERVER, rc);
 	host = process(h);
+	if (h->server && h->plan->server.version)
+		json_object_set_new(host, "version", json_string(h->plan->server.version));
 	json_object_set_new(host, "site", json_string("host"));
 	json_object_set_new(host, "fio", json_string(h->o.fio));
 	json_object_set_new(host, "fio_version",
@@ -410,14 +413,16 @@ static char *read_memory(int fd, size_t *len)
 static void fio_result(struct host *h, struct fio_run *f, struct job_result *out)
 {
 	bool exited = WIFEXITED(f->status);
-	char *notes = NULL, *tail = sink_tail(&f->log, SINK_TAIL), *text;
+	char *notes = NULL, *tail = sink_tail(&f->log, SINK_TAIL), *text, *said;
 	size_t len;
 
 	text = read_memory(f->out, &len);
 	if (text)
 		out->fio = host_fio_document(text, len, &notes);
-	out->output = xasprintf("%s%s%.4000s", tail, *tail && notes && *notes ? "\n" : "",
-				notes ? notes : "");
+	said = xasprintf("%s%s%.4000s", tail, *tail && notes && *notes ? "\n" : "",
+			 notes ? notes : "");
+	out->output = host_words(said, h->sock, h->server ? h->plan->server.what : NULL);
+	free(said);
 	out->reply = json_pack("{s:i, s:i, s:b, s:b, s:{s:I}, s:{s:I}}", "exit",
 			       exited ? WEXITSTATUS(f->status) : -1, "signal",
 			       WIFSIGNALED(f->status) && !f->timed_out ? WTERMSIG(f->status) : 0,
@@ -498,9 +503,7 @@ static void host_close(struct site *site, bool clean)
 	(void)clean;
 	server_stop(h->server);
 	h->server = NULL;
-	if (h->scratch)
-		dir_remove(h->scratch, NULL);
-	free(h->scratch);
+	server_scratch_end(h->scratch, h->o.env.journal);
 	free(h->report);
 	free(h->engine);
 	json_decref(h->seen);

@@ -46,4 +46,11 @@ void host_window(const struct host_sample *x, size_t n, const json_t *fio, struc
  */
 json_t *host_fio_document(const char *text, size_t len, char **notes);
 
+/*
+ * What fio said, in the profile's words: its engine knows the server as fd:SOCK and names options
+ * of its own as remedies. what: the server's name; NULL: there was none, and sock does not matter.
+ * New.
+ */
+char *host_words(const char *text, int sock, const char *what);
+
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a job on the host came to: fio's document, and the CPU time of its steady part. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "guest/host.h"
@@ -90,4 +91,60 @@ json_t *host_fio_document(const char *text, size_t len, char **notes)
 	if (f)
 		fclose(f);
 	return last;
+}
+
+struct reword {
+	const char *engine, *profile;
+};
+
+/* Longest first where one begins like another. */
+static const struct reword words[] = {
+	{"queue_size=", "disk.queue-size="},  {"event_idx=0", "disk.event-idx=off"},
+	{"event_idx=1", "disk.event-idx=on"}, {"indirect=0", "disk.indirect=off"},
+	{"indirect=1", "disk.indirect=on"},   {"ring=split", "disk.ring=split"},
+	{"ring=packed", "disk.ring=packed"},
+};
+
+/* Letters, digits and _ around a word make it another word. */
+static bool in_word(char c)
+{
+	return c == '_' || c == '.' || c == '-' || (c >= '0' && c <= '9') ||
+	       (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool at_socket(const char *at, const char *fd)
+{
+	size_t n = strlen(fd);
+
+	return n && !strncmp(at, fd, n) && !(at[n] >= '0' && at[n] <= '9');
+}
+
+char *host_words(const char *text, int sock, const char *what)
+{
+	char *out = NULL, fd[24] = "";
+	const char *at = text;
+	size_t len, i;
+	FILE *f = open_memstream(&out, &len);
+
+	if (what)
+		snprintf(fd, sizeof(fd), "fd:%d", sock);
+	while (f && *at) {
+		bool begins = at == text || !in_word(at[-1]);
+
+		if (begins && at_socket(at, fd)) {
+			fputs(what, f);
+			at += strlen(fd);
+			continue;
+		}
+		for (i = 0; begins && i < sizeof(words) / sizeof(*words); i++)
+			if (!strncmp(at, words[i].engine, strlen(words[i].engine)))
+				break;
+		if (begins && i < sizeof(words) / sizeof(*words)) {
+			fputs(words[i].profile, f);
+			at += strlen(words[i].engine);
+		} else {
+			fputc(*at++, f);
+		}
+	}
+	return !f || fclose(f) ? xstrdup(text) : out;
 }

@@ -64,12 +64,23 @@ char *server_text(const char *text, int sock, const char *report)
 	return out;
 }
 
+void server_scratch_end(char *path, struct journal *journal)
+{
+	if (path && !dir_remove(path, NULL) && journal)
+		journal_done_path(journal, path);
+	free(path);
+}
+
 char *server_scratch(const char *folder, const char *name, const struct child_user *user,
-		     struct err *e)
+		     struct journal *journal, struct err *e)
 {
 	char *path = xasprintf("%s/%s", folder, name);
 	int fd = -1, rc = 0;
 
+	if (journal && journal_path(journal, path, e)) {
+		free(path);
+		return NULL;
+	}
 	if (mkdir(path, 0700))
 		rc = -errno;
 	else
@@ -83,7 +94,7 @@ char *server_scratch(const char *folder, const char *name, const struct child_us
 		close(fd);
 	if (rc) {
 		err_set(e, rc, "%s: %s", path, strerror(-rc));
-		free(path);
+		server_scratch_end(path, journal);
 		return NULL;
 	}
 	return path;
@@ -288,7 +299,7 @@ int server_start(struct server **out, const struct disk_server *plan, const stru
 	rc = make_sockets(journal, plan->listens, &theirs, &s->sock, e);
 	s->folder = xstrdup(folder);
 	if (!rc && plan->reports && folder) {
-		s->scratch = server_scratch(folder, "server", user, e);
+		s->scratch = server_scratch(folder, "server", user, journal, e);
 		if (s->scratch)
 			s->report = xasprintf("%s/report.json", s->scratch);
 		else
@@ -378,9 +389,7 @@ void server_stop(struct server *s)
 	sink_drain(&s->log);
 	sink_close(&s->log);
 	keep_report(s);
-	if (s->scratch)
-		dir_remove(s->scratch, NULL);
-	free(s->scratch);
+	server_scratch_end(s->scratch, s->journal);
 	free(s->folder);
 	free(s->report);
 	free(s);

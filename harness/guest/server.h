@@ -53,11 +53,14 @@ void server_stop(struct server *s);
 char *server_text(const char *text, int sock, const char *report);
 
 /*
- * A folder within folder that user (NULL: ours) may write to, for the reports of one process;
- * caller frees the path and removes the folder. NULL with a sentence when it cannot be made.
+ * A folder within folder that user (NULL: ours) may write to, for the reports of one process, in
+ * the journal (may be NULL) while it is there; ended by server_scratch_end. NULL with a sentence
+ * when it cannot be made.
  */
 char *server_scratch(const char *folder, const char *name, const struct child_user *user,
-		     struct err *e);
+		     struct journal *journal, struct err *e);
+/* Removes it, and frees path; NULL is fine. */
+void server_scratch_end(char *path, struct journal *journal);
 
 /* A JSON object that another user's process wrote to path; NULL: none, none that is whole, or over
  * 1 MiB. */

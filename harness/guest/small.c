@@ -248,14 +248,17 @@ static int small_plug(struct site *site, const struct disk_plan *p, struct err *
 /* What the server says of itself and of its peer, and what /proc shows of it. */
 static void server_evidence(struct small *s, json_t *evidence)
 {
-	json_t *said;
+	const char *version = s->plan->server.version;
+	json_t *said, *process;
 
 	if (!s->server)
 		return;
 	said = server_report(s->server);
 	json_object_set_new(evidence, "server", said ? said : json_null());
-	json_object_set_new(evidence, "server_process",
-			    evidence_process(server_pid(s->server), s->plan->image));
+	process = evidence_process(server_pid(s->server), s->plan->image);
+	if (version)
+		json_object_set_new(process, "version", json_string(version));
+	json_object_set_new(evidence, "server_process", process);
 }
 
 static int small_ask(struct site *site, json_t **evidence, struct err *e)

@@ -62,6 +62,123 @@ static const struct taken taken_fio[] = {
 	{NULL, NULL},
 };
 
+/*
+ * On the host a workload hands to fio what shapes its I/O and nothing else: fio's other options
+ * name files, commands, users and devices, and new ones come with each version. A list of what is
+ * taken, then. None of these makes the file larger than the disk (filesize, offset and file_append
+ * would).
+ */
+static const char *const host_fio[] = {
+	"ba",
+	"blockalign",
+	"bs_is_seq_rand",
+	"bs_unaligned",
+	"bssplit",
+	"buffer_compress_chunk",
+	"buffer_compress_percentage",
+	"buffer_pattern",
+	"clocksource",
+	"continue_on_error",
+	"cpus_allowed",
+	"cpus_allowed_policy",
+	"dedupe_mode",
+	"dedupe_percentage",
+	"dedupe_working_set_percentage",
+	"do_verify",
+	"end_fsync",
+	"fixedbufs",
+	"force_async",
+	"fsync_on_close",
+	"hipri",
+	"invalidate",
+	"io_size",
+	"io_submit_mode",
+	"iodepth_batch",
+	"iodepth_batch_complete",
+	"iodepth_batch_complete_max",
+	"iodepth_batch_complete_min",
+	"iodepth_batch_submit",
+	"iodepth_low",
+	"latency_percentile",
+	"latency_run",
+	"latency_target",
+	"latency_window",
+	"max_latency",
+	"nice",
+	"nonvectored",
+	"norandommap",
+	"number_ios",
+	"numa_cpu_nodes",
+	"numa_mem_policy",
+	"percentage_random",
+	"percentile_list",
+	"prio",
+	"prioclass",
+	"random_distribution",
+	"random_generator",
+	"rate_cycle",
+	"rate_ignore_thinktime",
+	"rate_iops_min",
+	"rate_min",
+	"rate_process",
+	"refill_buffers",
+	"registerfiles",
+	"rw_sequencer",
+	"rwmixread",
+	"rwmixwrite",
+	"scramble_buffers",
+	"serialize_overlap",
+	"significant_figures",
+	"softrandommap",
+	"sqthread_poll",
+	"startdelay",
+	"sync",
+	"thinktime",
+	"thinktime_blocks",
+	"thinktime_blocks_type",
+	"thinktime_iotime",
+	"thinktime_spin",
+	"uncached",
+	"verify_async",
+	"verify_backlog",
+	"verify_backlog_batch",
+	"verify_dump",
+	"verify_fatal",
+	"verify_interval",
+	"verify_offset",
+	"verify_pattern",
+	"write_hint",
+	"zero_buffers",
+	NULL,
+};
+
+/* Options of fio's engine vring: what they say is a key, which is held against what is in force. */
+static const struct taken vring_fio[] = {
+	{"transport", "disk.server says it"},
+	{"path", "disk.server says it"},
+	{"ring", "use disk.ring"},
+	{"queue_size", "use disk.queue-size"},
+	{"event_idx", "use disk.event-idx"},
+	{"indirect", "use disk.indirect"},
+	{"wait", "use disk.wait"},
+	{"poll_ns", "use disk.poll"},
+	{"serves", "use disk.serves"},
+	{"serve_path", "vbench makes the image itself; see disk.dir"},
+	{"serve_size", "use disk.size"},
+	{"latency_ns", "use disk.latency"},
+	{"device_wait", "use disk.server-wait"},
+	{"device_poll_ns", "use disk.server-poll"},
+	{"report", "vbench reads the report itself"},
+	{"rewrite", "vbench says it itself"},
+	{"io_timeout", "it stays at its default"},
+	{"hugepages", "it stays at its default"},
+	{"trim", "it stays at its default"},
+	{"device_cpu", "it stays at its default"},
+	{"offset", "use the key size"},
+	{"filesize", "use disk.size"},
+	{NULL, NULL},
+};
+
 static const char *taken_why(const struct taken *t, const char *key)
 {
 	size_t n = strcspn(key, ".");
@@ -217,22 +334,112 @@ static int check_fill(const struct workload *w, const struct cell *c, const char
 			 where);
 }
 
-int profile_check(const struct profile *p, char *const *where, struct err *e)
+/* In a guest a pass-through option hurts nobody; on the host it has the disk and nothing else. */
+static int check_host_extras(const struct workload *w, const struct cell *c, const char *where,
+			     struct err *e)
+{
+	if (!cell_on_host(c))
+		return 0;
+	for (size_t i = 0; i < w->nextras; i++) {
+		const char *key = w->extras[i].key, *why = taken_why(vring_fio, key);
+		const char *const *known = host_fio;
+
+		if (why)
+			return err_input(e, "%s: fio.%s is not taken on the host: %s", where, key,
+					 why);
+		while (*known && strcmp(*known, key))
+			known++;
+		if (!*known)
+			return err_input(
+				e,
+				"%s: fio.%s is taken in guests only: on the host fio gets what shapes "
+				"its I/O, and this may reach beyond the disk; leave it out",
+				where, key);
+	}
+	return 0;
+}
+
+/* What comes back from a null device is not what was written. */
+static int check_verify(const struct workload *w, const struct cell *c, const char *where,
+			struct err *e)
+{
+	const char *serves = cell_get(c, K_SERVES), *backend = cell_get(c, K_BACKEND);
+	bool kept =
+		cell_has_image(c) || (cell_uses_vhost(c) && serves && !strcmp(serves, "memory"));
+
+	if (!strcmp(w->val[K_VERIFY], "none") || kept)
+		return 0;
+	if (cell_uses_vhost(c))
+		return err_input(e,
+				 "%s: verify=%s: disk.serves = %s keeps nothing that could be read "
+				 "back; use disk.serves = file or memory, or take verify out",
+				 where, w->val[K_VERIFY], serves);
+	return err_input(e,
+			 "%s: verify=%s: a disk with %s keeps nothing that could be read back; use "
+			 "another, or take verify out",
+			 where, w->val[K_VERIFY],
+			 backend ? "disk.backend = null" : "disk.driver = none");
+}
+
+/* ioengine and direct of a workload, where cells bring an engine of their own: told, and refused
+ * when no cell heeds them. */
+static int check_engine(struct profile *p, const struct workload *w, const char *where,
+			struct err *e)
+{
+	static const enum key_id ignored[] = {K_IOENGINE, K_DIRECT};
+	size_t n = 0;
+
+	for (size_t k = 0; k < p->ncells; k++)
+		n += cell_has_engine(&p->cells[k]);
+	for (size_t i = 0; n && i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+		const struct key_row *row = &profile_keys[ignored[i]];
+		char *def = value_default(row), *reason;
+		bool plain = !strcmp(def, w->val[ignored[i]]);
+
+		free(def);
+		if (plain)
+			continue;
+		if (n == p->ncells)
+			return err_input(
+				e,
+				"%s: %s=%s: driver=vring and driver=none are fio engines of "
+				"their own, and there is no other cell; take it out",
+				where, row->name, w->val[ignored[i]]);
+		reason = xasprintf(
+			"driver=vring and driver=none are fio engines of their own: %zu of "
+			"%zu cells do not heed it",
+			n, p->ncells);
+		profile_add_skipped(
+			p, xasprintf("workload %s: %s=%s", w->name, row->name, w->val[ignored[i]]),
+			reason, true);
+		free(reason);
+	}
+	return 0;
+}
+
+static int check_pair(const struct workload *w, const struct cell *c, const char *where,
+		      struct err *e)
+{
+	int (*const checks[])(const struct workload *, const struct cell *, const char *,
+			      struct err *) = {check_host_extras, check_memory, check_size,
+					       check_queues,	  check_sync,	check_fill,
+					       check_verify};
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(checks) / sizeof(checks[0]); i++)
+		rc = checks[i](w, c, where, e);
+	return rc;
+}
+
+int profile_check(struct profile *p, char *const *where, struct err *e)
 {
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < p->nworkloads; i++) {
-		for (size_t k = 0; !rc && k < p->ncells; k++) {
-			rc = check_memory(&p->workloads[i], &p->cells[k], where[i], e);
-			if (!rc)
-				rc = check_size(&p->workloads[i], &p->cells[k], where[i], e);
-			if (!rc)
-				rc = check_queues(&p->workloads[i], &p->cells[k], where[i], e);
-			if (!rc)
-				rc = check_sync(&p->workloads[i], &p->cells[k], where[i], e);
-			if (!rc)
-				rc = check_fill(&p->workloads[i], &p->cells[k], where[i], e);
-		}
+		for (size_t k = 0; !rc && k < p->ncells; k++)
+			rc = check_pair(&p->workloads[i], &p->cells[k], where[i], e);
+		if (!rc)
+			rc = check_engine(p, &p->workloads[i], where[i], e);
 	}
 	return rc;
 }

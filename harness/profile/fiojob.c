@@ -72,9 +72,7 @@ char *workload_fio_job(const struct workload *w, const struct cell *c, const cha
 	if (!f)
 		return NULL;
 	put_common(f, target, randseed);
-	if (engine)
-		fputs(engine, f);
-	else
+	if (!engine)
 		fprintf(f, "ioengine=%s\n", w->val[K_IOENGINE]);
 	fprintf(f, "direct=%d\n", !strcmp(w->val[K_DIRECT], "on"));
 	fprintf(f, "rw=%s\n", w->val[K_RW]);
@@ -96,6 +94,10 @@ char *workload_fio_job(const struct workload *w, const struct cell *c, const cha
 	}
 	for (size_t i = 0; i < w->nextras; i++)
 		fprintf(f, "%s=%s\n", w->extras[i].key, w->extras[i].value);
+	/* what a host site's disk is made of has the last word: it is held against what was asked
+	 */
+	if (engine)
+		fputs(engine, f);
 	/* fio takes a section that begins with "global" for another [global] */
 	fprintf(f, "\n[vbench-%s]\n", w->name);
 	if (fclose(f)) {

@@ -76,6 +76,11 @@ bool cell_has_image(const struct cell *c)
 	return cell_on_host(c) ? is(c, K_DRIVER, "file") : is(c, K_BACKEND, "file");
 }
 
+bool cell_has_engine(const struct cell *c)
+{
+	return cell_on_host(c) && !is(c, K_DRIVER, "file");
+}
+
 bool cell_in_qemu(const struct cell *c)
 {
 	if (cell_uses_vhost(c))
@@ -88,7 +93,7 @@ bool profile_shared_memory(const struct profile *p)
 	for (size_t i = 0; i < p->ncells; i++)
 		if (!cell_on_host(&p->cells[i]) && cell_uses_vhost(&p->cells[i]))
 			return true;
-	return false;
+	return p->shared;
 }
 
 static void values_free(char **val, struct extra *extras, size_t nextras)

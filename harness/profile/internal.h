@@ -126,7 +126,11 @@ int name_check(const char *kind, const char *name, const char *place, struct err
 
 /* check.c: what only shows when cells and workloads are held against each other. */
 int workload_check(const struct workload *w, const char *where, struct err *e);
-int profile_check(const struct profile *p, char *const *where, struct err *e);
+/* May add notes to the skipped. */
+int profile_check(struct profile *p, char *const *where, struct err *e);
+
+/* only.c: run.only. Leaves the cells that it names; where: of the key, for errors. */
+int profile_only(struct profile *p, const char *where, struct err *e);
 
 /* NULL, or why a pass-through key is not taken. */
 const char *extra_refused(enum section sec, const char *key, const char *value);

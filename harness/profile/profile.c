@@ -14,6 +14,7 @@ struct builder {
 	struct settings said;	/* of [guest] and [disk] */
 	struct settings *rungs; /* of each rung */
 	char **where;		/* of each workload: "PATH:12: [workload x]" */
+	char *only;		/* where run.only was said */
 	struct err *e;
 };
 
@@ -139,6 +140,10 @@ static int take_key(struct builder *b, struct target t, const char *key, const c
 		settings_say(&b->said, row, key_full_name(row, name, sizeof(name)), where, values,
 			     n);
 		return 0;
+	}
+	if (row->id == K_ONLY) {
+		free(b->only);
+		b->only = xstrdup(where);
 	}
 	slot = t.sec == SEC_WORKLOAD ? &b->p->workloads[t.workload].val[row->id]
 				     : &b->p->val[row->id];
@@ -396,6 +401,8 @@ static int finish(struct builder *b)
 	if (!rc)
 		rc = p->nrungs ? ladder_expand(p, &b->said, b->rungs, b->e)
 			       : profile_expand(p, &b->said, b->e);
+	if (!rc && b->only)
+		rc = profile_only(p, b->only, b->e);
 	if (!rc)
 		rc = profile_check(p, b->where, b->e);
 	return rc;
@@ -439,6 +446,7 @@ int profile_parse(const char *text, size_t len, const char *path, const char *co
 	for (size_t i = 0; i < b.p->nrungs; i++)
 		settings_free(&b.rungs[i]);
 	free(b.rungs);
+	free(b.only);
 	text_list_free(b.where, b.p->nworkloads);
 	ini_free(&ini);
 	if (rc)

@@ -89,6 +89,7 @@ enum key_id {
 	K_STRICT,
 	K_OUT,
 	K_PRIMARY,
+	K_ONLY,
 	K_COUNT
 };
 
@@ -203,6 +204,8 @@ struct profile {
 	size_t nrungs;
 	struct skipped *skipped;
 	size_t nskipped;
+	bool shared; /* see profile_shared_memory; holds for cells that run.only has left out, too
+		      */
 };
 
 /*
@@ -239,6 +242,7 @@ bool cell_on_host(const struct cell *c);
 bool cell_uses_vring(const struct cell *c);
 bool cell_uses_vhost(const struct cell *c);
 bool cell_has_image(const struct cell *c);
+bool cell_has_engine(const struct cell *c); /* fio's engine is the cell's, not the workload's */
 bool cell_in_qemu(const struct cell *c);
 
 /*
@@ -257,9 +261,10 @@ const char *key_value_text(const struct key_row *row, const char *canonical, cha
 /*
  * fio's job file for a workload on a target in a cell (caller frees). randseed: the block's. fio
  * options always set: lat_percentiles, group_reporting, time_based, randseed, thread-safe names;
- * extras last, so they win. target is the disk's path where fio runs. engine: NULL, or lines that
- * stand in the place of ioengine= (and of filename=, when target is NULL): a host site's own
- * engine. See fiojob.c for what is fixed and why.
+ * extras after them, so they win, but not over a host site's engine, which comes last. target is
+ * the disk's path where fio runs. engine: NULL, or lines that stand in the place of ioengine= (and
+ * of filename=, when target is NULL): a host site's own engine. See fiojob.c for what is fixed and
+ * why.
  */
 char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
 		       const char *engine, uint64_t randseed);

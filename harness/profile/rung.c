@@ -163,9 +163,27 @@ static int check_words(const struct profile *p, const struct rung *r, struct err
 	return 0;
 }
 
-static int check_new(const struct profile *p, const struct rung *r, const char *identity,
-		     struct err *e)
+/* The --set arguments about cells, "--set disk.ring"; NULL: none. New. */
+static char *sets_of(const struct settings *said)
 {
+	char *text = NULL;
+
+	for (size_t i = 0; i < said->n; i++)
+		if (!strncmp(said->s[i].where, "--set ", 6))
+			text_append(&text, ", ", said->s[i].where);
+	return text;
+}
+
+/*
+ * No rung twice. In the file that is a slip; where --set has made two of them equal (disk.ring =
+ * packed in a ladder with a rung for it), the later one is folded: *folded.
+ */
+static int check_new(struct profile *p, const struct rung *r, const struct settings *said,
+		     const char *identity, bool *folded, struct err *e)
+{
+	char *sets, *why;
+
+	*folded = false;
 	for (size_t i = 0; i < p->nrungs; i++) {
 		char *other;
 		bool same;
@@ -175,11 +193,20 @@ static int check_new(const struct profile *p, const struct rung *r, const char *
 		other = cell_identity(&p->cells[p->rungs[i].cell]);
 		same = !strcmp(identity, other);
 		free(other);
-		if (same)
+		if (!same)
+			continue;
+		sets = sets_of(said);
+		if (!sets)
 			return err_input(
 				e,
 				"%s:%u: [rung %s] is the same as [rung %s]; take one of them out",
 				p->path, r->line, r->name, p->rungs[i].name);
+		why = xasprintf("%s makes it the same as rung %s", sets, p->rungs[i].name);
+		profile_add_skipped(p, xasprintf("rung %s", r->name), why, true);
+		free(why);
+		free(sets);
+		*folded = true;
+		return 0;
 	}
 	return 0;
 }
@@ -202,20 +229,53 @@ static void list_idle(struct profile *p, const struct rung *r, const struct sett
 	}
 }
 
+/*
+ * Keys first: they say whether there is a block layer of QEMU in this rung's path. What the rungs
+ * share goes to those that have one; what a rung says itself is put in any case.
+ */
+static void make_cell(struct cell *c, const struct settings *said, const struct settings *own)
+{
+	cell_start(c);
+	for (size_t i = 0; i < said->n; i++)
+		if (said->s[i].row)
+			cell_put(c, &said->s[i], 0);
+	for (size_t i = 0; i < own->n; i++)
+		if (own->s[i].row)
+			cell_put(c, &own->s[i], 0);
+	cell_settle(c);
+	for (size_t i = 0; i < said->n; i++)
+		if (!said->s[i].row && cell_in_qemu(c))
+			cell_put(c, &said->s[i], 0);
+	for (size_t i = 0; i < own->n; i++)
+		if (!own->s[i].row)
+			cell_put(c, &own->s[i], 0);
+}
+
+/* Pass-through options that some rungs have no use for are told once each. */
+static void list_idle_extras(struct profile *p, const struct settings *said)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->ncells; i++)
+		n += !cell_in_qemu(&p->cells[i]);
+	for (size_t i = 0; n && i < said->n; i++)
+		if (!said->s[i].row)
+			profile_add_skipped(p,
+					    xasprintf("%s=%s on %zu rung%s", said->s[i].key,
+						      said->s[i].values[0], n, n == 1 ? "" : "s"),
+					    "QEMU's block layer is not in their path", true);
+}
+
 static int take_rung(struct profile *p, struct rung *r, const struct settings *said,
 		     const struct settings *own, struct err *e)
 {
 	struct cell c;
 	const char *why;
 	char *identity;
+	bool folded;
 	int rc;
 
-	cell_start(&c);
-	for (size_t i = 0; i < said->n; i++)
-		cell_put(&c, &said->s[i], 0);
-	for (size_t i = 0; i < own->n; i++)
-		cell_put(&c, &own->s[i], 0);
-	cell_settle(&c);
+	make_cell(&c, said, own);
 	why = cell_conflict(&c);
 	if (why) {
 		profile_add_skipped(p, xasprintf("rung %s", r->name), why, false);
@@ -223,9 +283,9 @@ static int take_rung(struct profile *p, struct rung *r, const struct settings *s
 		return 0;
 	}
 	identity = cell_identity(&c);
-	rc = check_new(p, r, identity, e);
+	rc = check_new(p, r, said, identity, &folded, e);
 	free(identity);
-	if (rc) {
+	if (rc || folded) {
 		cell_clear(&c);
 		return rc;
 	}
@@ -249,6 +309,7 @@ int ladder_expand(struct profile *p, const struct settings *said, const struct s
 	if (rc)
 		return rc;
 	profile_list_idle(p, said);
+	list_idle_extras(p, said);
 	if (!p->ncells)
 		return err_input(e, "%s:%u: no rung makes sense: %s", p->path, p->rungs[0].line,
 				 p->nskipped ? p->skipped[0].reason : "there is none");

@@ -54,6 +54,8 @@ struct run {
 	struct run_accel *accels;
 	size_t naccels;
 	struct run_tool tools[TOOL_COUNT];
+	struct run_daemon *daemons;
+	size_t ndaemons;
 	char fio_version[64]; /* of the host's */
 
 	struct store *store;
@@ -128,7 +130,9 @@ struct run_cost {
 	uint64_t image_bytes;	 /* written by creating and filling images, all trials */
 	uint64_t image_peak;	 /* largest image */
 	uint64_t template_bytes; /* states of one block, at most */
-	uint64_t memory; /* of the largest guest, or of a server that keeps its disk there */
+	uint64_t memory; /* of the largest guest; of a server that keeps its disk there; of fio's
+			    buffers and rings on the host */
+	const char *memory_keys; /* what it is made of, in the profile's words; NULL without any */
 	unsigned trials, templates; /* templates: per block */
 	uint64_t write_ns;	    /* time spent in workloads that write */
 };

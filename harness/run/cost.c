@@ -44,27 +44,59 @@ static uint64_t in_memory(const struct cell *c)
 	return cell_uses_vhost(c) && serves && !strcmp(serves, "memory") ? cell_u64(c, K_SIZE) : 0;
 }
 
+#define RING_ENTRY 64 /* bytes of rings and requests for each entry of a queue, roughly */
+
+/* What fio itself needs on the host: buffers of all that is in flight, and vring's queues. */
+static uint64_t in_fio(const struct cell *c, const struct workload *w)
+{
+	uint64_t jobs = workload_u64(w, K_NUMJOBS), rings = 0;
+
+	if (!cell_on_host(c))
+		return 0;
+	if (cell_uses_vring(c))
+		rings = jobs * cell_u64(c, K_QUEUE_SIZE) * RING_ENTRY;
+	return jobs * workload_u64(w, K_IODEPTH) * workload_u64(w, K_BS) + rings;
+}
+
+/* The largest sum of what lives at the same time, and the keys that make it. */
+static void cost_memory(struct run *r, struct run_cost *out)
+{
+	const struct profile *p = r->profile;
+
+	for (size_t i = 0; i < p->ncells; i++) {
+		const struct cell *c = &p->cells[i];
+		uint64_t guest = cell_u64(c, K_MEMORY), disk = in_memory(c);
+
+		for (size_t k = 0; k < p->nworkloads; k++) {
+			uint64_t fio = in_fio(c, &p->workloads[k]);
+
+			if (guest + disk + fio <= out->memory)
+				continue;
+			out->memory = guest + disk + fio;
+			out->memory_keys = guest ? disk ? "guest.memory and disk.serves = memory"
+							: "guest.memory"
+					   : disk > fio ? "disk.size with disk.serves = memory"
+							: "workload numjobs x iodepth x bs";
+		}
+	}
+}
+
 /* Different machines among the cells: each needs a template a block. */
-static unsigned count_templates(struct run *r, uint64_t *bytes, uint64_t *memory)
+static unsigned count_templates(struct run *r, uint64_t *bytes)
 {
 	size_t n = r->profile->ncells, i, k, found = 0;
 	char(*seen)[17] = xcalloc(n + 1, sizeof(*seen));
 
-	*bytes = *memory = 0;
+	*bytes = 0;
 	for (i = 0; i < n; i++) {
 		const struct cell *c = &r->profile->cells[i];
 		struct machine m;
 		char hash[17];
 
-		if (in_memory(c) > *memory)
-			*memory = in_memory(c);
-		if (cell_on_host(c))
+		if (cell_on_host(c) ||
+		    (cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot")))
 			continue;
 		run_machine(r, c, &m, NULL, NULL);
-		if (m.memory + in_memory(c) > *memory)
-			*memory = m.memory + in_memory(c);
-		if (cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot"))
-			continue;
 		machine_hash(&m, hash);
 		for (k = 0; k < found && strcmp(seen[k], hash); k++)
 			;
@@ -115,7 +147,8 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 		}
 		disk_plan_free(&plan);
 	}
-	out->templates = count_templates(r, &out->template_bytes, &out->memory);
+	out->templates = count_templates(r, &out->template_bytes);
+	cost_memory(r, out);
 	out->trials = blocks * (unsigned)(p->ncells * p->nworkloads);
 	per_block =
 		p->ncells * job_ns + trials_ns + fill_ns + boot_ns + out->templates * TEMPLATE_NS;
@@ -142,8 +175,8 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out)
 		units_size_text(c->image_peak, b, sizeof(b)),
 		units_size_text(c->template_bytes, d, sizeof(d)));
 	if (c->memory)
-		fprintf(out, "; %s of memory for %s", units_size_text(c->memory, a, sizeof(a)),
-			run_cells_on(r, false) ? "the guest" : "the server's disk");
+		fprintf(out, "; %s of memory (%s)", units_size_text(c->memory, a, sizeof(a)),
+			c->memory_keys);
 	fprintf(out, "\n");
 }
 

@@ -60,7 +60,7 @@ static int check_memory(const struct run *r, const struct run_cost *c, struct er
 	if (c->memory + (256ull << 20) > avail)
 		return err_input(
 			e, "%s: %s and 256 MiB for %s do not fit into the %s that are available",
-			guests ? "guest.memory" : "disk.serves = memory",
+			c->memory_keys ? c->memory_keys : "memory",
 			units_size_text(c->memory, need, sizeof(need)), guests ? "QEMU" : "fio",
 			units_size_text(avail, have, sizeof(have)));
 	return 0;

@@ -73,17 +73,21 @@ static char *keys_json(char *const *val, const struct extra *extras, size_t next
 	return dump(out);
 }
 
-static char *describe(const struct workload *w)
+/* The engine is the workload's only where no cell brings its own. */
+static char *describe(const struct profile *p, const struct workload *w)
 {
 	char bs[32], run[32], ramp[32];
+	bool own = false;
 
-	return xasprintf("%s %s, QD %s, %s job%s, %s after %s of ramp, %s", workload_get(w, K_RW),
+	for (size_t i = 0; i < p->ncells; i++)
+		own |= cell_has_engine(&p->cells[i]);
+	return xasprintf("%s %s, QD %s, %s job%s, %s after %s of ramp%s%s", workload_get(w, K_RW),
 			 units_size_spell(workload_u64(w, K_BS), bs, sizeof(bs)),
 			 workload_get(w, K_IODEPTH), workload_get(w, K_NUMJOBS),
 			 workload_u64(w, K_NUMJOBS) == 1 ? "" : "s",
 			 units_time_text(workload_u64(w, K_RUNTIME), run, sizeof(run)),
 			 units_time_text(workload_u64(w, K_RAMP), ramp, sizeof(ramp)),
-			 workload_get(w, K_IOENGINE));
+			 own ? "" : ", ", own ? "" : workload_get(w, K_IOENGINE));
 }
 
 static char *primary_json(const struct profile *p)
@@ -169,7 +173,7 @@ static int store_rows(struct run *r, const struct store_run *row, struct err *e)
 		memcpy(ws[i].id, w->id, sizeof(ws[i].id));
 		ws[i].index = (unsigned)i;
 		ws[i].name = w->name;
-		ws[i].describe = describe(w);
+		ws[i].describe = describe(p, w);
 		ws[i].keys_json = keys_json(w->val, w->extras, w->nextras, "workload.fio.",
 					    SEC_WORKLOAD, SEC_WORKLOAD);
 	}

@@ -336,6 +336,7 @@ int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, s
 	struct disk_env env = {.image_dir = run_image_dir(r, c),
 			       .qemu_img = r->tools[TOOL_IMG].path,
 			       .storage_daemon = storage_daemon,
+			       .storage_daemon_version = tools_daemon_version(r, storage_daemon),
 			       .vhost_blk = r->tools[TOOL_VHOST_BLK].path,
 			       .engine = r->tools[TOOL_VRING].path,
 			       .vcpus = (unsigned)cell_u64(c, K_VCPUS)};

@@ -2,6 +2,7 @@
 /* Finding, copying and fingerprinting the host's programs. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,25 +70,57 @@ static char *in_path(const char *name)
 	return found;
 }
 
-char *tools_daemon(const struct run *r, const struct cell *c)
+static const struct run_qemu *qemu_beside(const struct run *r, const struct cell *c)
 {
-	const char *qemu = cell_get(c, K_QEMU), *slash;
+	const char *qemu = cell_get(c, K_QEMU);
 	size_t i;
 
 	for (i = 0; i < r->nqemus; i++)
-		if (cell_on_host(c) || !qemu || !strcmp(r->qemus[i].qemu, qemu)) {
-			char *p;
+		if (cell_on_host(c) || (qemu && !strcmp(r->qemus[i].qemu, qemu)))
+			return &r->qemus[i];
+	return NULL;
+}
 
-			slash = strrchr(r->qemus[i].info.path, '/');
-			p = xasprintf("%.*s/qemu-storage-daemon",
-				      slash ? (int)(slash - r->qemus[i].info.path) : 0,
-				      r->qemus[i].info.path);
-			if (slash && !access(p, X_OK))
-				return p;
-			free(p);
-			break;
-		}
+/* The daemon in the folder of a program; NULL: there is none. */
+static char *daemon_beside(const char *program)
+{
+	const char *slash = program ? strrchr(program, '/') : NULL;
+	char *p;
+
+	if (!slash)
+		return NULL;
+	p = xasprintf("%.*s/qemu-storage-daemon", (int)(slash - program), program);
+	if (!access(p, X_OK))
+		return p;
+	free(p);
+	/* a build folder has it a level down */
+	p = xasprintf("%.*s/storage-daemon/qemu-storage-daemon", (int)(slash - program), program);
+	if (!access(p, X_OK))
+		return p;
+	free(p);
+	return NULL;
+}
+
+char *tools_daemon(const struct run *r, const struct cell *c)
+{
+	const struct run_qemu *q = qemu_beside(r, c);
+	char *p = q ? daemon_beside(q->info.path) : NULL;
+
+	if (!p && q)
+		p = daemon_beside(q->info.exe); /* the path may be a link to it */
+	if (p || (q && strchr(q->qemu, '/')))
+		return p;
 	return in_path("qemu-storage-daemon");
+}
+
+const char *tools_daemon_version(const struct run *r, const char *path)
+{
+	size_t i;
+
+	for (i = 0; path && i < r->ndaemons; i++)
+		if (!strcmp(r->daemons[i].path, path) && r->daemons[i].version[0])
+			return r->daemons[i].version;
+	return NULL;
 }
 
 static int hash_file(const char *path, char hash[65], struct err *e)
@@ -165,50 +198,46 @@ static int find_packaged(struct run *r, enum tool t, char *found, const char *wh
 	return 0;
 }
 
-/*
- * fio's options that name files, commands or users, or make processes that no one could end. In a
- * guest they hurt nobody; on the host a profile has its disk and nothing else.
- */
-static int check_extras(const struct run *r, struct err *e)
+static int no_daemon(const struct run *r, const struct cell *c, struct err *e)
 {
-	static const char *const never[] = {
-		"filename",
-		"filename_format",
-		"directory",
-		"opendir",
-		"exec_prerun",
-		"exec_postrun",
-		"ioengine",
-		"thread",
-		"write_bw_log",
-		"write_lat_log",
-		"write_iolog",
-		"write_iops_log",
-		"write_hist_log",
-		"read_iolog",
-		"mem",
-		"iomem",
-		"uid",
-		"gid",
-		"ioscheduler",
-		"merge_blktrace_file",
-		"cgroup",
-		"profile",
-		"replay_redirect",
-		"unlink",
-	};
-	const struct profile *p = r->profile;
-	size_t w, i, k;
+	const struct run_qemu *q = qemu_beside(r, c);
 
-	for (w = 0; run_cells_on(r, true) && w < p->nworkloads; w++)
-		for (i = 0; i < p->workloads[w].nextras; i++)
-			for (k = 0; k < sizeof(never) / sizeof(*never); k++)
-				if (!strcmp(p->workloads[w].extras[i].key, never[k]))
-					return err_input(
-						e,
-						"workload %s: fio.%s is taken in guests only: on the "
-						"host it would reach beyond the disk; leave it out",
-						p->workloads[w].name, never[k]);
+	if (q && strchr(q->qemu, '/'))
+		return err_input(
+			e,
+			"%s: there is no qemu-storage-daemon beside guest.qemu = %s, and that of "
+			"another build must not be measured in its place; build it there "
+			"(--enable-tools), or use disk.server = vbench",
+			c->label, q->qemu);
+	return err_input(e,
+			 "%s: there is no qemu-storage-daemon beside QEMU nor in PATH; install "
+			 "qemu-system-common",
+			 c->label);
+}
+
+/* One for each QEMU whose cells need it. */
+static int find_daemons(struct run *r, struct err *e)
+{
+	size_t i, k;
+
+	for (i = 0; i < r->profile->ncells; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		char *path = needs(c, TOOL_DAEMON) ? tools_daemon(r, c) : NULL;
+
+		if (!needs(c, TOOL_DAEMON))
+			continue;
+		if (!path)
+			return no_daemon(r, c, e);
+		for (k = 0; k < r->ndaemons && strcmp(r->daemons[k].path, path); k++)
+			;
+		if (k < r->ndaemons) {
+			free(path);
+			continue;
+		}
+		r->daemons = xrealloc(r->daemons, r->ndaemons + 1, sizeof(*r->daemons));
+		r->daemons[r->ndaemons] = (struct run_daemon){.path = path};
+		stat_hash(path, r->daemons[r->ndaemons++].hash);
+	}
 	return 0;
 }
 
@@ -243,22 +272,16 @@ static int check_fills(const struct run *r, struct err *e)
 
 int tools_setup(struct run *r, struct err *e)
 {
-	const struct cell *c = needed_by(r, TOOL_DAEMON);
 	struct host_assets a;
 	enum tool t;
-	int rc = check_extras(r, e);
+	int rc = check_fills(r, e);
 
-	if (!rc)
-		rc = check_fills(r, e);
 	assets_host(&a);
 	for (t = 0; t < OWN && !rc; t++)
 		rc = find_own(r, t, &a, e);
 	assets_host_free(&a);
 	if (!rc)
-		rc = find_packaged(r, TOOL_DAEMON, c ? tools_daemon(r, c) : NULL,
-				   "there is no qemu-storage-daemon beside QEMU nor in PATH; "
-				   "install qemu-system-common",
-				   e);
+		rc = find_daemons(r, e);
 	if (!rc)
 		rc = find_packaged(r, TOOL_IMG,
 				   r->nqemus ? xstrdup(r->qemus[0].info.img) : in_path("qemu-img"),
@@ -317,22 +340,51 @@ static int copy(struct run *r, struct run_tool *tool, const char *dir, const cha
 	return rc;
 }
 
+/* Whether it is an earlier build of something that this run has a copy of. What this profile does
+ * not need stays for the next one that does. */
+static bool outdated(const struct run *r, int dir, const char *name)
+{
+	enum tool t;
+
+	for (t = 0; t < OWN; t++) {
+		char *path = xasprintf("%s/%s", name, own[t]);
+		bool holds = !faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW);
+
+		free(path);
+		if (holds)
+			return r->tools[t].source && strncmp(r->tools[t].hash, name, 16);
+	}
+	return true; /* nothing of ours: half of a copy */
+}
+
 /* Copies of earlier builds: only we, who hold the host's lock, may be using any. */
-static void prune(struct run *r, const char *dir)
+static void prune(const struct run *r, const char *dir)
 {
 	DIR *d = opendir(dir);
 	struct dirent *x;
-	enum tool t;
 
-	while (d && (x = readdir(d))) {
-		for (t = 0; t < OWN; t++)
-			if (r->tools[t].source && !strncmp(r->tools[t].hash, x->d_name, 16))
-				break;
-		if (t == OWN && x->d_name[0] != '.')
+	while (d && (x = readdir(d)))
+		if (x->d_name[0] != '.' && outdated(r, dirfd(d), x->d_name))
 			dir_remove_at(dirfd(d), x->d_name, NULL);
-	}
 	if (d)
 		closedir(d);
+}
+
+/* "qemu-storage-daemon version 7.2.22 (Debian ...)": what a probe of its effects is judged by. One
+ * that does not tell serves all the same. */
+static void ask_daemon(const struct run *r, struct run_daemon *d)
+{
+	const char *argv[] = {d->path, "--version", NULL};
+	const char *at;
+	char *out = NULL;
+
+	if (!child_run(argv, &r->user, 20000, &out, NULL) && out &&
+	    (at = strstr(out, " version "))) {
+		at += strlen(" version ");
+		snprintf(d->version, sizeof(d->version), "%.*s", (int)strspn(at, "0123456789."),
+			 at);
+	}
+	free(out);
 }
 
 /* QEMU's user runs fio, and fio loads the engine: what is wrong there is said once, not per trial.
@@ -366,6 +418,7 @@ int tools_prepare(struct run *r, struct err *e)
 	char *dir = xasprintf("%s/host", r->data);
 	bool any = false;
 	enum tool t;
+	size_t i;
 	int rc = 0;
 
 	for (t = 0; t < OWN; t++)
@@ -379,6 +432,8 @@ int tools_prepare(struct run *r, struct err *e)
 		rc = check_engine_path(r->tools[TOOL_VRING].path, e);
 	if (!rc)
 		rc = try_fio(r, e);
+	for (i = 0; i < r->ndaemons && !rc; i++)
+		ask_daemon(r, &r->daemons[i]);
 	if (!rc && any)
 		prune(r, dir);
 	free(dir);
@@ -387,26 +442,31 @@ int tools_prepare(struct run *r, struct err *e)
 
 void tools_fingerprint(const struct run *r, FILE *f)
 {
-	static const char *const names[TOOL_COUNT] = {
+	static const char *const names[OWN] = {
 		[TOOL_FIO] = "host fio",
 		[TOOL_VRING] = "vring",
 		[TOOL_VHOST_BLK] = "vbench-vhost-blk",
-		[TOOL_DAEMON] = "qemu-storage-daemon",
 	};
 	enum tool t;
+	size_t i;
 
-	for (t = 0; t < TOOL_COUNT; t++)
-		if (names[t] && r->tools[t].source)
-			fprintf(f, "%s %s%s%s\n", names[t], t < OWN ? "" : r->tools[t].source,
-				t < OWN ? "" : " ", r->tools[t].hash);
+	for (t = 0; t < OWN; t++)
+		if (r->tools[t].source)
+			fprintf(f, "%s %s\n", names[t], r->tools[t].hash);
+	for (i = 0; i < r->ndaemons; i++)
+		fprintf(f, "qemu-storage-daemon %s %s\n", r->daemons[i].path, r->daemons[i].hash);
 }
 
 void tools_free(struct run *r)
 {
 	enum tool t;
+	size_t i;
 
 	for (t = 0; t < TOOL_COUNT; t++) {
 		free(r->tools[t].source);
 		free(r->tools[t].path);
 	}
+	for (i = 0; i < r->ndaemons; i++)
+		free(r->daemons[i].path);
+	free(r->daemons);
 }

@@ -19,6 +19,13 @@ struct run_tool {
 	char hash[65]; /* of its content; for programs of packages their size, mtime and inode */
 };
 
+/* A qemu-storage-daemon that cells need: each build of QEMU has its own. */
+struct run_daemon {
+	char *path;
+	char hash[65];	  /* as of a package's program */
+	char version[32]; /* "7.2.22"; "" before tools_prepare, and when it does not tell */
+};
+
 /* Finds what the cells need. -EINVAL with the remedy when something is missing. Writes nothing. */
 int tools_setup(struct run *r, struct err *e);
 
@@ -29,9 +36,15 @@ int tools_setup(struct run *r, struct err *e);
  */
 int tools_prepare(struct run *r, struct err *e);
 
-/* The storage daemon for a cell: beside its QEMU (on the host: beside the run's first), else in
- * PATH; NULL: there is none. Caller frees. */
+/*
+ * The storage daemon for a cell: beside its QEMU (on the host: beside the run's first). Only a QEMU
+ * that is itself looked up in PATH may have PATH's daemon: one that is named by its path is a build
+ * of its own, and another's daemon would be measured in its name. NULL: there is none. Caller
+ * frees.
+ */
 char *tools_daemon(const struct run *r, const struct cell *c);
+/* Its version, borrowed; NULL: not known. */
+const char *tools_daemon_version(const struct run *r, const char *path);
 
 /* Lines for run_fingerprint. */
 void tools_fingerprint(const struct run *r, FILE *f);

@@ -102,6 +102,14 @@ my @malformed = (
 	['nothing that makes sense', "[disk]\naio = native\ncache = unsafe\n$W", 1, qr/no combination .*cache=none or/],
 	['depth of a synchronous engine', "[workload w]\nioengine = psync\niodepth = 8\n", 1, qr/use io_uring or libaio/],
 	['more buffers than memory', "[workload w]\nbs = 1M\niodepth = 256\n", 1, qr/lower them or raise guest.memory/],
+	['a ring by pass-through, behind asked and got', "[guest]\nsite = host\n[disk]\nbackend = vhost-user\n$W\nfio.ring = split\n", 5,
+		qr/fio\.ring is not taken on the host: use disk\.ring/],
+	['a foreign file by pass-through', "[guest]\nsite = host\n[disk]\nbackend = vhost-user\n$W\nfio.serve_path = /etc/passwd\n", 5,
+		qr/fio\.serve_path is not taken on the host/],
+	['a larger file by pass-through', "[guest]\nsite = host\n[disk]\ndriver = file\n$W\nfio.filesize = 300M\n", 5,
+		qr/fio\.filesize is not taken on the host: use disk\.size/],
+	['verify of what nothing keeps', "[disk]\nbackend = null\n[workload w]\nrw = randwrite\nverify = md5\n", 3, qr/keeps nothing that could be read back/],
+	['a cell that there is not', "[disk]\nring = split, packed\n$W\n[run]\nonly = packd\n", 7, qr/run\.only|only: there is no cell "packd"; did you mean "packed"\?/],
 	['another disk by pass-through', "[disk]\nblockdev.file.filename = /dev/sda\n$W", 2, qr/vbench makes the image/],
 );
 

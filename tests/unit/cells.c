@@ -98,6 +98,31 @@ static void combinations_come_in_profile_order(void **state)
 	profile_free(p);
 }
 
+/* By label or id; of an axis what is left over varies, or it is none. */
+static void some_cells_only(void **state)
+{
+	struct profile *all =
+		good("[disk]\nring = packed, split\nbus = virtio-scsi, virtio-blk\n" WORKLOAD);
+	char *text = xasprintf("[disk]\nring = packed, split\nbus = virtio-scsi, virtio-blk\n"
+			       "[run]\nonly = split virtio-blk , %s\n" WORKLOAD,
+			       all->cells[2].id);
+	struct profile *p = good(text);
+
+	(void)state;
+	assert_int_equal(p->ncells, 2);
+	assert_string_equal(p->cells[0].label, "split virtio-scsi");
+	assert_string_equal(p->cells[1].label, "split virtio-blk");
+	assert_string_equal(p->cells[1].id, all->cells[3].id);
+	assert_int_equal(p->cells[1].index, 1);
+	assert_int_equal(p->naxes, 1);
+	assert_string_equal(p->axes[0].key, "disk.bus");
+	assert_int_equal(p->nskipped, 1);
+	assert_string_equal(p->skipped[0].what, "2 cells");
+	profile_free(p);
+	profile_free(all);
+	free(text);
+}
+
 /* 3 buses x 2 rings x 2 formats x 2 modes = 24; nvme loses the ring, raw the mode: 2*2*(1+2) +
  * 1*(1+2) = 15 */
 static void what_means_nothing_is_folded_and_told(void **state)
@@ -238,6 +263,7 @@ int main(void)
 		cmocka_unit_test(ids_are_sha256_of_what_differs),
 		cmocka_unit_test(workload_ids_leave_the_name_out),
 		cmocka_unit_test(combinations_come_in_profile_order),
+		cmocka_unit_test(some_cells_only),
 		cmocka_unit_test(what_means_nothing_is_folded_and_told),
 		cmocka_unit_test(what_cannot_be_is_skipped_with_its_reason),
 		cmocka_unit_test(more_queues_than_vcpus_are_skipped),

@@ -119,7 +119,8 @@ static void traps_of_fio_are_stepped_around(void **state)
 {
 	struct profile *p = parse("[workload global]\nrw = read\n");
 	char *zero = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", NULL, 0);
-	char *large = workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", NULL, UINT64_MAX);
+	char *large =
+		workload_fio_job(&p->workloads[0], &p->cells[0], "/dev/sda", NULL, UINT64_MAX);
 
 	(void)state;
 	assert_true(has(zero, "randseed=1"));
@@ -140,6 +141,20 @@ static void pass_through_comes_last_of_the_options(void **state)
 	(void)state;
 	assert_true(ours && theirs && ours < theirs);
 	assert_true(theirs < strstr(job, "[vbench-w]"));
+	free(job);
+	profile_free(p);
+}
+
+/* fio takes the last of two: what a cell is made of is never the workload's to change. */
+static void a_sites_engine_has_the_last_word(void **state)
+{
+	struct profile *p = parse("[workload w]\nfio.nice = 5\n");
+	char *job = workload_fio_job(&p->workloads[0], &p->cells[0], NULL,
+				     "ioengine=external:/x.so\nring=packed\n", 1);
+
+	(void)state;
+	assert_non_null(strstr(job, "nice=5\nioengine=external:/x.so\nring=packed\n\n[vbench-w]"));
+	assert_null(strstr(job, "filename="));
 	free(job);
 	profile_free(p);
 }
@@ -169,6 +184,7 @@ int main(void)
 		cmocka_unit_test(a_rate_in_bytes_is_one_of_bytes),
 		cmocka_unit_test(traps_of_fio_are_stepped_around),
 		cmocka_unit_test(pass_through_comes_last_of_the_options),
+		cmocka_unit_test(a_sites_engine_has_the_last_word),
 		cmocka_unit_test(the_fill_job_writes_all_once),
 	};
 

@@ -162,6 +162,34 @@ static void broken_documents(void **state)
 	}
 }
 
+/* People have written a profile, and know no descriptors. */
+static void the_engines_words_become_the_profiles(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{"fd:12 offers no packed ring (feature bit 34): ring=split, or another device",
+		 "the daemon offers no packed ring (feature bit 34): disk.ring=split, or another device"},
+		{"fd:12 offers no event index: event_idx=0",
+		 "the daemon offers no event index: disk.event-idx=off"},
+		{"fd:123 fd:1 xfd:12 string=split", "fd:123 fd:1 xfd:12 string=split"},
+		{"queue_size=3: x", "disk.queue-size=3: x"},
+		{"disk.ring=split fd:12", "disk.ring=split the daemon"},
+		{"", ""},
+	};
+	char *got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		got = host_words(cases[i].text, 12, "the daemon");
+		assert_string_equal(got, cases[i].want);
+		free(got);
+	}
+	got = host_words("fd:-1", -1, NULL);
+	assert_string_equal(got, "fd:-1");
+	free(got);
+}
+
 /* --- whole jobs --- */
 
 struct place {
@@ -262,7 +290,6 @@ static void a_job_that_works(void **state)
 	assert_true(json_is_object(json_object_get(ev, "engine")));
 	assert_true(json_is_null(json_object_get(ev, "server")));
 	json_decref(ev);
-	json_decref(r.engine);
 	job_result_free(&r);
 	p->site->ops->close(p->site, true);
 	assert_null(p->site->engine);
@@ -366,6 +393,7 @@ int main(void)
 		cmocka_unit_test(short_jobs_have_no_window),
 		cmocka_unit_test(document_among_notes),
 		cmocka_unit_test(broken_documents),
+		cmocka_unit_test(the_engines_words_become_the_profiles),
 		cmocka_unit_test_setup_teardown(a_job_that_works, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_job_that_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_job_that_hangs, setup, teardown),

@@ -135,16 +135,17 @@ static void queue_sizes_follow_ring_and_site(void **state)
 	refused("[disk]\nqueue-size = 2048\n", "", "from 4 to 1024");
 	refused("[disk]\nring = packed\nqueue-size = 1000\n", "", "from 4 to 1024");
 	refused(VRING "queue-size = 1000\n", "", "a split ring takes powers of two");
-	refused(VRING "ring = packed\nserver = storage-daemon\nqueue-size = 1000\n", "", "1024");
 	refused(VRING "server = storage-daemon\nqueue-size = 2048\n", "", "1024");
 	profile_free(good(VRING "queue-size = 2\n"));
 	profile_free(good(VRING "queue-size = 32768\n"));
 	profile_free(good(VRING "ring = packed\nqueue-size = 3\n"));
 	profile_free(good(VRING "ring = packed\nqueue-size = 1000\nserver = loop\n"));
 	profile_free(good(VRING "server = storage-daemon\nqueue-size = 1024\n"));
-	/* packed is offered by no storage daemon yet, but that is for the trial to find out */
-	profile_free(
-		good("[disk]\nbackend = vhost-user\nserver = storage-daemon\nring = packed\n"));
+	/* packed is offered by no storage daemon yet, and a guest would get split without a word */
+	refused("[disk]\nbackend = vhost-user\nserver = storage-daemon\nring = packed\n", "",
+		"qemu-storage-daemon offers no packed ring; use disk.server=vbench or "
+		"disk.ring=split");
+	refused(VRING "server = storage-daemon\nring = packed\n", "", "no packed ring");
 }
 
 static void workloads_are_held_against_the_site(void **state)
@@ -197,6 +198,106 @@ static void images_are_filled_where_there_are_some(void **state)
 	}
 }
 
+/* On the host fio gets nothing that could undo a key behind asked and got, or reach beyond the
+ * disk.
+ */
+static void options_of_fio_are_few_on_the_host(void **state)
+{
+	static const char *const vring[] = {
+		"transport",  "path",	     "ring",	       "queue_size", "event_idx",
+		"indirect",   "wait",	     "poll_ns",	       "io_timeout", "hugepages",
+		"trim",	      "report",	     "serves",	       "serve_path", "serve_size",
+		"latency_ns", "device_wait", "device_poll_ns", "device_cpu",
+	};
+	static const char *const others[] = {
+		"filesize",    "file_append",
+		"fill_device", "fill_fs",
+		"fallocate",   "unlink_each_loop",
+		"offset",      "thread",
+		"write_iolog", "uid",
+		"mem",	       "cgroup",
+		"read_iolog",  "lockfile",
+		"nosuch",      "verify_state_save",
+		"ioscheduler", "profile",
+		"unlink",      "loops_",
+	};
+	struct profile *p;
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(vring) / sizeof(vring[0]); i++) {
+		char *line = xasprintf("fio.%s = 1\n", vring[i]);
+		char *want = xasprintf("fio.%s is not taken on the host", vring[i]);
+
+		refused(VRING "server = loop\n", line, want);
+		free(want);
+		free(line);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		char *line = xasprintf("fio.%s = 1\n", others[i]);
+
+		refused(HOST "[disk]\ndriver = file\n", line, others[i]);
+		free(line);
+	}
+	refused(VRING, "fio.ring = split\n", "use disk.ring");
+	refused(VRING, "fio.serve_path = /etc/passwd\n", "disk.dir");
+	p = parse(VRING, "fio.rwmixread = 70\nfio.random_distribution = zipf:1.1\n", &e);
+	assert_non_null(p);
+	profile_free(p);
+	/* in a guest they hurt nobody */
+	p = parse("", "fio.offset = 1M\n", &e);
+	assert_non_null(p);
+	profile_free(p);
+}
+
+static void verify_wants_a_disk_that_keeps_something(void **state)
+{
+	static const char how[] = "rw = randwrite\nverify = crc32c\n";
+	static const char *const kept[] = {"", VRING "serves = memory\n", VRING "serves = file\n",
+					   HOST "[disk]\ndriver = file\n"};
+
+	(void)state;
+	refused("[disk]\nbackend = null\n", how, "disk.backend = null keeps nothing");
+	refused("[disk]\nbackend = vhost-user\n", how, "disk.serves = null keeps nothing");
+	refused(VRING "server = loop\n", how, "disk.serves = null keeps nothing");
+	refused(HOST "[disk]\ndriver = none\n", how, "disk.driver = none keeps nothing");
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		struct err e = {0};
+		struct profile *p = parse(kept[i], how, &e);
+
+		assert_non_null(p);
+		profile_free(p);
+	}
+}
+
+static bool told(const struct profile *p, const char *what, const char *reason)
+{
+	for (size_t i = 0; i < p->nskipped; i++)
+		if (strstr(p->skipped[i].what, what) && strstr(p->skipped[i].reason, reason))
+			return true;
+	return false;
+}
+
+/* vring and the null engine are ioengines: a workload's own is for the other cells. */
+static void the_workloads_engine_is_not_ignored_in_silence(void **state)
+{
+	struct err e = {0};
+	struct profile *p;
+
+	(void)state;
+	refused(VRING, "ioengine = libaio\n", "ioengine=libaio: driver=vring");
+	refused(VRING, "direct = off\n", "direct=off: driver=vring");
+	p = parse(HOST "[disk]\nbackend = vhost-user\ndriver = vring, file\n",
+		  "ioengine = libaio\n", &e);
+	assert_non_null(p);
+	assert_true(told(p, "workload w: ioengine=libaio", "1 of 2 cells"));
+	profile_free(p);
+	p = parse(HOST "[disk]\nbackend = vhost-user\ndriver = vring, file\n", "", &e);
+	assert_non_null(p);
+	assert_int_equal(p->nskipped, 0);
+	profile_free(p);
+}
+
 /* Ids of cells that were there before: computed with sha256sum from the sorted lines that differ
  * from the defaults; the default cell has none, and SHA-256 of nothing is e3b0c44298fc1c14... */
 static void new_keys_at_their_defaults_change_no_id(void **state)
@@ -221,6 +322,9 @@ int main(void)
 		cmocka_unit_test(queue_sizes_follow_ring_and_site),
 		cmocka_unit_test(workloads_are_held_against_the_site),
 		cmocka_unit_test(images_are_filled_where_there_are_some),
+		cmocka_unit_test(options_of_fio_are_few_on_the_host),
+		cmocka_unit_test(verify_wants_a_disk_that_keeps_something),
+		cmocka_unit_test(the_workloads_engine_is_not_ignored_in_silence),
 		cmocka_unit_test(new_keys_at_their_defaults_change_no_id),
 	};
 

@@ -822,6 +822,31 @@ static void starts_are_watched(void **state)
 	rows_end(&r);
 }
 
+/* A rung is none of values of axes: it is repeated by its name. */
+static void a_rung_is_repeated_by_name(void **state)
+{
+	struct rows r;
+	struct model *m;
+
+	(void)state;
+	rows_begin(&r, "[]", 1);
+	rows_cell(&r, "a", "{}");
+	rows_cell(&r, "b", "{}");
+	rows_work(&r, "w", DEEP);
+	rows_sample(rows_trial(&r, 0, 0, 0), "read.iops", 1);
+	free(r.cells[1].label);
+	r.cells[1].label = xstrdup("guest-b");
+	free(r.run.profile_text);
+	r.run.profile_text = xstrdup("[rung a]\n[rung guest-b]\ndisk.bus = nvme\n[workload w]\n");
+	r.run.sets_json = xstrdup("[\"workload.bs=8k\",\"run.only=a,guest-b\"]");
+	m = model_of(&r);
+	assert_string_equal(m->cells[1].repeat,
+			    "vbench run profiles/made-up.ini --set workload.bs=8k "
+			    "--set run.only=guest-b --set run.seed=7");
+	model_free(m);
+	rows_end(&r);
+}
+
 static void artefacts_and_repeat(void **state)
 {
 	char dir[] = "/tmp/vbench-model-XXXXXX", *path;
@@ -991,6 +1016,7 @@ int main(void)
 		cmocka_unit_test(variance_of_blocks),
 		cmocka_unit_test(checks_and_accelerator),
 		cmocka_unit_test(starts_are_watched),
+		cmocka_unit_test(a_rung_is_repeated_by_name),
 		cmocka_unit_test(artefacts_and_repeat),
 		cmocka_unit_test(facts_in_order),
 		cmocka_unit_test(json_is_stable),

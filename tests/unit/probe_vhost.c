@@ -135,7 +135,12 @@ static void ring_features_are_held_on_both_sides(void **state)
 	expect(guest_text, OWN, "disk.ring", "server/features", "'" SPLIT "'", GOT_DIFFER,
 	       "the driver says packed, the device saw split");
 	expect(guest_text, OWN, "disk.ring", "guest/disk/features", "null", GOT_UNKNOWN, "guest");
-	expect(guest_text, OWN, "disk.ring", "server", "null", GOT_MATCH, "packed");
+	/* two sides, and one is silent: no match */
+	expect(guest_text, OWN, "disk.ring", "server", "null", GOT_UNKNOWN, "has not reported");
+	expect(guest_text, OWN "event-idx = off\n", "disk.event-idx", "server", "null", GOT_DIFFER,
+	       "on");
+	/* the daemon never reports: the guest's word is what there is */
+	expect(guest_text, DAEMON, "disk.event-idx", "server", "null", GOT_MATCH, "on");
 	expect(guest_text, DAEMON, "disk.ring", "server", "null", GOT_DIFFER, "packed");
 	expect(guest_text, OWN, "disk.event-idx", NULL, NULL, GOT_MATCH, "on");
 	expect(guest_text, OWN "event-idx = off\n", "disk.event-idx", NULL, NULL, GOT_DIFFER, "on");
@@ -200,7 +205,7 @@ static void the_driver_within_fio_is_believed(void **state)
 	expect(host_text, VRING, "disk.driver", NULL, NULL, GOT_MATCH, "vring");
 	expect(host_text, VRING, "disk.driver", "engine", "null", GOT_UNKNOWN, "not reported");
 	expect(host_text, VRING, "disk.ring", NULL, NULL, GOT_MATCH, "split");
-	expect(host_text, VRING "ring = packed\n", "disk.ring", NULL, NULL, GOT_DIFFER, "split");
+	expect(host_text, HOST OWN, "disk.ring", NULL, NULL, GOT_DIFFER, "split");
 	expect(host_text, VRING, "disk.indirect", "engine/features", "'" BARE "'", GOT_DIFFER,
 	       "off");
 	expect(host_text, VRING, "disk.queue-size", NULL, NULL, GOT_MATCH, "256");
@@ -221,6 +226,78 @@ static void the_driver_within_fio_is_believed(void **state)
 	       GOT_MATCH, "file");
 	expect(host_text, HOST "[disk]\ndriver = file\n", "disk.size", NULL, NULL, GOT_MATCH,
 	       "64M");
+	expect(host_text, HOST OWN_FILE, "disk.size", NULL, NULL, GOT_MATCH, "64M");
+	expect(host_text, HOST OWN_FILE, "disk.size", "image/size", "314572800", GOT_DIFFER,
+	       "the image has 300M");
+}
+
+/* before and after of one trial, one key. */
+static struct asked_got ask_twice(const char *before, const char *after, const char *disk,
+				  const char *key)
+{
+	struct disk_env env = {.image_dir = "/img",
+			       .qemu_img = "qemu-img",
+			       .storage_daemon = "/usr/bin/qemu-storage-daemon",
+			       .storage_daemon_version = "7.2.22",
+			       .engine = "/usr/lib/vbench/vring.so",
+			       .vcpus = 2};
+	char *text = xasprintf("%s\nsize = 64M\n[workload w]\n", disk);
+	json_t *a = json_of(before), *b = json_of(after);
+	struct asked_got rows[40], found = {.key = ""};
+	struct profile *p = NULL;
+	struct disk_plan plan;
+	size_t n;
+
+	assert_int_equal(profile_parse(text, strlen(text), "t.ini", NULL, 0, &p, NULL), 0);
+	assert_int_equal(disk_plan_make(&p->cells[0], &env, &plan, NULL), 0);
+	n = disk_asked_got(&p->cells[0], &plan, a, b, rows, 40);
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(rows[i].key, key))
+			found = rows[i];
+	disk_plan_free(&plan);
+	profile_free(p);
+	json_decref(a);
+	json_decref(b);
+	free(text);
+	return found;
+}
+
+/* What fio has made larger was so only afterwards. */
+static void an_image_that_grew_is_seen(void **state)
+{
+	struct asked_got r =
+		ask_twice("{'image': {'size': 67108864}}", "{'image': {'size': 314572800}}",
+			  HOST "[disk]\ndriver = file\n", "disk.size");
+
+	(void)state;
+	assert_int_equal(r.state, GOT_DIFFER);
+	assert_string_equal(r.got, "the image has 300M (after the workload)");
+}
+
+#define RINGS(TAIL, VERSION)                                                             \
+	"{'host': {'site': 'host', 'image_fds': [{'fd': 5, 'flags': 2140002}], " VERSION \
+	" 'uring': [{'fd': 7, 'sq_tail': 3}, {'fd': 9, 'sq_tail': " TAIL "}]}}"
+
+/* The daemon's own version says how to read its rings: before 10.2 the event loop's and the block
+ * layer's are two. */
+static void the_daemons_rings_are_judged_by_its_version(void **state)
+{
+	static const char cell[] = VRING "serves = file\n";
+	struct asked_got r;
+
+	(void)state;
+	r = ask_twice(RINGS("4", "'version': '7.2.22',"), RINGS("900", "'version': '7.2.22',"),
+		      cell, "disk.aio");
+	assert_int_equal(r.state, GOT_MATCH);
+	assert_string_equal(r.got, "io_uring");
+	r = ask_twice(RINGS("4", "'version': '10.2.0',"), RINGS("900", "'version': '10.2.0',"),
+		      cell, "disk.aio");
+	assert_int_equal(r.state, GOT_UNKNOWN);
+	r = ask_twice(RINGS("4", ""), RINGS("900", ""), cell, "disk.aio");
+	assert_int_equal(r.state, GOT_UNKNOWN);
+	r = ask_twice(RINGS("4", "'version': 'x',"), RINGS("900", "'version': 'x',"), cell,
+		      "disk.aio");
+	assert_int_equal(r.state, GOT_UNKNOWN);
 }
 
 /* Times are ns in the evidence, and as people write them in the rows. */
@@ -281,6 +358,8 @@ int main(void)
 		cmocka_unit_test(the_server_is_known_by_its_program),
 		cmocka_unit_test(the_servers_image_is_looked_at),
 		cmocka_unit_test(the_driver_within_fio_is_believed),
+		cmocka_unit_test(an_image_that_grew_is_seen),
+		cmocka_unit_test(the_daemons_rings_are_judged_by_its_version),
 		cmocka_unit_test(waiting_is_told_by_engine_and_server),
 		cmocka_unit_test(nonsense_is_no_evidence),
 	};

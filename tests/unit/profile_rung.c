@@ -167,6 +167,79 @@ static void only_guests_with_vhost_disks_need_shared_memory(void **state)
 	profile_free(p);
 }
 
+/* In the file a slip, by --set a wish: the ladder goes on without the second of the two. */
+static void sets_may_fold_rungs(void **state)
+{
+	static const char text[] = "[rung a]\n[rung b]\nover = a\nadds = x\ndisk.ring = packed\n"
+				   "[rung c]\nover = b\nadds = y\ndisk.bus = nvme\n" WORKLOAD;
+	static const char *const sets[] = {"disk.ring=packed"};
+	struct profile *p = good(text, sets, 1);
+
+	(void)state;
+	assert_int_equal(p->ncells, 2);
+	assert_true(p->rungs[1].cell == SIZE_MAX);
+	assert_int_equal(p->rungs[2].cell, 1);
+	assert_int_equal(p->nskipped, 1);
+	assert_string_equal(p->skipped[0].what, "rung b");
+	assert_string_equal(p->skipped[0].reason, "--set disk.ring makes it the same as rung a");
+	assert_true(p->skipped[0].folded);
+	profile_free(p);
+	bad("[rung a]\n[rung b]\nover = a\nadds = x\ndisk.ring = split\n" WORKLOAD, NULL, 0,
+	    "t.ini:2: [rung b] is the same as [rung a]", "take one");
+}
+
+/* ground and ring do not pass through QEMU. */
+static void block_options_go_to_the_rungs_of_qemu(void **state)
+{
+	static const char *const sets[] = {"disk.blockdev.detect-zeroes=on"};
+	struct profile *p = good(LADDER WORKLOAD, sets, 1);
+
+	(void)state;
+	assert_int_equal(p->ncells, 3);
+	assert_int_equal(p->cells[0].nextras, 0);
+	assert_int_equal(p->cells[1].nextras, 0);
+	assert_int_equal(p->cells[2].nextras, 1);
+	assert_string_equal(p->cells[2].extras[0].value, "on");
+	assert_int_equal(p->nskipped, 1);
+	assert_non_null(strstr(p->skipped[0].what, "on 2 rungs"));
+	profile_free(p);
+	/* what a rung says itself is a slip */
+	p = good(LADDER "[rung x]\nguest.site = host\ndisk.driver = file\n"
+			"disk.blockdev.discard = unmap\n" WORKLOAD,
+		 NULL, 0);
+	assert_true(p->rungs[3].cell == SIZE_MAX);
+	assert_non_null(strstr(p->skipped[0].reason, "block layer"));
+	profile_free(p);
+}
+
+static void some_rungs_only(void **state)
+{
+	static const char *const sets[] = {"run.only=guest.1, ground"};
+	static const char *const wrong[] = {"run.only=guest.1,grund"};
+	static const char *const hole[] = {"run.only=guest.1,,ground"};
+	struct profile *all =
+		good(LADDER "[rung v]\ndisk.backend = vhost-user\n" WORKLOAD, NULL, 0);
+	struct profile *p = good(LADDER "[rung v]\ndisk.backend = vhost-user\n" WORKLOAD, sets, 1);
+
+	(void)state;
+	assert_int_equal(p->nrungs, 4);
+	assert_int_equal(p->ncells, 2);
+	assert_int_equal(p->rungs[0].cell, 0);
+	assert_true(p->rungs[1].cell == SIZE_MAX);
+	assert_int_equal(p->rungs[2].cell, 1);
+	assert_int_equal(p->cells[1].index, 1);
+	assert_string_equal(p->cells[1].label, "guest.1");
+	assert_string_equal(p->cells[1].id, all->cells[2].id);
+	/* the guest has the memory that it has in the whole ladder */
+	assert_true(profile_shared_memory(p));
+	profile_free(p);
+	profile_free(all);
+	bad(LADDER WORKLOAD, wrong, 1, "--set run.only: there is no cell \"grund\"",
+	    "did you mean \"ground\"?; there are: ground, ring, guest.1");
+	bad(LADDER WORKLOAD, hole, 1, "--set run.only: a name of the list is empty", "");
+	bad(LADDER WORKLOAD "[run]\nonly = x\n", NULL, 0, "t.ini:", "there is no cell \"x\"");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -176,6 +249,9 @@ int main(void)
 		cmocka_unit_test(what_means_nothing_in_a_rung_is_told),
 		cmocka_unit_test(sets_reach_the_base_and_one_rung),
 		cmocka_unit_test(rungs_are_checked),
+		cmocka_unit_test(sets_may_fold_rungs),
+		cmocka_unit_test(block_options_go_to_the_rungs_of_qemu),
+		cmocka_unit_test(some_rungs_only),
 		cmocka_unit_test(only_guests_with_vhost_disks_need_shared_memory),
 	};
 
