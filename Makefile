@@ -221,7 +221,7 @@ demo:
 check:
 	$(Q)tools/deps.sh run build check
 	$(Q)$(MAKE) $(J) all fio engines guest check-programs
-	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PROVE) --timer \
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tools/prove.sh $(PROVE) --timer \
 		$(UNITS) $(TSANS) $(sort $(wildcard tests/cli/*.t)) $(sort $(wildcard tests/e2e/*.t))
 
 # --- tests ---------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ unit-programs: $(UNITS)
 check-long:
 	$(Q)tools/deps.sh run build check
 	$(Q)$(MAKE) $(J) all fio engines guest check-programs
-	$(Q)FUZZ_SECONDS=300 $(PROVE) --timer $(sort $(wildcard tests/cli/fuzz.t tests/long/*.t))
+	$(Q)FUZZ_SECONDS=300 tools/prove.sh $(PROVE) --timer $(sort $(wildcard tests/cli/fuzz.t tests/long/*.t))
 
 lab:
 	$(Q)tests/lab/build
@@ -254,7 +254,7 @@ lab:
 check-lab:
 	$(Q)tools/deps.sh run build check
 	$(Q)$(MAKE) $(J) all fio engines guest lab
-	$(Q)$(PROVE) --timer $(sort $(wildcard tests/lab/t/*.t))
+	$(Q)tools/prove.sh $(PROVE) --timer $(sort $(wildcard tests/lab/t/*.t))
 
 bench:
 	$(Q)tools/deps.sh run build check

@@ -63,8 +63,11 @@ static int small_fail(struct small *s, int rc, struct err *e)
 	return rc;
 }
 
-/* The block's template for a machine, made if it is not there yet; its failure is remembered for
- * the block. */
+/*
+ * The block's template for a machine, made if it is not there yet. A guest that was not up in time,
+ * or died on the way, is booted once more: making a template measures nothing, and a block is worth
+ * more than a boot. What failed is said. A second failure is remembered for the block.
+ */
 static struct template *small_template(struct small *s, const struct machine *m)
 {
 	struct template *t;
@@ -78,6 +81,12 @@ static struct template *small_template(struct small *s, const struct machine *m)
 	s->templates = xrealloc(s->templates, s->ntemplates + 1, sizeof(*s->templates));
 	t = &s->templates[s->ntemplates++];
 	template_make(&s->o.env, m, s->site.block, s->o.templates, s->o.boot_ms, t, NULL);
+	if (t->rc && (t->cause == CAUSE_GUEST || t->cause == CAUSE_QEMU || t->cause == CAUSE_TIMEOUT)) {
+		if (s->o.again)
+			s->o.again(s->o.arg, t->why);
+		template_drop(t);
+		template_make(&s->o.env, m, s->site.block, s->o.templates, s->o.boot_ms, t, NULL);
+	}
 	if (!t->rc && s->o.made)
 		s->o.made(s->o.arg, t->id, t->boot_ns, t->save_ns, t->bytes);
 	return t;

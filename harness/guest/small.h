@@ -19,6 +19,8 @@ struct small_opts {
 	/* told after each template: boot and save time and size, for the run's record; may be NULL
 	 */
 	void (*made)(void *arg, const char *id, uint64_t boot_ns, uint64_t save_ns, uint64_t bytes);
+	/* told why a template could not be made, before it is tried once more; may be NULL */
+	void (*again)(void *arg, const char *why);
 };
 
 /* Caller ends with s->ops->destroy. */

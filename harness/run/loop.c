@@ -218,6 +218,13 @@ static int loop(struct run *r, struct err *e)
 	return rc;
 }
 
+static void template_again(void *arg, const char *why)
+{
+	struct run *r = arg;
+
+	term_line(&r->term, "vbench: making a template failed, trying once more: %s", why);
+}
+
 static void new_sites(struct run *r, const char *templates)
 {
 	struct vm_env env = {.user = &r->user,
@@ -229,6 +236,7 @@ static void new_sites(struct run *r, const char *templates)
 				.boot_ms = BOOT_MS,
 				.machine = run_machine,
 				.arg = r,
+				.again = template_again,
 				.templates = templates};
 	struct host_opts ho = {
 		.env = env, .fio = r->tools[TOOL_FIO].path, .fio_version = r->fio_version};

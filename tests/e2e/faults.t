@@ -111,4 +111,38 @@ like($t[0]{detail}, qr/SIGKILL/, '... and the signal is named');
 is($t[1]{cause}, 'timeout', 'QEMU stopped: cause timeout');
 is($t[2]{ok}, 1, 'the trial after them was measured') or diag($t[2]{detail});
 $s->clean('after QEMU died and hung');
+
+# --- a QEMU that dies while a template is made: once it is a boot more, twice it is the block's end ---
+
+# The real QEMU, but for the first boots (machines that have something to restore are none): as many as $deaths, each told by a file.
+sub mortal {
+	my ($deaths) = @_;
+	my $dir = "$s->{dir}/mortal-$deaths";
+	mkdir $dir;
+	mkdir "$dir/dead";
+	chmod 0777, "$dir/dead";
+	return spurt("$dir/qemu", <<"SH", 0755);
+#!/bin/sh
+case "\$*" in
+*-incoming* | *-version* | *-help* | *'-machine help'* | *'-device help'*) ;;
+*-kernel*)
+	if [ \$(ls "$dir/dead" | wc -l) -lt $deaths ]; then
+		: >"$dir/dead/\$\$"
+		kill -KILL \$\$
+	fi ;;
+esac
+exec qemu-system-x86_64 "\$@"
+SH
+}
+$v = $s->run($s->profile('guest.qemu' => mortal(1)));
+$s->exits($v, 0, 'one template lost: exit 0');
+like($v->{stderr}, qr/making a template failed, trying once more: .*SIGKILL/, '... the loss is said, with the reason');
+is(($s->trials)[0]{ok}, 1, '... and the trial was measured');
+$s->clean('after a template lost');
+$v = $s->run($s->profile('guest.qemu' => mortal(9)));
+$s->exits($v, 4, 'every template lost: exit 4');
+like(($s->trials)[0]{detail}, qr/^template: .*SIGKILL/, '... the trial names it');
+my @dead = glob "$s->{dir}/mortal-9/dead/*";
+is(scalar @dead, 2, '... after two boots, no more');
+$s->clean('after every template lost');
 done_testing();

@@ -186,7 +186,7 @@ sub exits {
 	my ($s, $v, $status, $what) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return is($v->{signal} ? "signal $v->{signal}" : $v->{status}, $status, $what)
-		|| do { diag("stdout:\n$v->{stdout}\nstderr:\n$v->{stderr}"); 0 };
+		|| do { diag("stderr:\n$v->{stderr}\nstdout:\n$v->{stdout}"); 0 };
 }
 
 sub db_file { return $_[0]->data . '/vbench.db' }
