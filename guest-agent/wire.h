@@ -32,6 +32,23 @@ enum wire_type {
 			true */
 	WIRE_SYNC,   /* {} -> {} after sync(2) */
 	WIRE_POWEROFF, /* {} -> {} and then the machine is off */
+	WIRE_DISKS,    /* {serials: [...at most 1024], timeout_ms, scheduler?} waits for all of them,
+			  sets their scheduler -> {disks: [{serial, path, size_bytes} | null, ...]} in
+			  the order asked; null: not there when the time was over */
+	/*
+	 * File systems on a disk, for vbench slim. Each runs in a process of its own; one at a time;
+	 * CANCEL ends it. type is what FS_SCAN said; a path is below /dev.
+	 */
+	WIRE_FS_SCAN, /* {path, timeout_ms} -> {table: "gpt" | "dos" | "none", volumes: [{path,
+			 type: "ext4" | "swap" | ... , uuid, label, bytes, refused: null | sentence}]}:
+			 everything found, recognised or not; nothing is written */
+	WIRE_FS_SUM,  /* {path, type, timeout_ms} mounted read-only (its journal was replayed by an
+			 earlier FS_FREE or is replayed here: the disk is an overlay) -> {files, dirs,
+			 others, bytes, sha256}: over path, type, mode, owner, mtime, link target,
+			 extended attributes and content of everything in it, in the order of names */
+	WIRE_FS_FREE, /* {path, type, how: "trim" | "zero", timeout_ms} -> {bytes: trimmed or zeroed,
+			 free_bytes, seconds} with PROGRESS*; zero leaves no file behind, swap is
+			 zeroed and made again with its uuid and label */
 	/* agent to host */
 	WIRE_READY = 64, /* {version, agent}, seq 0: once after boot, when all is set up */
 	WIRE_REPLY,

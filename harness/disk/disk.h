@@ -18,20 +18,36 @@ struct qspec {
 	json_t *args;
 };
 
-/* A command to be run on the host before plugging, as QEMU's user. */
+/*
+ * What is done on the host before plugging, as QEMU's user: a command, or (argv NULL) the file
+ * `source` of `source_bytes` is to be there, full of data that compresses to about half. All cells
+ * of a run may share a source: it is kept until the run's end.
+ */
 struct disk_step {
-	char **argv;	  /* NULL-terminated, owned */
-	const char *what; /* "create image" */
+	char **argv;	    /* NULL-terminated, owned */
+	const char *what;   /* "create image" */
+	const char *metric; /* the time it takes is a sample of this metric; NULL: of none */
+	char *source;	    /* absolute path, owned */
+	uint64_t source_bytes;
+};
+
+/* One of disk.count disks; the first one's names stand in the plan itself, too. */
+struct disk_unit {
+	char serial[21], device_id[24], file_node[24], fmt_node[24], iothread[24];
+	char virtio_path[64];
+	char *image; /* path, NULL: none */
 };
 
 /*
- * A vhost-user back end that has to run beside the trial, as QEMU's user. In argv the text {sock}
+ * A vhost-user back end or an NBD server that has to run beside the trial, as QEMU's user. In argv the text {sock}
  * stands for the number of an inherited socket, {report} for a file that it may write (JSON).
  */
 struct disk_server {
 	char **argv;	  /* NULL-terminated, owned; NULL: none is needed */
 	const char *what; /* "qemu-storage-daemon" */
 	bool listens;	  /* {sock} is to be a listening socket; else a connected one */
+	bool activated;	  /* the listening socket is handed over as systemd does it (fd 3,
+			     LISTEN_FDS=1, LISTEN_PID): NBD servers */
 	bool reports;	  /* writes {report} */
 	char *version;	  /* of its program, owned; NULL: not known. Kept in the evidence */
 };
@@ -43,6 +59,8 @@ struct disk_env {
 	const char *storage_daemon_version; /* "7.2.22", or NULL */
 	const char *vhost_blk;		    /* vbench's own device; NULL: there is none */
 	const char *engine;		    /* vring.so; NULL: there is none */
+	const char *qemu_nbd, *nbdkit;	    /* binaries; NULL: there is none */
+	const char *source_dir;		    /* where sources lie; NULL: image_dir */
 	unsigned index; /* disk number, from 0: names and the port it is plugged into */
 	unsigned vcpus;
 };
@@ -60,7 +78,23 @@ struct disk_plan {
 	char virtio_path[64]; /* QOM path for x-query-virtio-queue-status, "" when the bus has no
 				 virtio device */
 	char iothread[24];    /* id of its iothread, "" if none */
-	char *image;	      /* path, NULL for a null back end */
+	char *image;	      /* path, NULL for a null back end; a block device's path with `device`
+			       */
+	bool device;	      /* image is a device of the host: never made, measured or removed */
+	/* What else the steps leave on the host (overlays' bases, data files): removed with the
+	 * image. */
+	char **files;
+	size_t nfiles;
+	struct disk_unit *units; /* disk.count of them; units[0] is the one above */
+	size_t nunits;
+	/*
+	 * Cold: specs stand on QEMU's command line (qspec_option), where they are read in the same
+	 * order. The template has `blank` there instead: equal devices and node names over null-co
+	 * of the same size, so that equal devices share a template whatever their images.
+	 */
+	bool cold;
+	struct qspec *blank;
+	size_t nblank;
 	struct disk_server server;
 	bool vhost;	    /* served by vhost-user: its queues must not be asked for by
 			       x-query-virtio-queue-status (that stops them) */
@@ -71,14 +105,22 @@ struct disk_plan {
 	 * ring=, ...), {sock} and {report} as above; NULL: the workload's own engine on the image.
 	 */
 	char *engine;
-	uint64_t size;	     /* virtual size in bytes */
-	uint64_t peak_bytes; /* how large the image can become on the host */
+	uint64_t size;	     /* virtual size in bytes, of each disk */
+	uint64_t peak_bytes; /* how large all images of the plan can become on the host, sources
+				not counted */
 };
 
 /* Builds the plan for a cell. 0, or -EINVAL with a sentence. Caller frees with disk_plan_free. */
 int disk_plan_make(const struct cell *c, const struct disk_env *env, struct disk_plan *out,
 		   struct err *e);
 void disk_plan_free(struct disk_plan *p);
+
+/*
+ * What a machine must have for a cell's disks, beside the disks: PCI Express root ports, and how
+ * they are put on the root bus. QEMU's q35 has 32 slots there, of which the host bridge, the ISA
+ * bridge and our own devices take some; 8 ports share one as functions. See guest/machine.h.
+ */
+unsigned disk_root_ports(const struct cell *c);
 
 /* The QMP command name for a spec ("blockdev-add"), and its command-line option ("-blockdev"). */
 const char *qspec_command(enum qspec_kind k);

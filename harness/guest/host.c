@@ -60,18 +60,22 @@ static int host_fail(struct host *h, enum cause cause, int rc)
 	return rc;
 }
 
-static int host_prepare(struct site *site, const struct cell *c, struct err *e)
+static int host_prepare(struct site *site, const struct cell *c, const struct disk_plan *p,
+			struct err *e)
 {
 	(void)site;
 	(void)c;
+	(void)p;
 	(void)e;
 	return 0;
 }
 
-static int host_open(struct site *site, const struct cell *c, char template_id[40], struct err *e)
+static int host_open(struct site *site, const struct cell *c, const struct disk_plan *p,
+		     char template_id[40], struct err *e)
 {
 	(void)site;
 	(void)c;
+	(void)p;
 	(void)e;
 	template_id[0] = 0;
 	return 0;

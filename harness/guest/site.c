@@ -14,6 +14,8 @@ const char *cause_name(enum cause c)
 		[CAUSE_AGENT] = "agent",
 		[CAUSE_FIO] = "fio",
 		[CAUSE_DISK_FULL] = "disk-full",
+		[CAUSE_IO] = "io",
+		[CAUSE_LIMIT] = "limit",
 		[CAUSE_TIMEOUT] = "timeout",
 		[CAUSE_MISMATCH] = "mismatch",
 		[CAUSE_INTERRUPTED] = "interrupted",

@@ -25,6 +25,8 @@ enum cause {
 	CAUSE_AGENT,
 	CAUSE_FIO,
 	CAUSE_DISK_FULL,
+	CAUSE_IO,    /* the host answered a request of the guest with an error */
+	CAUSE_LIMIT, /* QEMU or the guest takes no more disks: a finding, no failure of the run */
 	CAUSE_TIMEOUT,
 	CAUSE_MISMATCH,
 	CAUSE_INTERRUPTED
@@ -67,12 +69,16 @@ struct site_ops {
 	const char *name;
 	bool fresh; /* every open gives a new draw */
 	/* At the start of a block, for each of its cells: what open will need (the block's
-	 * templates). */
-	int (*prepare)(struct site *s, const struct cell *c, struct err *e);
-	/* Opens for a cell: afterwards the agent answers. template_id receives its template's id or
-	 * "". */
-	int (*open)(struct site *s, const struct cell *c, char template_id[40], struct err *e);
-	/* Makes the plan's disk appear. Returns with its facts known. */
+	 * templates). p: a plan for the cell, of which a cold one's blank disks go into the
+	 * template; its images need not be there. */
+	int (*prepare)(struct site *s, const struct cell *c, const struct disk_plan *p,
+		       struct err *e);
+	/* Opens for a cell: afterwards the agent answers. A cold plan's disks are there then.
+	 * template_id receives its template's id or "". */
+	int (*open)(struct site *s, const struct cell *c, const struct disk_plan *p,
+		    char template_id[40], struct err *e);
+	/* Makes the plan's disks appear, as far as they are not there. Returns with their facts
+	 * known. CAUSE_LIMIT when there is no room for all of them. */
 	int (*plug)(struct site *s, const struct disk_plan *p, struct err *e);
 	/* Gathers evidence (HACKING.md, "Evidence") except "image"; new reference. */
 	int (*ask)(struct site *s, json_t **evidence, struct err *e);
@@ -98,6 +104,9 @@ struct site {
 	unsigned block;	     /* current block */
 	char target[256];    /* after plug: the disk's path where the workload runs, "/dev/vda"; "":
 				engine alone says where */
+	char **targets;	     /* after plug: the paths of all disks, NULL-terminated; owned by the
+				site until close; NULL: target alone */
+	uint64_t rss_bytes;  /* after plug: resident memory of QEMU; 0: none, or not known */
 	const char *engine;  /* after plug: fio's engine lines, NULL: the workload's (see
 				workload_fio_job) */
 	uint64_t visible_ns; /* after plug: how long the guest took to show the disk */

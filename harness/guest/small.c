@@ -97,7 +97,8 @@ static bool wants_boot(const struct cell *c)
 	return cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot");
 }
 
-static int small_prepare(struct site *site, const struct cell *c, struct err *e)
+static int small_prepare(struct site *site, const struct cell *c, const struct disk_plan *p,
+			struct err *e)
 {
 	struct small *s = small_of(site);
 	struct machine m;
@@ -105,6 +106,7 @@ static int small_prepare(struct site *site, const struct cell *c, struct err *e)
 	struct template *t;
 	int rc = s->o.machine(s->o.arg, c, &m, &kernel, e);
 
+	(void)p;
 	if (rc) {
 		site->cause = CAUSE_PLAN;
 		return rc;
@@ -116,11 +118,13 @@ static int small_prepare(struct site *site, const struct cell *c, struct err *e)
 	return t->rc ? err_set(e, t->rc, "template: %s", t->why) : 0;
 }
 
-static int small_open(struct site *site, const struct cell *c, char template_id[40], struct err *e)
+static int small_open(struct site *site, const struct cell *c, const struct disk_plan *p,
+		     char template_id[40], struct err *e)
 {
 	struct small *s = small_of(site);
 	int rc = s->o.machine(s->o.arg, c, &s->machine, &s->kernel, e);
 
+	(void)p;
 	template_id[0] = 0;
 	if (rc) {
 		site->cause = CAUSE_PLAN;

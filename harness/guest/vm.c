@@ -68,7 +68,7 @@ static int vm_events(struct vm *v, struct err *e)
 			bool full = json_is_true(json_object_get(data, "nospace"));
 			const char *why = json_string_value(json_object_get(data, "reason"));
 
-			v->cause = full ? CAUSE_DISK_FULL : CAUSE_QEMU;
+			v->cause = full ? CAUSE_DISK_FULL : CAUSE_IO;
 			rc = err_set(e, full ? -ENOSPC : -EIO, "I/O error on the image: %s",
 				     why    ? why
 				     : full ? "no space left"

@@ -73,7 +73,27 @@ bool cell_has_image(const struct cell *c)
 {
 	if (cell_uses_vhost(c))
 		return is(c, K_SERVES, "file");
+	if (cell_uses_nbd(c))
+		return !is(c, K_NBD, "nbdkit") || is(c, K_NBDKIT, "file");
 	return cell_on_host(c) ? is(c, K_DRIVER, "file") : is(c, K_BACKEND, "file");
+}
+
+bool cell_on_device(const struct cell *c)
+{
+	return !cell_on_host(c) && is(c, K_BACKEND, "block");
+}
+
+bool cell_uses_nbd(const struct cell *c)
+{
+	return !cell_on_host(c) && is(c, K_BACKEND, "nbd");
+}
+
+bool cell_is_cold(const struct cell *c)
+{
+	if (cell_on_host(c))
+		return false;
+	return is(c, K_BUS, "ide") || is(c, K_BUS, "ahci") || is(c, K_BUS, "virtio-mmio") ||
+	       is(c, K_SLOTS, "direct");
 }
 
 bool cell_has_engine(const struct cell *c)

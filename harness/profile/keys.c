@@ -71,6 +71,112 @@ static const char *applies_mode(const struct cell *c)
 	return is(c, K_FORMAT, "qcow2") ? NULL : "a raw image has no qcow2 allocation mode";
 }
 
+static const char *applies_qcow2(const struct cell *c)
+{
+	const char *why = applies_file(c);
+
+	if (why)
+		return why;
+	return is(c, K_FORMAT, "qcow2") ? NULL : "only a qcow2 image has it";
+}
+
+static const char *applies_v3(const struct cell *c)
+{
+	const char *why = applies_qcow2(c);
+
+	return why || is(c, K_COMPAT, "1.1") ? why : "only compat = 1.1 has it";
+}
+
+/* The disk's memory of what was written, an image or a device. */
+static const char *applies_written(const struct cell *c)
+{
+	return cell_on_device(c) ? NULL : applies_file(c);
+}
+
+/* What QEMU's block layer does itself. */
+static const char *applies_block_layer(const struct cell *c)
+{
+	if (cell_on_host(c))
+		return "on the host there is no QEMU";
+	return cell_uses_vhost(c) ? "the vhost-user back end is a process of its own" : NULL;
+}
+
+static const char *applies_throttle_iops(const struct cell *c)
+{
+	const char *why = applies_block_layer(c);
+
+	return why || cell_u64(c, K_THROTTLE_IOPS) ? why : "only throttle-iops has a burst";
+}
+
+static const char *applies_throttle_bps(const struct cell *c)
+{
+	const char *why = applies_block_layer(c);
+
+	return why || cell_u64(c, K_THROTTLE_BPS) ? why : "only throttle-bps has a burst";
+}
+
+static const char *applies_throttle_burst(const struct cell *c)
+{
+	const char *why = applies_block_layer(c);
+
+	return why || cell_u64(c, K_THROTTLE_IOPS_MAX) || cell_u64(c, K_THROTTLE_BPS_MAX)
+		       ? why
+		       : "only throttle-iops-max and throttle-bps-max have a length";
+}
+
+static const char *applies_count(const struct cell *c)
+{
+	if (cell_on_host(c))
+		return "on the host there is one disk";
+	return cell_uses_vhost(c) ? "a vhost-user disk comes alone" : NULL;
+}
+
+static const char *applies_controllers(const struct cell *c)
+{
+	const char *why = applies_count(c);
+
+	if (why)
+		return why;
+	if (!is(c, K_BUS, "virtio-scsi"))
+		return "only virtio-scsi has a controller beside its disks";
+	return cell_u64(c, K_DISKS) > 1 ? NULL : "one disk has one controller";
+}
+
+static const char *applies_slots(const struct cell *c)
+{
+	if (cell_on_host(c))
+		return "on the host there is no PCI bus of the guest";
+	if (is(c, K_BUS, "ide") || is(c, K_BUS, "ahci") || is(c, K_BUS, "virtio-mmio"))
+		return "this bus is not on PCI Express, or has a controller of its own";
+	return NULL;
+}
+
+static const char *applies_poll_queues(const struct cell *c)
+{
+	const char *why = applies_guest(c);
+
+	return why || is(c, K_BUS, "virtio-blk") || is(c, K_BUS, "virtio-mmio")
+		       ? why
+		       : "only the guest's virtio-blk driver has poll queues";
+}
+
+static const char *applies_device(const struct cell *c)
+{
+	return cell_on_device(c) ? NULL : "only backend = block writes to a device of the host";
+}
+
+static const char *applies_nbd(const struct cell *c)
+{
+	return cell_uses_nbd(c) ? NULL : "only backend = nbd has an NBD server";
+}
+
+static const char *applies_nbdkit(const struct cell *c)
+{
+	const char *why = applies_nbd(c);
+
+	return why || is(c, K_NBD, "nbdkit") ? why : "only nbd = nbdkit has plugins";
+}
+
 static const char *applies_cache(const struct cell *c)
 {
 	const char *why = applies_file(c);
@@ -101,7 +207,16 @@ static const char *applies_virtio(const struct cell *c)
 {
 	if (cell_on_host(c))
 		return cell_uses_vring(c) ? NULL : "only driver = vring has a virtio ring";
-	return virtio(c) ? NULL : "nvme has no virtio ring";
+	if (virtio(c))
+		return NULL;
+	return is(c, K_BUS, "nvme") ? "nvme has no virtio ring" : "this bus has no virtio ring";
+}
+
+static const char *applies_ioeventfd(const struct cell *c)
+{
+	const char *why = applies_block_layer(c);
+
+	return why ? why : applies_virtio(c);
 }
 
 static const char *applies_queues(const struct cell *c)
@@ -119,7 +234,18 @@ static const char *applies_iothread(const struct cell *c)
 		return "on the host there is no QEMU";
 	if (cell_uses_vhost(c))
 		return "the vhost-user back end is a process of its own";
-	return virtio(c) ? NULL : "QEMU's nvme has no iothread";
+	if (virtio(c))
+		return NULL;
+	return is(c, K_BUS, "nvme") ? "QEMU's nvme has no iothread"
+				    : "this bus is served by QEMU's main loop";
+}
+
+/* What belongs to an iothread. */
+static const char *applies_iothreads(const struct cell *c)
+{
+	const char *why = applies_iothread(c);
+
+	return why || cell_on(c, K_IOTHREAD) ? why : "without an iothread there is none to set";
 }
 
 static const char *applies_wait(const struct cell *c)
@@ -318,6 +444,25 @@ static const char *check_binary(const char *v)
 	return NULL;
 }
 
+static const char *check_device(const char *v)
+{
+	return strncmp(v, "/dev/", 5) ? "must be a block device, /dev/..." : NULL;
+}
+
+static const char *check_nbdkit(const char *v)
+{
+	if (v[0] == '-' || strpbrk(v, "'\"\\`$;|&<>"))
+		return "must be a plugin and its arguments, with blanks between";
+	return NULL;
+}
+
+static const char *conflict_device(const struct cell *c)
+{
+	return cell_on_device(c) && !c->val[K_DEVICE]
+		       ? "backend=block needs disk.device = /dev/..."
+		       : NULL;
+}
+
 /* clang-format off */
 const struct key_row profile_keys[K_COUNT] = {
 	[K_TITLE] = { .id = K_TITLE, .section = SEC_PROFILE, .name = "title", .type = KT_STRING, .max = 200,
@@ -364,6 +509,9 @@ const struct key_row profile_keys[K_COUNT] = {
 	[K_START] = { .id = K_START, .section = SEC_GUEST, .name = "start", .type = KT_ENUM, .values = "template,boot",
 		.def = "template", .axis = true, .applies = applies_guest,
 		.help = "fresh guests restored from a template of the block, or booted" },
+	[K_POLL_QUEUES] = { .id = K_POLL_QUEUES, .section = SEC_GUEST, .name = "poll-queues", .type = KT_INT, .max = 64, .def = "0",
+		.axis = true, .applies = applies_poll_queues,
+		.help = "of disk.queues so many are polled (virtio_blk.poll_queues), for fio.hipri = 1" },
 
 	[K_DIR] = { .id = K_DIR, .section = SEC_DISK, .name = "dir", .type = KT_PATH, .def = "auto", .words = "auto", .axis = true,
 		.check = check_absolute, .applies = applies_file,
@@ -372,9 +520,17 @@ const struct key_row profile_keys[K_COUNT] = {
 		.def = "vring", .axis = true, .bare = true,
 		.applies = applies_driver,
 		.help = "on the host: vring, a virtio-blk driver within fio; file, the image itself; none, fio's null engine" },
-	[K_BUS] = { .id = K_BUS, .section = SEC_DISK, .name = "bus", .type = KT_ENUM, .values = "virtio-blk,virtio-scsi,nvme",
+	[K_BUS] = { .id = K_BUS, .section = SEC_DISK, .name = "bus", .type = KT_ENUM, .values = "virtio-blk,virtio-scsi,nvme,ide,ahci,virtio-mmio",
 		.aliases = "virtio=virtio-blk,scsi=virtio-scsi", .def = "virtio-blk", .axis = true, .bare = true,
-		.applies = applies_bus, .help = "how the guest sees the disk" },
+		.applies = applies_bus, .help = "how the guest sees the disk; virtio-mmio comes with guest.machine = microvm" },
+	[K_DISKS] = { .id = K_DISKS, .section = SEC_DISK, .name = "count", .type = KT_INT, .min = 1, .max = 1024, .def = "1",
+		.axis = true, .applies = applies_count, .help = "so many equal disks in the guest" },
+	[K_CONTROLLERS] = { .id = K_CONTROLLERS, .section = SEC_DISK, .name = "controllers", .type = KT_ENUM, .values = "shared,each",
+		.def = "shared", .axis = true, .applies = applies_controllers,
+		.help = "one virtio-scsi controller for all disks, or one for each" },
+	[K_SLOTS] = { .id = K_SLOTS, .section = SEC_DISK, .name = "slots", .type = KT_ENUM, .values = "ports,direct,multifunction",
+		.def = "ports", .axis = true, .applies = applies_slots,
+		.help = "PCI devices of disks: each behind a root port; on the root bus; eight functions behind a port" },
 	[K_RING] = { .id = K_RING, .section = SEC_DISK, .name = "ring", .type = KT_ENUM, .values = "split,packed", .def = "split",
 		.axis = true, .bare = true, .applies = applies_virtio, .conflict = conflict_ring,
 		.help = "layout of the virtqueues" },
@@ -382,12 +538,34 @@ const struct key_row profile_keys[K_COUNT] = {
 		.applies = applies_virtio, .help = "either side names the index at which it wants to be notified" },
 	[K_INDIRECT] = { .id = K_INDIRECT, .section = SEC_DISK, .name = "indirect", .type = KT_BOOL, .def = "on", .axis = true,
 		.applies = applies_virtio, .help = "a request's descriptors lie in a table of their own" },
-	[K_FORMAT] = { .id = K_FORMAT, .section = SEC_DISK, .name = "format", .type = KT_ENUM, .values = "raw,qcow2", .def = "raw",
+	[K_FORMAT] = { .id = K_FORMAT, .section = SEC_DISK, .name = "format", .type = KT_ENUM, .values = "raw,qcow2,qcow,qed,vmdk,vdi,vpc,vhdx,luks",
+		.aliases = "vhd=vpc", .def = "raw",
+		.refused = "zvhd=Huawei's own format, no QEMU driver|zvhd2=Huawei's own format, no QEMU driver",
 		.axis = true, .bare = true, .applies = applies_file, .conflict = conflict_format,
 		.help = "format of the image" },
 	[K_MODE] = { .id = K_MODE, .section = SEC_DISK, .name = "mode", .type = KT_ENUM, .values = "thin,metadata,falloc,full",
 		.aliases = "dynamic=metadata,prealloc=full,off=thin", .def = "thin", .axis = true, .bare = true,
 		.applies = applies_mode, .help = "what of a qcow2 image is allocated beforehand" },
+	[K_CLUSTER] = { .id = K_CLUSTER, .section = SEC_DISK, .name = "cluster-size", .type = KT_SIZE, .min = 512, .max = 2 * MIB,
+		.def = "64k", .axis = true, .applies = applies_qcow2, .help = "of a qcow2 image, a power of two" },
+	[K_EXTENDED_L2] = { .id = K_EXTENDED_L2, .section = SEC_DISK, .name = "extended-l2", .type = KT_BOOL, .def = "off",
+		.axis = true, .applies = applies_v3, .help = "qcow2 allocates 32nds of a cluster" },
+	[K_LAZY_REFCOUNTS] = { .id = K_LAZY_REFCOUNTS, .section = SEC_DISK, .name = "lazy-refcounts", .type = KT_BOOL, .def = "off",
+		.axis = true, .applies = applies_v3, .help = "qcow2 postpones its reference counts" },
+	[K_COMPAT] = { .id = K_COMPAT, .section = SEC_DISK, .name = "compat", .type = KT_ENUM, .values = "1.1,0.10", .def = "1.1",
+		.axis = true, .applies = applies_qcow2, .help = "version of the qcow2 format" },
+	[K_L2_CACHE] = { .id = K_L2_CACHE, .section = SEC_DISK, .name = "l2-cache-size", .type = KT_SIZE, .min = 1, .def = "auto",
+		.words = "auto", .axis = true, .applies = applies_qcow2,
+		.help = "memory for qcow2's L2 tables; auto: QEMU's, at most 32M" },
+	[K_CONTENT] = { .id = K_CONTENT, .section = SEC_DISK, .name = "content", .type = KT_ENUM, .values = "empty,data", .def = "empty",
+		.axis = true, .applies = applies_file,
+		.help = "data: the image is converted from a full raw one, whose data compresses to about half" },
+	[K_BACKING] = { .id = K_BACKING, .section = SEC_DISK, .name = "backing", .type = KT_INT, .max = 64, .def = "0", .axis = true,
+		.applies = applies_qcow2, .help = "qcow2 overlays on top of the image, one on the other" },
+	[K_COMPRESSION] = { .id = K_COMPRESSION, .section = SEC_DISK, .name = "compression", .type = KT_ENUM, .values = "none,zlib,zstd",
+		.def = "none", .axis = true, .applies = applies_qcow2, .help = "of the data in the image, with content = data" },
+	[K_DATA_FILE] = { .id = K_DATA_FILE, .section = SEC_DISK, .name = "data-file", .type = KT_BOOL, .def = "off", .axis = true,
+		.applies = applies_v3, .help = "qcow2 keeps its data in a raw file beside it" },
 	[K_SIZE] = { .id = K_SIZE, .section = SEC_DISK, .name = "size", .type = KT_SIZE, .min = MIB, .max = 16 * TIB, .step = MIB,
 		.def = "1G", .axis = true, .help = "size of the disk" },
 	[K_CACHE] = { .id = K_CACHE, .section = SEC_DISK, .name = "cache", .type = KT_ENUM,
@@ -397,8 +575,35 @@ const struct key_row profile_keys[K_COUNT] = {
 	[K_AIO] = { .id = K_AIO, .section = SEC_DISK, .name = "aio", .type = KT_ENUM, .values = "io_uring,native,threads",
 		.def = "io_uring", .axis = true, .bare = true, .applies = applies_aio, .conflict = conflict_aio,
 		.help = "how QEMU submits to the host" },
+	[K_DETECT_ZEROES] = { .id = K_DETECT_ZEROES, .section = SEC_DISK, .name = "detect-zeroes", .type = KT_ENUM,
+		.values = "off,on,unmap", .def = "off", .axis = true, .applies = applies_block_layer,
+		.help = "QEMU looks for zeroes in what is written" },
+	[K_DISCARD] = { .id = K_DISCARD, .section = SEC_DISK, .name = "discard", .type = KT_ENUM, .values = "ignore,unmap",
+		.def = "ignore", .axis = true, .applies = applies_block_layer, .help = "whether discards reach the image" },
+	[K_THROTTLE_IOPS] = { .id = K_THROTTLE_IOPS, .section = SEC_DISK, .name = "throttle-iops", .type = KT_INT, .def = "0",
+		.axis = true, .applies = applies_block_layer, .help = "QEMU's limit of requests a second for each disk; 0: none" },
+	[K_THROTTLE_BPS] = { .id = K_THROTTLE_BPS, .section = SEC_DISK, .name = "throttle-bps", .type = KT_SIZE, .def = "0",
+		.axis = true, .applies = applies_block_layer, .help = "QEMU's limit of bytes a second for each disk; 0: none" },
+	[K_THROTTLE_IOPS_MAX] = { .id = K_THROTTLE_IOPS_MAX, .section = SEC_DISK, .name = "throttle-iops-max", .type = KT_INT,
+		.def = "0", .axis = true, .applies = applies_throttle_iops, .help = "limit in a burst; 0: no bursts" },
+	[K_THROTTLE_BPS_MAX] = { .id = K_THROTTLE_BPS_MAX, .section = SEC_DISK, .name = "throttle-bps-max", .type = KT_SIZE,
+		.def = "0", .axis = true, .applies = applies_throttle_bps, .help = "limit in a burst; 0: no bursts" },
+	[K_THROTTLE_BURST] = { .id = K_THROTTLE_BURST, .section = SEC_DISK, .name = "throttle-burst", .type = KT_TIME,
+		.min = 1000 * MSEC, .max = HOUR, .def = "1s", .axis = true, .applies = applies_throttle_burst,
+		.help = "how long a burst may last, in whole seconds" },
 	[K_IOTHREAD] = { .id = K_IOTHREAD, .section = SEC_DISK, .name = "iothread", .type = KT_BOOL, .def = "on", .axis = true,
 		.applies = applies_iothread, .help = "the disk has a thread of its own in QEMU" },
+	[K_IOTHREADS] = { .id = K_IOTHREADS, .section = SEC_DISK, .name = "iothreads", .type = KT_INT, .min = 1, .max = 64,
+		.def = "each", .words = "each", .axis = true, .applies = applies_iothreads,
+		.help = "so many for all disks, dealt out in turn; each: one for every disk (controller)" },
+	[K_MAPPING] = { .id = K_MAPPING, .section = SEC_DISK, .name = "iothread-mapping", .type = KT_ENUM, .values = "disk,queues",
+		.def = "disk", .axis = true, .applies = applies_iothreads,
+		.help = "queues: each disk's queues are dealt out to all iothreads (iothread-vq-mapping, QEMU 9.0)" },
+	[K_POLL_MAX] = { .id = K_POLL_MAX, .section = SEC_DISK, .name = "poll-max", .type = KT_TIME, .max = 1000 * MSEC,
+		.def = "32768ns", .axis = true, .applies = applies_iothreads,
+		.help = "how long an iothread polls at most before it sleeps" },
+	[K_IOEVENTFD] = { .id = K_IOEVENTFD, .section = SEC_DISK, .name = "ioeventfd", .type = KT_BOOL, .def = "on", .axis = true,
+		.applies = applies_ioeventfd, .help = "kicks arrive through an eventfd; off: by an exit to QEMU" },
 	[K_QUEUES] = { .id = K_QUEUES, .section = SEC_DISK, .name = "queues", .type = KT_INT, .min = 1, .max = 255, .def = "1",
 		.axis = true, .conflict = conflict_queues, .applies = applies_queues,
 		.help = "request queues; on the host at least one for each job of fio" },
@@ -411,10 +616,18 @@ const struct key_row profile_keys[K_COUNT] = {
 	[K_POLL] = { .id = K_POLL, .section = SEC_DISK, .name = "poll", .type = KT_TIME, .min = 0, .max = 1000 * MSEC, .def = "50us",
 		.axis = true, .applies = applies_poll,
 		.help = "with wait = adaptive: how long the driver polls before it sleeps" },
-	[K_BACKEND] = { .id = K_BACKEND, .section = SEC_DISK, .name = "backend", .type = KT_ENUM, .values = "file,null,vhost-user",
+	[K_BACKEND] = { .id = K_BACKEND, .section = SEC_DISK, .name = "backend", .type = KT_ENUM, .values = "file,null,vhost-user,nbd,block",
 		.def = "file", .axis = true,
 		.applies = applies_backend, .conflict = conflict_backend,
-		.help = "an image on the host, QEMU's null device, or a process of its own that serves the virtqueues" },
+		.help = "an image on the host, QEMU's null device, a process that serves the virtqueues, an NBD server, or a block device" },
+	[K_DEVICE] = { .id = K_DEVICE, .section = SEC_DISK, .name = "device", .type = KT_PATH, .axis = true, .check = check_device,
+		.applies = applies_device, .conflict = conflict_device,
+		.help = "block device of the host that is written, with --consent DEVICE on the command line" },
+	[K_NBD] = { .id = K_NBD, .section = SEC_DISK, .name = "nbd", .type = KT_ENUM, .values = "qemu-nbd,nbdkit", .def = "qemu-nbd",
+		.axis = true, .bare = true, .applies = applies_nbd, .help = "the NBD server" },
+	[K_NBDKIT] = { .id = K_NBDKIT, .section = SEC_DISK, .name = "nbdkit", .type = KT_STRING, .def = "file", .axis = true,
+		.check = check_nbdkit, .applies = applies_nbdkit,
+		.help = "nbdkit's plugin with its arguments (memory 1G); file: the disk's image" },
 	[K_SERVER] = { .id = K_SERVER, .section = SEC_DISK, .name = "server", .type = KT_ENUM, .values = "vbench,storage-daemon,loop",
 		.def = "vbench", .axis = true, .bare = true,
 		.applies = applies_vhost, .conflict = conflict_server,
@@ -432,9 +645,10 @@ const struct key_row profile_keys[K_COUNT] = {
 	[K_LATENCY] = { .id = K_LATENCY, .section = SEC_DISK, .name = "latency", .type = KT_TIME, .max = 1000 * MSEC, .def = "0s",
 		.axis = true, .applies = applies_latency,
 		.help = "what each request of a null back end takes (exact only with an iothread)" },
-	[K_PRECONDITION] = { .id = K_PRECONDITION, .section = SEC_DISK, .name = "precondition", .type = KT_ENUM, .values = "none,fill",
-		.def = "none", .axis = true, .applies = applies_file, .conflict = conflict_precondition,
-		.help = "fill: the whole disk is written once before the workload" },
+	[K_PRECONDITION] = { .id = K_PRECONDITION, .section = SEC_DISK, .name = "precondition", .type = KT_ENUM,
+		.values = "none,fill,random",
+		.def = "none", .axis = true, .applies = applies_written, .conflict = conflict_precondition,
+		.help = "fill: the whole disk is written once before the workload; random: and then once more in random order" },
 
 	[K_RW] = { .id = K_RW, .section = SEC_WORKLOAD, .name = "rw", .type = KT_ENUM,
 		.values = "read,write,randread,randwrite,rw,randrw", .aliases = "readwrite=rw",
@@ -466,8 +680,10 @@ const struct key_row profile_keys[K_COUNT] = {
 		.values = "io_uring,libaio,sync,psync,pvsync,pvsync2", .def = "io_uring",
 		.help = "how fio submits in the guest" },
 	[K_WPRECONDITION] = { .id = K_WPRECONDITION, .section = SEC_WORKLOAD, .name = "precondition", .type = KT_ENUM,
-		.values = "disk,none,fill", .def = "disk",
-		.help = "overrides disk.precondition: reads want fill, the first write wants none" },
+		.values = "disk,none,fill,random", .aliases = "first-write=none,steady=fill", .def = "disk",
+		.help = "overrides disk.precondition: reads want fill (steady), the first write wants none" },
+	[K_WDISKS] = { .id = K_WDISKS, .section = SEC_WORKLOAD, .name = "disks", .type = KT_ENUM, .values = "each,round", .def = "each",
+		.help = "with disk.count over 1: jobs for each disk, or every job goes round all of them" },
 
 	[K_BLOCKS] = { .id = K_BLOCKS, .section = SEC_RUN, .name = "blocks", .type = KT_INT, .min = 1, .max = 10000, .def = "6",
 		.help = "how often each cell is measured, each time in a fresh guest" },

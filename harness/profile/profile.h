@@ -43,24 +43,51 @@ enum key_id {
 	K_KERNEL,
 	K_QEMU,
 	K_START,
+	K_POLL_QUEUES,
 	/* [disk] */
 	K_DIR,
 	K_DRIVER,
 	K_BUS,
+	K_DISKS, /* disk.count */
+	K_CONTROLLERS,
+	K_SLOTS,
 	K_RING,
 	K_EVENT_IDX,
 	K_INDIRECT,
 	K_FORMAT,
 	K_MODE,
+	K_CLUSTER,
+	K_EXTENDED_L2,
+	K_LAZY_REFCOUNTS,
+	K_COMPAT,
+	K_L2_CACHE,
+	K_CONTENT,
+	K_BACKING,
+	K_COMPRESSION,
+	K_DATA_FILE,
 	K_SIZE,
 	K_CACHE,
 	K_AIO,
+	K_DETECT_ZEROES,
+	K_DISCARD,
+	K_THROTTLE_IOPS,
+	K_THROTTLE_BPS,
+	K_THROTTLE_IOPS_MAX,
+	K_THROTTLE_BPS_MAX,
+	K_THROTTLE_BURST,
 	K_IOTHREAD,
+	K_IOTHREADS,
+	K_MAPPING,
+	K_POLL_MAX,
+	K_IOEVENTFD,
 	K_QUEUES,
 	K_QUEUE_SIZE,
 	K_WAIT,
 	K_POLL,
 	K_BACKEND,
+	K_DEVICE,
+	K_NBD,
+	K_NBDKIT,
 	K_SERVER,
 	K_SERVES,
 	K_SERVER_WAIT,
@@ -81,6 +108,7 @@ enum key_id {
 	K_DIRECT,
 	K_VERIFY,
 	K_IOENGINE,
+	K_WDISKS,
 	K_WPRECONDITION,
 	/* [run] */
 	K_BLOCKS,
@@ -108,6 +136,9 @@ struct key_row {
 	uint64_t step;	     /* KT_SIZE: must be a multiple of it; 0: any */
 	const char *words;   /* words taken beside a number or a path: "auto", "all"; canonical as
 				they are, as a number 0 */
+	/* KT_ENUM: "zvhd=why it cannot be", entries parted by |: values that people may ask for and
+	 * get an answer of their own; NULL: none */
+	const char *refused;
 	bool axis;	     /* may hold a list */
 	bool bare;	     /* labels show its value without its name ("packed") */
 	const char *help;    /* one line */
@@ -244,6 +275,10 @@ bool cell_uses_vhost(const struct cell *c);
 bool cell_has_image(const struct cell *c);
 bool cell_has_engine(const struct cell *c); /* fio's engine is the cell's, not the workload's */
 bool cell_in_qemu(const struct cell *c);
+bool cell_on_device(const struct cell *c); /* backend = block: a block device of the host */
+bool cell_uses_nbd(const struct cell *c);  /* backend = nbd: a server of its own has the image */
+/* Not hot-pluggable: its devices stand on QEMU's command line, in its template with blank disks. */
+bool cell_is_cold(const struct cell *c);
 
 /*
  * Whether any guest of the profile has a vhost-user disk: its memory must then be shared with the

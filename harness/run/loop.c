@@ -86,13 +86,21 @@ static int begin_block(struct run *r, unsigned block)
 	snprintf(r->now, sizeof(r->now), "block %u/%u  making templates", block + 1, r->blocks);
 	run_show(NULL, r);
 	for (i = 0; i < r->profile->ncells; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		struct disk_plan plan;
 		struct err why = {0};
+		int rc;
 
-		if (cell_on_host(&r->profile->cells[i]))
+		if (cell_on_host(c))
 			continue;
+		r->guests->cause = CAUSE_PLAN;
+		rc = run_plan(r, c, &plan, &why);
+		if (!rc) {
+			rc = r->guests->ops->prepare(r->guests, c, &plan, &why);
+			disk_plan_free(&plan);
+		}
 		/* a template that cannot be made fails its trials one by one, with the cause */
-		if (r->guests->ops->prepare(r->guests, &r->profile->cells[i], &why) &&
-		    r->guests->cause != CAUSE_INTERRUPTED)
+		if (rc && r->guests->cause != CAUSE_INTERRUPTED)
 			term_line(&r->term, "vbench: block %u: %s: %s", block + 1,
 				  r->profile->cells[i].label, why.text);
 		if (stopped(r))

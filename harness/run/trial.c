@@ -349,7 +349,7 @@ static int trial_steps(struct trial *x, struct err *e)
 	if (rc)
 		return rc;
 	t0 = clock_mono_ns();
-	rc = site->ops->open(site, x->cell, x->t->template_id, e);
+	rc = site->ops->open(site, x->cell, &x->plan, x->t->template_id, e);
 	phase(x, "open_ns", t0);
 	if (rc)
 		return fail(x, site->cause, rc);
