@@ -1,213 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What no single value shows: options against each other, workloads against cells, pass-through
- * against what vbench sets. */
+/* What no single value shows: options of a workload against each other, workloads against cells. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/units.h"
 #include "profile/internal.h"
 
-/* Pass-through keys that are taken already, with what to do instead. The first component of a
- * dotted key counts. */
-struct taken {
-	const char *key, *instead;
-};
-
-static const struct taken taken_disk[] = {
-	{"driver", "disk.format and disk.backend say it"},
-	{"file", "vbench makes the image itself; see disk.dir"},
-	{"filename", "vbench makes the image itself; see disk.dir"},
-	{"data-file", "vbench makes the image itself; see disk.dir"},
-	{"backing", "vbench makes the image itself; see disk.dir"},
-	{"node-name", "vbench names the nodes"},
-	{"cache", "disk.cache says it"},
-	{"read-only", "a disk under test is written"},
-	{"auto-read-only", "a disk under test is written"},
-	{NULL, NULL},
-};
-
-static const struct taken taken_fio[] = {
-	{"rw", "use the key rw"},
-	{"readwrite", "use the key rw"},
-	{"bs", "use the key bs"},
-	{"blocksize", "use the key bs"},
-	{"iodepth", "use the key iodepth"},
-	{"numjobs", "use the key numjobs"},
-	{"runtime", "use the key runtime"},
-	{"timeout", "use the key runtime"},
-	{"ramp_time", "use the key ramp"},
-	{"rate", "use the key rate"},
-	{"rate_iops", "use the key rate"},
-	{"size", "use the key size"},
-	{"fsync", "use the key fsync"},
-	{"fdatasync", "use the key fdatasync"},
-	{"direct", "use the key direct"},
-	{"buffered", "use the key direct"},
-	{"verify", "use the key verify"},
-	{"ioengine", "use the key ioengine"},
-	{"filename", "vbench aims fio at the disk under test"},
-	{"filename_format", "vbench aims fio at the disk under test"},
-	{"directory", "vbench aims fio at the disk under test"},
-	{"opendir", "vbench aims fio at the disk under test"},
-	{"name", "the section's name says it"},
-	{"include", "a profile is one file"},
-	{"exec_prerun", "the guest has no programs"},
-	{"exec_postrun", "the guest has no programs"},
-	{"group_reporting", "vbench reads one result a workload"},
-	{"time_based", "every workload runs for its runtime"},
-	{"lat_percentiles", "total latency is always measured"},
-	{"randseed", "run.seed says it"},
-	{"randrepeat", "run.seed says it"},
-	{"allrandrepeat", "run.seed says it"},
-	{NULL, NULL},
-};
-
-/*
- * On the host a workload hands to fio what shapes its I/O and nothing else: fio's other options
- * name files, commands, users and devices, and new ones come with each version. A list of what is
- * taken, then. None of these makes the file larger than the disk (filesize, offset and file_append
- * would).
- */
-static const char *const host_fio[] = {
-	"ba",
-	"blockalign",
-	"bs_is_seq_rand",
-	"bs_unaligned",
-	"bssplit",
-	"buffer_compress_chunk",
-	"buffer_compress_percentage",
-	"buffer_pattern",
-	"clocksource",
-	"continue_on_error",
-	"cpus_allowed",
-	"cpus_allowed_policy",
-	"dedupe_mode",
-	"dedupe_percentage",
-	"dedupe_working_set_percentage",
-	"do_verify",
-	"end_fsync",
-	"fixedbufs",
-	"force_async",
-	"fsync_on_close",
-	"hipri",
-	"invalidate",
-	"io_size",
-	"io_submit_mode",
-	"iodepth_batch",
-	"iodepth_batch_complete",
-	"iodepth_batch_complete_max",
-	"iodepth_batch_complete_min",
-	"iodepth_batch_submit",
-	"iodepth_low",
-	"latency_percentile",
-	"latency_run",
-	"latency_target",
-	"latency_window",
-	"max_latency",
-	"nice",
-	"nonvectored",
-	"norandommap",
-	"number_ios",
-	"numa_cpu_nodes",
-	"numa_mem_policy",
-	"percentage_random",
-	"percentile_list",
-	"prio",
-	"prioclass",
-	"random_distribution",
-	"random_generator",
-	"rate_cycle",
-	"rate_ignore_thinktime",
-	"rate_iops_min",
-	"rate_min",
-	"rate_process",
-	"refill_buffers",
-	"registerfiles",
-	"rw_sequencer",
-	"rwmixread",
-	"rwmixwrite",
-	"scramble_buffers",
-	"serialize_overlap",
-	"significant_figures",
-	"softrandommap",
-	"sqthread_poll",
-	"startdelay",
-	"sync",
-	"thinktime",
-	"thinktime_blocks",
-	"thinktime_blocks_type",
-	"thinktime_iotime",
-	"thinktime_spin",
-	"uncached",
-	"verify_async",
-	"verify_backlog",
-	"verify_backlog_batch",
-	"verify_dump",
-	"verify_fatal",
-	"verify_interval",
-	"verify_offset",
-	"verify_pattern",
-	"write_hint",
-	"zero_buffers",
-	NULL,
-};
-
-/* Options of fio's engine vring: what they say is a key, which is held against what is in force. */
-static const struct taken vring_fio[] = {
-	{"transport", "disk.server says it"},
-	{"path", "disk.server says it"},
-	{"ring", "use disk.ring"},
-	{"queue_size", "use disk.queue-size"},
-	{"event_idx", "use disk.event-idx"},
-	{"indirect", "use disk.indirect"},
-	{"wait", "use disk.wait"},
-	{"poll_ns", "use disk.poll"},
-	{"serves", "use disk.serves"},
-	{"serve_path", "vbench makes the image itself; see disk.dir"},
-	{"serve_size", "use disk.size"},
-	{"latency_ns", "use disk.latency"},
-	{"device_wait", "use disk.server-wait"},
-	{"device_poll_ns", "use disk.server-poll"},
-	{"report", "vbench reads the report itself"},
-	{"rewrite", "vbench says it itself"},
-	{"io_timeout", "it stays at its default"},
-	{"hugepages", "it stays at its default"},
-	{"trim", "it stays at its default"},
-	{"device_cpu", "it stays at its default"},
-	{"offset", "use the key size"},
-	{"filesize", "use disk.size"},
-	{NULL, NULL},
-};
-
-static const char *taken_why(const struct taken *t, const char *key)
-{
-	size_t n = strcspn(key, ".");
-
-	for (; t->key; t++)
-		if (strlen(t->key) == n && !strncmp(t->key, key, n))
-			return t->instead;
-	return NULL;
-}
-
-const char *extra_refused(enum section sec, const char *key, const char *value)
-{
-	const char *letters = sec == SEC_DISK ? "abcdefghijklmnopqrstuvwxyz0123456789-_."
-					      : "abcdefghijklmnopqrstuvwxyz0123456789_";
-
-	if (!*key || key[strspn(key, letters)] || key[0] == '.' || key[strlen(key) - 1] == '.' ||
-	    strstr(key, ".."))
-		return sec == SEC_DISK
-			       ? "after blockdev. comes the name of a QEMU block option, such as discard"
-			       : "after fio. comes the name of a fio option, such as bssplit";
-	if (strlen(key) > 64 || strlen(value) > 400)
-		return "the option is too long; at most 64 bytes of name and 400 of value are taken";
-	if (sec == SEC_DISK)
-		return taken_why(taken_disk, key);
-	/* $ and ` are expanded by fio, the others could end the option or begin another section */
-	if (value[strcspn(value, "[];#$`")])
-		return "a value for fio may not hold any of [ ] ; # $ `";
-	return taken_why(taken_fio, key);
-}
+#define FIO_FILES 1000 /* of the 1024 that Linux allows by default */
+#define FIO_JOBS 4096  /* fio's REAL_MAX_JOBS */
+#define FIO_JOB_BYTES                                                               \
+	(256u << 10) /* seen with fio 3.33: 210 KiB for a thread and its statistics \
+		      */
 
 static bool word_of(const char *v, const char *list)
 {
@@ -220,6 +23,14 @@ static bool word_of(const char *v, const char *list)
 			return true;
 		list += n + (list[n] == ',');
 	}
+	return false;
+}
+
+static bool has_extra(const struct workload *w, const char *key)
+{
+	for (size_t i = 0; i < w->nextras; i++)
+		if (!strcmp(w->extras[i].key, key))
+			return true;
 	return false;
 }
 
@@ -239,6 +50,15 @@ int workload_check(const struct workload *w, const char *where, struct err *e)
 			e,
 			"%s: verify=%s with rw=%s: there is nothing written to verify; take verify out",
 			where, w->val[K_VERIFY], rw);
+	/* seen with fio 3.33: "verify failed" where one job writes while another reads */
+	if (strcmp(w->val[K_VERIFY], "none") && workload_u64(w, K_NUMJOBS) > 1 &&
+	    !has_extra(w, "offset_increment"))
+		return err_input(
+			e,
+			"%s: verify=%s with numjobs=%s: the jobs would overwrite what the others "
+			"verify; use numjobs = 1 and more iodepth, or part them by fio.offset_increment "
+			"and size",
+			where, w->val[K_VERIFY], w->val[K_NUMJOBS]);
 	/* seen with fio 3.33: total_ios is right, but every latency has N = 0 */
 	if (strcmp(w->val[K_RATE], "none") && workload_u64(w, K_RAMP) >= workload_u64(w, K_RUNTIME))
 		return err_input(
@@ -251,23 +71,57 @@ int workload_check(const struct workload *w, const char *where, struct err *e)
 	return 0;
 }
 
-/* fio's buffers live in guest memory: a guest of 256 MiB dies of what is nothing on a host. */
+/* fio's threads and buffers live in guest memory: a guest of 256 MiB dies of what is nothing on a
+ * host. */
 static int check_memory(const struct workload *w, const struct cell *c, const char *where,
 			struct err *e)
 {
-	uint64_t bs = workload_u64(w, K_BS),
-		 in_flight = workload_u64(w, K_IODEPTH) * workload_u64(w, K_NUMJOBS);
-	uint64_t memory = cell_u64(c, K_MEMORY);
+	uint64_t jobs = workload_jobs(w, c);
+	uint64_t buffers = workload_u64(w, K_BS) * workload_u64(w, K_IODEPTH) * jobs;
+	uint64_t threads = jobs * FIO_JOB_BYTES;
+	uint64_t memory = cell_u64(c, K_MEMORY), disks = cell_u64(c, K_DISKS);
+	bool more = disks > 1;
 	char need[32], have[32];
 
-	if (cell_on_host(c) || bs * in_flight <= memory / 4)
+	if (jobs > FIO_JOBS)
+		return err_input(
+			e,
+			"%s: numjobs on each of %llu disks makes %llu jobs, and fio takes %u; "
+			"lower numjobs or write disks = round",
+			where, (unsigned long long)disks, (unsigned long long)jobs, FIO_JOBS);
+	if (cell_on_host(c) || (buffers <= memory / 4 && threads <= memory / 4))
+		return 0;
+	if (buffers > memory / 4)
+		return err_input(
+			e,
+			"%s: numjobs x iodepth x bs%s makes %s of buffers, more than a quarter of guest.memory = %s; "
+			"lower them%s or raise guest.memory",
+			where, more ? " x disks" : "", units_size_text(buffers, need, sizeof(need)),
+			units_size_spell(memory, have, sizeof(have)),
+			more ? ", write disks = round" : "");
+	return err_input(
+		e,
+		"%s: %llu jobs of fio take about %s, more than a quarter of guest.memory = %s; lower "
+		"numjobs%s or raise guest.memory",
+		where, (unsigned long long)jobs, units_size_text(threads, need, sizeof(need)),
+		units_size_spell(memory, have, sizeof(have)), more ? ", write disks = round" : "");
+}
+
+/* Seen with fio 3.33: a job that goes round opens all its files at once, and fails ("try
+ * reducing/setting openfiles") where a process may have 1024. */
+static int check_files(const struct workload *w, const struct cell *c, const char *where,
+		       struct err *e)
+{
+	uint64_t disks = cell_u64(c, K_DISKS), files = workload_u64(w, K_NUMJOBS) * disks;
+
+	if (strcmp(w->val[K_WDISKS], "round") || files <= FIO_FILES || disks <= 1)
 		return 0;
 	return err_input(
 		e,
-		"%s: numjobs x iodepth x bs makes %s of buffers, more than a quarter of guest.memory = %s; "
-		"lower them or raise guest.memory",
-		where, units_size_text(bs * in_flight, need, sizeof(need)),
-		units_size_spell(memory, have, sizeof(have)));
+		"%s: disks=round: %s jobs on %llu disks have %llu files open, and a process "
+		"may have %u; lower numjobs, or write disks = each",
+		where, w->val[K_NUMJOBS], (unsigned long long)disks, (unsigned long long)files,
+		FIO_FILES);
 }
 
 static int check_size(const struct workload *w, const struct cell *c, const char *where,
@@ -329,43 +183,17 @@ static int check_fill(const struct workload *w, const struct cell *c, const char
 	if (!cell_on_host(c) || !format || !strcmp(format, "raw") || !workload_fills(w, c))
 		return 0;
 	return err_input(e,
-			 "%s: precondition=fill: on the host only raw images can be filled; use "
+			 "%s: precondition=%s: on the host only raw images can be filled; use "
 			 "disk.format = raw",
-			 where);
-}
-
-/* In a guest a pass-through option hurts nobody; on the host it has the disk and nothing else. */
-static int check_host_extras(const struct workload *w, const struct cell *c, const char *where,
-			     struct err *e)
-{
-	if (!cell_on_host(c))
-		return 0;
-	for (size_t i = 0; i < w->nextras; i++) {
-		const char *key = w->extras[i].key, *why = taken_why(vring_fio, key);
-		const char *const *known = host_fio;
-
-		if (why)
-			return err_input(e, "%s: fio.%s is not taken on the host: %s", where, key,
-					 why);
-		while (*known && strcmp(*known, key))
-			known++;
-		if (!*known)
-			return err_input(
-				e,
-				"%s: fio.%s is taken in guests only: on the host fio gets what shapes "
-				"its I/O, and this may reach beyond the disk; leave it out",
-				where, key);
-	}
-	return 0;
+			 where, workload_randomizes(w, c) ? "random" : "fill");
 }
 
 /* What comes back from a null device is not what was written. */
 static int check_verify(const struct workload *w, const struct cell *c, const char *where,
 			struct err *e)
 {
-	const char *serves = cell_get(c, K_SERVES), *backend = cell_get(c, K_BACKEND);
-	bool kept =
-		cell_has_image(c) || (cell_uses_vhost(c) && serves && !strcmp(serves, "memory"));
+	const char *serves = cell_get(c, K_SERVES), *plugin = cell_get(c, K_NBDKIT);
+	bool kept = cell_can_fill(c) || (cell_uses_vhost(c) && serves && !strcmp(serves, "memory"));
 
 	if (!strcmp(w->val[K_VERIFY], "none") || kept)
 		return 0;
@@ -374,11 +202,15 @@ static int check_verify(const struct workload *w, const struct cell *c, const ch
 				 "%s: verify=%s: disk.serves = %s keeps nothing that could be read "
 				 "back; use disk.serves = file or memory, or take verify out",
 				 where, w->val[K_VERIFY], serves);
-	return err_input(e,
-			 "%s: verify=%s: a disk with %s keeps nothing that could be read back; use "
-			 "another, or take verify out",
-			 where, w->val[K_VERIFY],
-			 backend ? "disk.backend = null" : "disk.driver = none");
+	return err_input(
+		e,
+		"%s: verify=%s: a disk with %s%s keeps nothing that could be read back; use "
+		"another, or take verify out",
+		where, w->val[K_VERIFY],
+		cell_on_host(c)	   ? "disk.driver = none"
+		: cell_uses_nbd(c) ? "disk.nbdkit = "
+				   : "disk.backend = null",
+		cell_uses_nbd(c) && plugin ? plugin : "");
 }
 
 /* ioengine and direct of a workload, where cells bring an engine of their own: told, and refused
@@ -421,9 +253,9 @@ static int check_pair(const struct workload *w, const struct cell *c, const char
 		      struct err *e)
 {
 	int (*const checks[])(const struct workload *, const struct cell *, const char *,
-			      struct err *) = {check_host_extras, check_memory, check_size,
-					       check_queues,	  check_sync,	check_fill,
-					       check_verify};
+			      struct err *) = {extra_check_host, check_memory, check_files,
+					       check_size,	 check_queues, check_sync,
+					       check_fill,	 check_verify};
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(checks) / sizeof(checks[0]); i++)

@@ -4,7 +4,7 @@
  * (total latency is primary, since the kick of a virtqueue sits in slat), thread (jobs share one
  * process, so the guest needs less memory), group_reporting (one result a workload) and a seed that
  * is the block's, so that all cells of a block see the same addresses. With randseed given fio
- * drops randrepeat, and gives every job of numjobs its own sequence.
+ * drops randrepeat, and gives every job of numjobs (and of each disk) its own sequence.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,11 +45,21 @@ static void put_nonzero(FILE *f, const char *name, uint64_t n)
 		fprintf(f, "%s=%llu\n", name, (unsigned long long)n);
 }
 
+/* A line each: fio adds them up, and its lines are at most 8191 bytes long (OPT_LEN_MAX). In them a
+ * colon parts two files (HOWTO, "filename"). */
+static void put_target(FILE *f, const char *target)
+{
+	fputs("filename=", f);
+	for (; *target; target++)
+		fprintf(f, *target == ':' ? "\\:" : "%c", *target);
+	fputc('\n', f);
+}
+
 static void put_common(FILE *f, const char *target, uint64_t randseed)
 {
 	fprintf(f, "[global]\n");
 	if (target)
-		fprintf(f, "filename=%s\n", target);
+		put_target(f, target);
 	fprintf(f,
 		"thread=1\n"
 		"group_reporting=1\n"
@@ -61,17 +71,9 @@ static void put_common(FILE *f, const char *target, uint64_t randseed)
 		seed_of(randseed));
 }
 
-char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
-		       const char *engine, uint64_t randseed)
+/* What is the workload's own; files: that one job's size is spread over. */
+static void put_workload(FILE *f, const struct workload *w, const char *engine, size_t files)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	(void)c; /* every cell of a comparison runs the same job */
-	if (!f)
-		return NULL;
-	put_common(f, target, randseed);
 	if (!engine)
 		fprintf(f, "ioengine=%s\n", w->val[K_IOENGINE]);
 	fprintf(f, "direct=%d\n", !strcmp(w->val[K_DIRECT], "on"));
@@ -84,7 +86,7 @@ char *workload_fio_job(const struct workload *w, const struct cell *c, const cha
 	if (workload_u64(w, K_RAMP))
 		put_time(f, "ramp_time", workload_u64(w, K_RAMP));
 	put_rate(f, w->val[K_RATE]);
-	put_nonzero(f, "size", workload_u64(w, K_WSIZE));
+	put_nonzero(f, "size", workload_u64(w, K_WSIZE) * files);
 	put_nonzero(f, "fsync", workload_u64(w, K_FSYNC));
 	put_nonzero(f, "fdatasync", workload_u64(w, K_FDATASYNC));
 	if (strcmp(w->val[K_VERIFY], "none")) {
@@ -98,48 +100,149 @@ char *workload_fio_job(const struct workload *w, const struct cell *c, const cha
 	 */
 	if (engine)
 		fputs(engine, f);
-	/* fio takes a section that begins with "global" for another [global] */
-	fprintf(f, "\n[vbench-%s]\n", w->name);
-	if (fclose(f)) {
-		free(text);
-		return NULL;
-	}
-	return text;
 }
 
-bool workload_fills(const struct workload *w, const struct cell *c)
+/* Of a memory stream: its text is whole, or there is none. */
+static char *finish(FILE *f, char **text)
 {
-	const char *how = workload_get(w, K_WPRECONDITION);
-
-	if (!cell_has_image(c))
-		return false;
-	if (!how || !strcmp(how, "disk"))
-		how = cell_get(c, K_PRECONDITION);
-	return how && !strcmp(how, "fill");
+	if (!fclose(f))
+		return *text;
+	free(*text);
+	return NULL;
 }
 
-char *precondition_fio_job(const struct cell *c, const char *target, uint64_t randseed)
+char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
+		       const char *engine, uint64_t randseed)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
-	(void)c;
+	(void)c; /* every cell of a comparison runs the same job */
 	if (!f)
 		return NULL;
 	put_common(f, target, randseed);
-	/* refill_buffers: data that neither a file system nor a device can compress or share */
-	fprintf(f, "ioengine=io_uring\n"
-		   "direct=1\n"
-		   "rw=write\n"
-		   "bs=1048576\n"
-		   "iodepth=8\n"
-		   "refill_buffers=1\n"
-		   "end_fsync=1\n"
-		   "\n[vbench-fill]\n");
-	if (fclose(f)) {
-		free(text);
+	put_workload(f, w, engine, 1);
+	/* fio takes a section that begins with "global" for another [global] */
+	fprintf(f, "\n[vbench-%s]\n", w->name);
+	return finish(f, &text);
+}
+
+static bool goes_round(const struct workload *w)
+{
+	const char *how = workload_get(w, K_WDISKS);
+
+	return how && !strcmp(how, "round");
+}
+
+char *workload_fio_job_disks(const struct workload *w, const struct cell *c, char *const *targets,
+			     size_t ntargets, uint64_t randseed)
+{
+	bool round = goes_round(w);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	if (ntargets <= 1)
+		return ntargets ? workload_fio_job(w, c, targets[0], NULL, randseed) : NULL;
+	f = open_memstream(&text, &len);
+	if (!f)
 		return NULL;
+	put_common(f, NULL, randseed);
+	put_workload(f, w, NULL, round ? ntargets : 1);
+	if (round)
+		fprintf(f, "file_service_type=roundrobin\n\n[vbench-%s]\n", w->name);
+	for (size_t i = 0; i < ntargets; i++) {
+		if (!round)
+			fprintf(f, "\n[vbench-%s-%zu]\n", w->name, i);
+		put_target(f, targets[i]);
 	}
-	return text;
+	return finish(f, &text);
+}
+
+uint64_t workload_jobs(const struct workload *w, const struct cell *c)
+{
+	uint64_t disks = cell_u64(c, K_DISKS);
+
+	return workload_u64(w, K_NUMJOBS) * (disks && !goes_round(w) ? disks : 1);
+}
+
+/* The workload's word on precondition, else the disk's; NULL: there is nothing to be filled. */
+static const char *precondition_of(const struct workload *w, const struct cell *c)
+{
+	const char *how = workload_get(w, K_WPRECONDITION);
+
+	if (!cell_can_fill(c))
+		return NULL;
+	return !how || !strcmp(how, "disk") ? cell_get(c, K_PRECONDITION) : how;
+}
+
+bool workload_fills(const struct workload *w, const struct cell *c)
+{
+	const char *how = precondition_of(w, c);
+
+	return how && (!strcmp(how, "fill") || !strcmp(how, "random"));
+}
+
+bool workload_randomizes(const struct workload *w, const struct cell *c)
+{
+	const char *how = precondition_of(w, c);
+
+	return how && !strcmp(how, "random");
+}
+
+/*
+ * Written with what neither a file system nor a device can compress or share (refill_buffers), once
+ * and to the end: the device's size is fio's default, and no runtime ends it.
+ */
+static char *precondition_job(const char *target, uint64_t randseed, const char *how)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	put_common(f, target, randseed);
+	fprintf(f,
+		"ioengine=io_uring\n"
+		"direct=1\n"
+		"refill_buffers=1\n"
+		"end_fsync=1\n"
+		"%s",
+		how);
+	return finish(f, &text);
+}
+
+char *precondition_fio_job(const struct cell *c, const char *target, uint64_t randseed)
+{
+	(void)c;
+	return precondition_job(target, randseed,
+				"rw=write\n"
+				"bs=1048576\n"
+				"iodepth=8\n"
+				"\n[vbench-fill]\n");
+}
+
+/*
+ * With fio's map of blocks done (norandommap=0) random means each block once, in random order, not
+ * with gaps and repetitions; so the pass ends by itself, and as much is written as by the fill.
+ *
+ * 64 KiB: the order of the writes is what leaves its mark (on flash translation layers, on host
+ * file systems that copy on write), and a disk takes 16 times fewer of them than of 4 KiB: minutes
+ * become seconds where every request costs an exit. It is qcow2's default cluster, too: a cluster
+ * is written whole or not at all. Every disk size is a multiple of it (disk.size: of 1 MiB).
+ *
+ * Its seed is another than the workload's, which would else follow in this pass' steps.
+ */
+char *precondition_random_fio_job(const struct cell *c, const char *target, uint64_t randseed)
+{
+	(void)c;
+	return precondition_job(target, randseed ^ 0x5bd1e995,
+				"rw=randwrite\n"
+				"norandommap=0\n"
+				"bs=65536\n"
+				"iodepth=16\n"
+				"size=100%\n"
+				"\n[vbench-random]\n");
 }

@@ -88,6 +88,29 @@ bool cell_uses_nbd(const struct cell *c)
 	return !cell_on_host(c) && is(c, K_BACKEND, "nbd");
 }
 
+/* Plugins of nbdkit that forget what is written, or refuse it (nbdkit(1), "Plugins"). */
+static bool nbdkit_keeps(const char *plugin)
+{
+	static const char *const forget[] = {"full",	"info",	  "null",	   "ones",
+					     "pattern", "random", "sparse-random", "zero"};
+	size_t n;
+
+	while (plugin[0] == '-' || plugin[0] == ' ') /* filters */
+		plugin += plugin[0] == ' ' ? 1 : strcspn(plugin, " ");
+	n = strcspn(plugin, " ");
+	for (size_t i = 0; i < sizeof(forget) / sizeof(forget[0]); i++)
+		if (strlen(forget[i]) == n && !strncmp(plugin, forget[i], n))
+			return false;
+	return true;
+}
+
+bool cell_can_fill(const struct cell *c)
+{
+	if (cell_uses_nbd(c) && is(c, K_NBD, "nbdkit") && c->val[K_NBDKIT])
+		return nbdkit_keeps(c->val[K_NBDKIT]);
+	return cell_has_image(c) || cell_on_device(c);
+}
+
 bool cell_is_cold(const struct cell *c)
 {
 	if (cell_on_host(c))

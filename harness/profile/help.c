@@ -38,8 +38,13 @@ static void print_values(FILE *out, const struct key_row *row)
 		fprintf(out, " from %s to %s", lo, hi);
 	else if (number && row->min)
 		fprintf(out, " from %s", lo);
-	if (row->words)
-		fprintf(out, ", or %s", row->words);
+	if (number && row->step > 1) {
+		bound(row, row->step, lo, sizeof(lo));
+		fprintf(out, " in steps of %s", lo);
+	}
+	for (const char *w = row->words; w && *w;
+	     w += strcspn(w, ",") + (w[strcspn(w, ",")] == ','))
+		fprintf(out, ", or %.*s", (int)strcspn(w, ","), w);
 }
 
 static void print_aliases(FILE *out, const char *aliases)
@@ -47,6 +52,23 @@ static void print_aliases(FILE *out, const char *aliases)
 	fprintf(out, "\n        also: ");
 	for (; *aliases; aliases++)
 		fprintf(out, *aliases == ',' ? ", " : *aliases == '=' ? " for " : "%c", *aliases);
+}
+
+/* "a,b=why|c=why" as "not a, b: why" */
+static void print_refused(FILE *out, const char *refused)
+{
+	bool name = true;
+
+	fprintf(out, "\n        not ");
+	for (; *refused; refused++) {
+		if (*refused == '|')
+			fprintf(out, "\n        not ");
+		else if (*refused == '=' && name)
+			fprintf(out, ": ");
+		else
+			fprintf(out, name && *refused == ',' ? ", " : "%c", *refused);
+		name = *refused == '|' || (name && *refused != '=');
+	}
 }
 
 static void print_row(FILE *out, const struct key_row *row)
@@ -58,6 +80,8 @@ static void print_row(FILE *out, const struct key_row *row)
 	fprintf(out, "\n        %s", row->help);
 	if (row->aliases)
 		print_aliases(out, row->aliases);
+	if (row->refused)
+		print_refused(out, row->refused);
 	if (row->axis)
 		fprintf(out, "\n        may be a list");
 	fputc('\n', out);

@@ -132,7 +132,10 @@ int profile_check(struct profile *p, char *const *where, struct err *e);
 /* only.c: run.only. Leaves the cells that it names; where: of the key, for errors. */
 int profile_only(struct profile *p, const char *where, struct err *e);
 
-/* NULL, or why a pass-through key is not taken. */
+/* extra.c: NULL, or why a pass-through key is not taken. */
 const char *extra_refused(enum section sec, const char *key, const char *value);
+/* What of a workload's fio.KEY is not taken on the host. */
+int extra_check_host(const struct workload *w, const struct cell *c, const char *where,
+		     struct err *e);
 
 #endif

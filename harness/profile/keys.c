@@ -1,467 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of profile keys: parsing, errors, help and the hash of a cell all come from it. */
-#include <stdlib.h>
-#include <string.h>
-#include "base/units.h"
-#include "profile/profile.h"
+#include "profile/keys.h"
 
 const char *const section_names[SEC_COUNT] = {
 	[SEC_PROFILE] = "profile", [SEC_HOST] = "host",		[SEC_GUEST] = "guest",
 	[SEC_DISK] = "disk",	   [SEC_WORKLOAD] = "workload", [SEC_RUN] = "run",
 };
-
-#define KIB 1024ull
-#define MIB (KIB * KIB)
-#define GIB (KIB * MIB)
-#define TIB (KIB * GIB)
-#define MSEC 1000000ull
-#define HOUR (3600ull * 1000 * MSEC)
-
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return c->val[k] && !strcmp(c->val[k], value);
-}
-
-static bool virtio(const struct cell *c)
-{
-	return c->val[K_BUS] && !strncmp(c->val[K_BUS], "virtio-", 7);
-}
-
-/* When a key means nothing. */
-
-static const char *applies_guest(const struct cell *c)
-{
-	return cell_on_host(c) ? "on the host there is no guest" : NULL;
-}
-
-static const char *applies_driver(const struct cell *c)
-{
-	return cell_on_host(c) ? NULL : "in a guest its kernel drives the disk";
-}
-
-static const char *applies_bus(const struct cell *c)
-{
-	return cell_on_host(c) ? "on the host the disk is on no bus" : NULL;
-}
-
-static const char *applies_backend(const struct cell *c)
-{
-	if (!cell_on_host(c) || cell_uses_vring(c))
-		return NULL;
-	return is(c, K_DRIVER, "file") ? "driver = file has the image itself behind it"
-				       : "fio's null engine has nothing behind it";
-}
-
-static const char *applies_file(const struct cell *c)
-{
-	if (cell_has_image(c))
-		return NULL;
-	if (cell_uses_vhost(c))
-		return "only serves = file has an image";
-	return cell_on_host(c) ? "without a file behind it there is no image"
-			       : "a null back end has no image";
-}
-
-static const char *applies_mode(const struct cell *c)
-{
-	const char *why = applies_file(c);
-
-	if (why)
-		return why;
-	return is(c, K_FORMAT, "qcow2") ? NULL : "a raw image has no qcow2 allocation mode";
-}
-
-static const char *applies_qcow2(const struct cell *c)
-{
-	const char *why = applies_file(c);
-
-	if (why)
-		return why;
-	return is(c, K_FORMAT, "qcow2") ? NULL : "only a qcow2 image has it";
-}
-
-static const char *applies_v3(const struct cell *c)
-{
-	const char *why = applies_qcow2(c);
-
-	return why || is(c, K_COMPAT, "1.1") ? why : "only compat = 1.1 has it";
-}
-
-/* The disk's memory of what was written, an image or a device. */
-static const char *applies_written(const struct cell *c)
-{
-	return cell_on_device(c) ? NULL : applies_file(c);
-}
-
-/* What QEMU's block layer does itself. */
-static const char *applies_block_layer(const struct cell *c)
-{
-	if (cell_on_host(c))
-		return "on the host there is no QEMU";
-	return cell_uses_vhost(c) ? "the vhost-user back end is a process of its own" : NULL;
-}
-
-static const char *applies_throttle_iops(const struct cell *c)
-{
-	const char *why = applies_block_layer(c);
-
-	return why || cell_u64(c, K_THROTTLE_IOPS) ? why : "only throttle-iops has a burst";
-}
-
-static const char *applies_throttle_bps(const struct cell *c)
-{
-	const char *why = applies_block_layer(c);
-
-	return why || cell_u64(c, K_THROTTLE_BPS) ? why : "only throttle-bps has a burst";
-}
-
-static const char *applies_throttle_burst(const struct cell *c)
-{
-	const char *why = applies_block_layer(c);
-
-	return why || cell_u64(c, K_THROTTLE_IOPS_MAX) || cell_u64(c, K_THROTTLE_BPS_MAX)
-		       ? why
-		       : "only throttle-iops-max and throttle-bps-max have a length";
-}
-
-static const char *applies_count(const struct cell *c)
-{
-	if (cell_on_host(c))
-		return "on the host there is one disk";
-	return cell_uses_vhost(c) ? "a vhost-user disk comes alone" : NULL;
-}
-
-static const char *applies_controllers(const struct cell *c)
-{
-	const char *why = applies_count(c);
-
-	if (why)
-		return why;
-	if (!is(c, K_BUS, "virtio-scsi"))
-		return "only virtio-scsi has a controller beside its disks";
-	return cell_u64(c, K_DISKS) > 1 ? NULL : "one disk has one controller";
-}
-
-static const char *applies_slots(const struct cell *c)
-{
-	if (cell_on_host(c))
-		return "on the host there is no PCI bus of the guest";
-	if (is(c, K_BUS, "ide") || is(c, K_BUS, "ahci") || is(c, K_BUS, "virtio-mmio"))
-		return "this bus is not on PCI Express, or has a controller of its own";
-	return NULL;
-}
-
-static const char *applies_poll_queues(const struct cell *c)
-{
-	const char *why = applies_guest(c);
-
-	return why || is(c, K_BUS, "virtio-blk") || is(c, K_BUS, "virtio-mmio")
-		       ? why
-		       : "only the guest's virtio-blk driver has poll queues";
-}
-
-static const char *applies_device(const struct cell *c)
-{
-	return cell_on_device(c) ? NULL : "only backend = block writes to a device of the host";
-}
-
-static const char *applies_nbd(const struct cell *c)
-{
-	return cell_uses_nbd(c) ? NULL : "only backend = nbd has an NBD server";
-}
-
-static const char *applies_nbdkit(const struct cell *c)
-{
-	const char *why = applies_nbd(c);
-
-	return why || is(c, K_NBD, "nbdkit") ? why : "only nbd = nbdkit has plugins";
-}
-
-static const char *applies_cache(const struct cell *c)
-{
-	const char *why = applies_file(c);
-
-	if (!why && cell_on_host(c) && !cell_uses_vhost(c))
-		return "fio opens the image itself: the workload's direct says it";
-	return why;
-}
-
-static const char *applies_aio(const struct cell *c)
-{
-	const char *why = applies_cache(c);
-
-	if (why && cell_has_image(c))
-		return "fio opens the image itself: the workload's ioengine says it";
-	return why || cell_in_qemu(c) ? why : "vbench's device submits through io_uring only";
-}
-
-static const char *applies_latency(const struct cell *c)
-{
-	if (cell_uses_vhost(c) ? is(c, K_SERVES, "null")
-			       : !cell_on_host(c) && is(c, K_BACKEND, "null"))
-		return NULL;
-	return "only a null back end has a latency to set";
-}
-
-static const char *applies_virtio(const struct cell *c)
-{
-	if (cell_on_host(c))
-		return cell_uses_vring(c) ? NULL : "only driver = vring has a virtio ring";
-	if (virtio(c))
-		return NULL;
-	return is(c, K_BUS, "nvme") ? "nvme has no virtio ring" : "this bus has no virtio ring";
-}
-
-static const char *applies_ioeventfd(const struct cell *c)
-{
-	const char *why = applies_block_layer(c);
-
-	return why ? why : applies_virtio(c);
-}
-
-static const char *applies_queues(const struct cell *c)
-{
-	if (cell_on_host(c) && !cell_uses_vring(c))
-		return "only driver = vring has queues";
-	return cell_uses_vhost(c) && is(c, K_SERVER, "loop")
-		       ? "server = loop has one queue for each job of fio"
-		       : NULL;
-}
-
-static const char *applies_iothread(const struct cell *c)
-{
-	if (cell_on_host(c))
-		return "on the host there is no QEMU";
-	if (cell_uses_vhost(c))
-		return "the vhost-user back end is a process of its own";
-	if (virtio(c))
-		return NULL;
-	return is(c, K_BUS, "nvme") ? "QEMU's nvme has no iothread"
-				    : "this bus is served by QEMU's main loop";
-}
-
-/* What belongs to an iothread. */
-static const char *applies_iothreads(const struct cell *c)
-{
-	const char *why = applies_iothread(c);
-
-	return why || cell_on(c, K_IOTHREAD) ? why : "without an iothread there is none to set";
-}
-
-static const char *applies_wait(const struct cell *c)
-{
-	return cell_uses_vring(c) ? NULL : "only driver = vring chooses how it waits";
-}
-
-static const char *applies_poll(const struct cell *c)
-{
-	const char *why = applies_wait(c);
-
-	return why || is(c, K_WAIT, "adaptive") ? why : "only wait = adaptive polls for a while";
-}
-
-static const char *applies_vhost(const struct cell *c)
-{
-	return cell_uses_vhost(c) ? NULL : "only backend = vhost-user has a server";
-}
-
-static const char *applies_server_poll(const struct cell *c)
-{
-	const char *why = applies_vhost(c);
-
-	return why || is(c, K_SERVER_WAIT, "adaptive")
-		       ? why
-		       : "only server-wait = adaptive polls for a while";
-}
-
-/* When a cell cannot be. */
-
-static const char *conflict_cpu(const struct cell *c)
-{
-	const char *cpu = c->val[K_CPU];
-
-	if (is(c, K_ACCEL, "tcg") && cpu && (!strcmp(cpu, "host") || !strncmp(cpu, "host,", 5)))
-		return "cpu=host needs KVM; use cpu=auto or cpu=max";
-	return NULL;
-}
-
-/* Options of QEMU's block layer where there is none; the site is a key of every cell. */
-static const char *conflict_site(const struct cell *c)
-{
-	if (c->nextras && !cell_in_qemu(c))
-		return "blockdev.KEY goes to QEMU's block layer, which is not in this path; take it out";
-	return NULL;
-}
-
-static const char *conflict_aio(const struct cell *c)
-{
-	if (is(c, K_AIO, "native") && !is(c, K_CACHE, "none") && !is(c, K_CACHE, "directsync"))
-		return "QEMU's aio=native needs O_DIRECT: cache=none or cache=directsync";
-	return NULL;
-}
-
-/* vbench's device always offers a write cache and honours flushes: that is two of QEMU's modes. */
-static const char *conflict_cache(const struct cell *c)
-{
-	if (is(c, K_SERVER, "loop") && !is(c, K_CACHE, "writeback"))
-		return "server=loop reads its file through the page cache: cache=writeback";
-	if (!cell_in_qemu(c) && !is(c, K_CACHE, "none") && !is(c, K_CACHE, "writeback"))
-		return "vbench's device has cache=none and cache=writeback only";
-	return NULL;
-}
-
-static const char *conflict_format(const struct cell *c)
-{
-	if (is(c, K_FORMAT, "raw") || cell_in_qemu(c))
-		return NULL;
-	return cell_uses_vhost(c) ? "vbench's device serves raw images only; use "
-				    "server=storage-daemon or format=raw"
-				  : "driver=file reads the image as it is; use format=raw";
-}
-
-/* qemu-fio-facts: the guest takes no more queues than it has vCPUs, without a word. */
-static const char *conflict_queues(const struct cell *c)
-{
-	if (!cell_on_host(c) && cell_u64(c, K_QUEUES) > cell_u64(c, K_VCPUS))
-		return "a guest uses no more queues than vCPUs; raise guest.vcpus or lower disk.queues";
-	return NULL;
-}
-
-/* VIRTIO 1.2: 2.7 (split) wants a power of two, 2.8.10.1 (packed) does not; QEMU's devices and
- * libvhost-user stop at 1024. */
-static const char *conflict_queue_size(const struct cell *c)
-{
-	uint64_t n = cell_u64(c, K_QUEUE_SIZE);
-	bool power = !(n & (n - 1));
-
-	if (!cell_on_host(c) && (!power || n < 4 || n > 1024))
-		return "QEMU takes queue-size as a power of two from 4 to 1024; others need "
-		       "guest.site=host";
-	if (is(c, K_SERVER, "storage-daemon") && (!power || n > 1024))
-		return "qemu-storage-daemon takes queue-size as a power of two up to 1024; others "
-		       "need server=vbench or server=loop";
-	if (!power && is(c, K_RING, "split"))
-		return "a split ring takes powers of two only; use ring=packed or another queue-size";
-	return NULL;
-}
-
-static const char *conflict_backend(const struct cell *c)
-{
-	if (cell_uses_vring(c) && !is(c, K_BACKEND, "vhost-user"))
-		return "driver=vring needs backend=vhost-user";
-	if (!cell_on_host(c) && is(c, K_BACKEND, "vhost-user") && !is(c, K_BUS, "virtio-blk"))
-		return "backend=vhost-user is a virtio-blk disk to the guest; use bus=virtio-blk";
-	return NULL;
-}
-
-static const char *conflict_server(const struct cell *c)
-{
-	if (is(c, K_SERVER, "loop") && !cell_on_host(c))
-		return "server=loop is a thread of fio on the host; use guest.site=host";
-	return NULL;
-}
-
-static const char *conflict_serves(const struct cell *c)
-{
-	if (is(c, K_SERVES, "memory") && is(c, K_SERVER, "storage-daemon"))
-		return "qemu-storage-daemon serves no memory; use serves=null or server=vbench";
-	return NULL;
-}
-
-static const char *conflict_server_wait(const struct cell *c)
-{
-	if (is(c, K_SERVER_WAIT, "poll") && is(c, K_SERVER, "storage-daemon"))
-		return "qemu-storage-daemon cannot poll without end; use server-wait=adaptive with "
-		       "a long server-poll";
-	return NULL;
-}
-
-/* Seen with QEMU 7.2, and none of its versions up to now has it: a guest would get a split ring
- * without a word, and fio's driver an error in every trial. */
-static const char *conflict_ring(const struct cell *c)
-{
-	if (is(c, K_RING, "packed") && is(c, K_SERVER, "storage-daemon"))
-		return "qemu-storage-daemon offers no packed ring; use disk.server=vbench or "
-		       "disk.ring=split";
-	return NULL;
-}
-
-/* On the host an image is filled as a file, before its server opens it. */
-static const char *conflict_precondition(const struct cell *c)
-{
-	if (cell_on_host(c) && is(c, K_PRECONDITION, "fill") && is(c, K_FORMAT, "qcow2"))
-		return "on the host only raw images can be filled; use format=raw";
-	return NULL;
-}
-
-/* When a single value will not do. */
-
-/* Said as fio has it: bytes a second, or a number of I/Os with "iops" behind it. */
-static const char *check_rate(const char *v)
-{
-	size_t digits = strspn(v, "0123456789");
-	uint64_t bytes;
-
-	if (!strcmp(v, "none"))
-		return NULL;
-	if (digits && digits < 10 && !strcmp(v + digits, "iops"))
-		return atoll(v) ? NULL : "must be over 0; write none for no limit";
-	if (units_size(v, &bytes) || !bytes)
-		return "is no rate; write 10M (bytes a second), 1000iops or none";
-	return NULL;
-}
-
-#define QEMU_WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-=,"
-
-static const char *check_qemu_word(const char *v)
-{
-	if (v[0] == '-' || v[strspn(v, QEMU_WORD)])
-		return "may hold only letters, digits and _.+-=,";
-	return NULL;
-}
-
-static const char *check_name(const char *v)
-{
-	if (v[0] == '-' ||
-	    v[strspn(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
-		return "may hold only letters, digits and _.-";
-	return NULL;
-}
-
-static const char *check_absolute(const char *v)
-{
-	if (strcmp(v, "auto") && v[0] != '/')
-		return "must be an absolute path (or auto)";
-	return NULL;
-}
-
-static const char *check_binary(const char *v)
-{
-	if (v[0] == '-')
-		return "must be the name or path of a program";
-	if (strchr(v, '/') && v[0] != '/')
-		return "must be a name looked up in PATH, or an absolute path";
-	return NULL;
-}
-
-static const char *check_device(const char *v)
-{
-	return strncmp(v, "/dev/", 5) ? "must be a block device, /dev/..." : NULL;
-}
-
-static const char *check_nbdkit(const char *v)
-{
-	if (v[0] == '-' || strpbrk(v, "'\"\\`$;|&<>"))
-		return "must be a plugin and its arguments, with blanks between";
-	return NULL;
-}
-
-static const char *conflict_device(const struct cell *c)
-{
-	return cell_on_device(c) && !c->val[K_DEVICE]
-		       ? "backend=block needs disk.device = /dev/..."
-		       : NULL;
-}
 
 /* clang-format off */
 const struct key_row profile_keys[K_COUNT] = {
@@ -495,22 +39,22 @@ const struct key_row profile_keys[K_COUNT] = {
 		.applies = applies_guest,
 		.help = "CPU model with features (host,-x2apic); auto: host under KVM, max under TCG" },
 	[K_MACHINE] = { .id = K_MACHINE, .section = SEC_GUEST, .name = "machine", .type = KT_STRING, .def = "q35", .axis = true,
-		.check = check_qemu_word, .applies = applies_guest,
+		.check = check_qemu_word, .applies = applies_guest, .conflict = conflict_machine,
 		.help = "machine type; an alias is pinned to its versioned name" },
 	[K_SCHEDULER] = { .id = K_SCHEDULER, .section = SEC_GUEST, .name = "scheduler", .type = KT_ENUM, .values = "none,mq-deadline",
 		.def = "none", .axis = true, .applies = applies_guest, .help = "I/O scheduler of the disk in the guest" },
 	[K_SANDBOX] = { .id = K_SANDBOX, .section = SEC_GUEST, .name = "sandbox", .type = KT_BOOL, .def = "on", .axis = true,
 		.applies = applies_guest, .help = "QEMU's seccomp sandbox, as libvirt sets it" },
-	[K_KERNEL] = { .id = K_KERNEL, .section = SEC_GUEST, .name = "kernel", .type = KT_PATH, .def = "auto", .words = "auto",
-		.axis = true, .check = check_absolute,
-		.applies = applies_guest, .help = "guest kernel image (vmlinuz-VERSION); auto: the one that came with vbench" },
+	[K_KERNEL] = { .id = K_KERNEL, .section = SEC_GUEST, .name = "kernel", .type = KT_PATH, .def = "auto", .words = "auto,full",
+		.axis = true, .check = check_kernel, .applies = applies_guest,
+		.help = "guest kernel image (vmlinuz-VERSION); auto: the one that came with vbench; full: one with all drivers" },
 	[K_QEMU] = { .id = K_QEMU, .section = SEC_GUEST, .name = "qemu", .type = KT_PATH, .def = "qemu-system-x86_64", .axis = true,
 		.check = check_binary, .applies = applies_guest, .help = "QEMU binary; list two to compare builds" },
 	[K_START] = { .id = K_START, .section = SEC_GUEST, .name = "start", .type = KT_ENUM, .values = "template,boot",
 		.def = "template", .axis = true, .applies = applies_guest,
 		.help = "fresh guests restored from a template of the block, or booted" },
 	[K_POLL_QUEUES] = { .id = K_POLL_QUEUES, .section = SEC_GUEST, .name = "poll-queues", .type = KT_INT, .max = 64, .def = "0",
-		.axis = true, .applies = applies_poll_queues,
+		.axis = true, .applies = applies_poll_queues, .conflict = conflict_poll_queues,
 		.help = "of disk.queues so many are polled (virtio_blk.poll_queues), for fio.hipri = 1" },
 
 	[K_DIR] = { .id = K_DIR, .section = SEC_DISK, .name = "dir", .type = KT_PATH, .def = "auto", .words = "auto", .axis = true,
@@ -521,15 +65,17 @@ const struct key_row profile_keys[K_COUNT] = {
 		.applies = applies_driver,
 		.help = "on the host: vring, a virtio-blk driver within fio; file, the image itself; none, fio's null engine" },
 	[K_BUS] = { .id = K_BUS, .section = SEC_DISK, .name = "bus", .type = KT_ENUM, .values = "virtio-blk,virtio-scsi,nvme,ide,ahci,virtio-mmio",
-		.aliases = "virtio=virtio-blk,scsi=virtio-scsi", .def = "virtio-blk", .axis = true, .bare = true,
-		.applies = applies_bus, .help = "how the guest sees the disk; virtio-mmio comes with guest.machine = microvm" },
+		.aliases = "virtio=virtio-blk,scsi=virtio-scsi,sata=ahci", .def = "virtio-blk", .axis = true, .bare = true,
+		.refused = "vhost-user,vhost-user-blk=write bus = virtio-blk with disk.backend = vhost-user",
+		.applies = applies_bus, .conflict = conflict_bus,
+		.help = "how the guest sees the disk; virtio-mmio comes with guest.machine = microvm" },
 	[K_DISKS] = { .id = K_DISKS, .section = SEC_DISK, .name = "count", .type = KT_INT, .min = 1, .max = 1024, .def = "1",
-		.axis = true, .applies = applies_count, .help = "so many equal disks in the guest" },
+		.axis = true, .applies = applies_count, .conflict = conflict_count, .help = "so many equal disks in the guest" },
 	[K_CONTROLLERS] = { .id = K_CONTROLLERS, .section = SEC_DISK, .name = "controllers", .type = KT_ENUM, .values = "shared,each",
 		.def = "shared", .axis = true, .applies = applies_controllers,
 		.help = "one virtio-scsi controller for all disks, or one for each" },
 	[K_SLOTS] = { .id = K_SLOTS, .section = SEC_DISK, .name = "slots", .type = KT_ENUM, .values = "ports,direct,multifunction",
-		.def = "ports", .axis = true, .applies = applies_slots,
+		.def = "ports", .axis = true, .applies = applies_slots, .conflict = conflict_slots,
 		.help = "PCI devices of disks: each behind a root port; on the root bus; eight functions behind a port" },
 	[K_RING] = { .id = K_RING, .section = SEC_DISK, .name = "ring", .type = KT_ENUM, .values = "split,packed", .def = "split",
 		.axis = true, .bare = true, .applies = applies_virtio, .conflict = conflict_ring,
@@ -540,32 +86,37 @@ const struct key_row profile_keys[K_COUNT] = {
 		.applies = applies_virtio, .help = "a request's descriptors lie in a table of their own" },
 	[K_FORMAT] = { .id = K_FORMAT, .section = SEC_DISK, .name = "format", .type = KT_ENUM, .values = "raw,qcow2,qcow,qed,vmdk,vdi,vpc,vhdx,luks",
 		.aliases = "vhd=vpc", .def = "raw",
-		.refused = "zvhd=Huawei's own format, no QEMU driver|zvhd2=Huawei's own format, no QEMU driver",
-		.axis = true, .bare = true, .applies = applies_file, .conflict = conflict_format,
+		.refused = "zvhd,zvhd2=Huawei's own format, no QEMU driver; convert it with the vendor's tool to one of the list first",
+		.axis = true, .bare = true, .applies = applies_format, .conflict = conflict_format,
 		.help = "format of the image" },
 	[K_MODE] = { .id = K_MODE, .section = SEC_DISK, .name = "mode", .type = KT_ENUM, .values = "thin,metadata,falloc,full",
 		.aliases = "dynamic=metadata,prealloc=full,off=thin", .def = "thin", .axis = true, .bare = true,
 		.applies = applies_mode, .help = "what of a qcow2 image is allocated beforehand" },
 	[K_CLUSTER] = { .id = K_CLUSTER, .section = SEC_DISK, .name = "cluster-size", .type = KT_SIZE, .min = 512, .max = 2 * MIB,
-		.def = "64k", .axis = true, .applies = applies_qcow2, .help = "of a qcow2 image, a power of two" },
+		.def = "64k", .axis = true, .check = check_power, .applies = applies_qcow2, .conflict = conflict_cluster,
+		.help = "of a qcow2 image, a power of two" },
 	[K_EXTENDED_L2] = { .id = K_EXTENDED_L2, .section = SEC_DISK, .name = "extended-l2", .type = KT_BOOL, .def = "off",
-		.axis = true, .applies = applies_v3, .help = "qcow2 allocates 32nds of a cluster" },
+		.axis = true, .applies = applies_v3, .conflict = conflict_extended_l2,
+		.help = "qcow2 allocates 32nds of a cluster (16k or more)" },
 	[K_LAZY_REFCOUNTS] = { .id = K_LAZY_REFCOUNTS, .section = SEC_DISK, .name = "lazy-refcounts", .type = KT_BOOL, .def = "off",
 		.axis = true, .applies = applies_v3, .help = "qcow2 postpones its reference counts" },
 	[K_COMPAT] = { .id = K_COMPAT, .section = SEC_DISK, .name = "compat", .type = KT_ENUM, .values = "1.1,0.10", .def = "1.1",
 		.axis = true, .applies = applies_qcow2, .help = "version of the qcow2 format" },
 	[K_L2_CACHE] = { .id = K_L2_CACHE, .section = SEC_DISK, .name = "l2-cache-size", .type = KT_SIZE, .min = 1, .def = "auto",
-		.words = "auto", .axis = true, .applies = applies_qcow2,
+		.words = "auto", .axis = true, .applies = applies_qcow2, .conflict = conflict_l2_cache,
 		.help = "memory for qcow2's L2 tables; auto: QEMU's, at most 32M" },
 	[K_CONTENT] = { .id = K_CONTENT, .section = SEC_DISK, .name = "content", .type = KT_ENUM, .values = "empty,data", .def = "empty",
 		.axis = true, .applies = applies_file,
 		.help = "data: the image is converted from a full raw one, whose data compresses to about half" },
 	[K_BACKING] = { .id = K_BACKING, .section = SEC_DISK, .name = "backing", .type = KT_INT, .max = 64, .def = "0", .axis = true,
-		.applies = applies_qcow2, .help = "qcow2 overlays on top of the image, one on the other" },
+		.applies = applies_qcow2, .conflict = conflict_backing,
+		.help = "empty qcow2 overlays on top of the image, one on the other; with content = data" },
 	[K_COMPRESSION] = { .id = K_COMPRESSION, .section = SEC_DISK, .name = "compression", .type = KT_ENUM, .values = "none,zlib,zstd",
-		.def = "none", .axis = true, .applies = applies_qcow2, .help = "of the data in the image, with content = data" },
+		.def = "none", .axis = true, .applies = applies_qcow2, .conflict = conflict_compression,
+		.help = "of the data in the image, with content = data" },
 	[K_DATA_FILE] = { .id = K_DATA_FILE, .section = SEC_DISK, .name = "data-file", .type = KT_BOOL, .def = "off", .axis = true,
-		.applies = applies_v3, .help = "qcow2 keeps its data in a raw file beside it" },
+		.applies = applies_v3, .conflict = conflict_data_file,
+		.help = "qcow2 keeps its data in a raw file beside it" },
 	[K_SIZE] = { .id = K_SIZE, .section = SEC_DISK, .name = "size", .type = KT_SIZE, .min = MIB, .max = 16 * TIB, .step = MIB,
 		.def = "1G", .axis = true, .help = "size of the disk" },
 	[K_CACHE] = { .id = K_CACHE, .section = SEC_DISK, .name = "cache", .type = KT_ENUM,
@@ -576,34 +127,37 @@ const struct key_row profile_keys[K_COUNT] = {
 		.def = "io_uring", .axis = true, .bare = true, .applies = applies_aio, .conflict = conflict_aio,
 		.help = "how QEMU submits to the host" },
 	[K_DETECT_ZEROES] = { .id = K_DETECT_ZEROES, .section = SEC_DISK, .name = "detect-zeroes", .type = KT_ENUM,
-		.values = "off,on,unmap", .def = "off", .axis = true, .applies = applies_block_layer,
-		.help = "QEMU looks for zeroes in what is written" },
+		.values = "off,on,unmap", .def = "off", .axis = true, .applies = applies_block_layer, .conflict = conflict_detect_zeroes,
+		.help = "QEMU looks for zeroes in what is written; unmap: and discards them, with discard = unmap" },
 	[K_DISCARD] = { .id = K_DISCARD, .section = SEC_DISK, .name = "discard", .type = KT_ENUM, .values = "ignore,unmap",
 		.def = "ignore", .axis = true, .applies = applies_block_layer, .help = "whether discards reach the image" },
-	[K_THROTTLE_IOPS] = { .id = K_THROTTLE_IOPS, .section = SEC_DISK, .name = "throttle-iops", .type = KT_INT, .def = "0",
+	[K_THROTTLE_IOPS] = { .id = K_THROTTLE_IOPS, .section = SEC_DISK, .name = "throttle-iops", .type = KT_INT, .max = 1000000000, .def = "0",
 		.axis = true, .applies = applies_block_layer, .help = "QEMU's limit of requests a second for each disk; 0: none" },
-	[K_THROTTLE_BPS] = { .id = K_THROTTLE_BPS, .section = SEC_DISK, .name = "throttle-bps", .type = KT_SIZE, .def = "0",
+	[K_THROTTLE_BPS] = { .id = K_THROTTLE_BPS, .section = SEC_DISK, .name = "throttle-bps", .type = KT_SIZE, .max = TIB, .def = "0",
 		.axis = true, .applies = applies_block_layer, .help = "QEMU's limit of bytes a second for each disk; 0: none" },
 	[K_THROTTLE_IOPS_MAX] = { .id = K_THROTTLE_IOPS_MAX, .section = SEC_DISK, .name = "throttle-iops-max", .type = KT_INT,
-		.def = "0", .axis = true, .applies = applies_throttle_iops, .help = "limit in a burst; 0: no bursts" },
+		.max = 1000000000, .def = "0", .axis = true, .applies = applies_throttle_iops, .conflict = conflict_throttle_iops_max,
+		.help = "limit in a burst; 0: no bursts" },
 	[K_THROTTLE_BPS_MAX] = { .id = K_THROTTLE_BPS_MAX, .section = SEC_DISK, .name = "throttle-bps-max", .type = KT_SIZE,
-		.def = "0", .axis = true, .applies = applies_throttle_bps, .help = "limit in a burst; 0: no bursts" },
+		.max = TIB, .def = "0", .axis = true, .applies = applies_throttle_bps, .conflict = conflict_throttle_bps_max,
+		.help = "limit in a burst; 0: no bursts" },
 	[K_THROTTLE_BURST] = { .id = K_THROTTLE_BURST, .section = SEC_DISK, .name = "throttle-burst", .type = KT_TIME,
-		.min = 1000 * MSEC, .max = HOUR, .def = "1s", .axis = true, .applies = applies_throttle_burst,
+		.min = SECOND, .max = HOUR, .step = SECOND, .def = "1s", .axis = true, .applies = applies_throttle_burst,
 		.help = "how long a burst may last, in whole seconds" },
 	[K_IOTHREAD] = { .id = K_IOTHREAD, .section = SEC_DISK, .name = "iothread", .type = KT_BOOL, .def = "on", .axis = true,
 		.applies = applies_iothread, .help = "the disk has a thread of its own in QEMU" },
 	[K_IOTHREADS] = { .id = K_IOTHREADS, .section = SEC_DISK, .name = "iothreads", .type = KT_INT, .min = 1, .max = 64,
-		.def = "each", .words = "each", .axis = true, .applies = applies_iothreads,
+		.def = "each", .words = "each", .axis = true, .applies = applies_iothreads, .conflict = conflict_iothreads,
 		.help = "so many for all disks, dealt out in turn; each: one for every disk (controller)" },
 	[K_MAPPING] = { .id = K_MAPPING, .section = SEC_DISK, .name = "iothread-mapping", .type = KT_ENUM, .values = "disk,queues",
-		.def = "disk", .axis = true, .applies = applies_iothreads,
+		.def = "disk", .axis = true, .applies = applies_iothreads, .conflict = conflict_mapping,
 		.help = "queues: each disk's queues are dealt out to all iothreads (iothread-vq-mapping, QEMU 9.0)" },
-	[K_POLL_MAX] = { .id = K_POLL_MAX, .section = SEC_DISK, .name = "poll-max", .type = KT_TIME, .max = 1000 * MSEC,
+	[K_POLL_MAX] = { .id = K_POLL_MAX, .section = SEC_DISK, .name = "poll-max", .type = KT_TIME, .max = SECOND,
 		.def = "32768ns", .axis = true, .applies = applies_iothreads,
 		.help = "how long an iothread polls at most before it sleeps" },
 	[K_IOEVENTFD] = { .id = K_IOEVENTFD, .section = SEC_DISK, .name = "ioeventfd", .type = KT_BOOL, .def = "on", .axis = true,
-		.applies = applies_ioeventfd, .help = "kicks arrive through an eventfd; off: by an exit to QEMU" },
+		.applies = applies_ioeventfd, .conflict = conflict_ioeventfd,
+		.help = "kicks arrive through an eventfd; off: by an exit to QEMU" },
 	[K_QUEUES] = { .id = K_QUEUES, .section = SEC_DISK, .name = "queues", .type = KT_INT, .min = 1, .max = 255, .def = "1",
 		.axis = true, .conflict = conflict_queues, .applies = applies_queues,
 		.help = "request queues; on the host at least one for each job of fio" },
@@ -613,14 +167,15 @@ const struct key_row profile_keys[K_COUNT] = {
 		.help = "entries of each virtqueue: in a guest powers of two from 4 to 1024, on the host any number if packed" },
 	[K_WAIT] = { .id = K_WAIT, .section = SEC_DISK, .name = "wait", .type = KT_ENUM, .values = "poll,eventfd,adaptive",
 		.def = "poll", .axis = true, .applies = applies_wait, .help = "how the vring driver waits for completions" },
-	[K_POLL] = { .id = K_POLL, .section = SEC_DISK, .name = "poll", .type = KT_TIME, .min = 0, .max = 1000 * MSEC, .def = "50us",
+	[K_POLL] = { .id = K_POLL, .section = SEC_DISK, .name = "poll", .type = KT_TIME, .min = 0, .max = SECOND, .def = "50us",
 		.axis = true, .applies = applies_poll,
 		.help = "with wait = adaptive: how long the driver polls before it sleeps" },
 	[K_BACKEND] = { .id = K_BACKEND, .section = SEC_DISK, .name = "backend", .type = KT_ENUM, .values = "file,null,vhost-user,nbd,block",
+		.refused = "tmpfs=write backend = file with disk.dir in a tmpfs|memory=write backend = vhost-user with serves = memory, or nbd with nbdkit = memory SIZE",
 		.def = "file", .axis = true,
 		.applies = applies_backend, .conflict = conflict_backend,
 		.help = "an image on the host, QEMU's null device, a process that serves the virtqueues, an NBD server, or a block device" },
-	[K_DEVICE] = { .id = K_DEVICE, .section = SEC_DISK, .name = "device", .type = KT_PATH, .axis = true, .check = check_device,
+	[K_DEVICE] = { .id = K_DEVICE, .section = SEC_DISK, .name = "device", .type = KT_PATH, .def = "none", .words = "none", .axis = true, .check = check_device,
 		.applies = applies_device, .conflict = conflict_device,
 		.help = "block device of the host that is written, with --consent DEVICE on the command line" },
 	[K_NBD] = { .id = K_NBD, .section = SEC_DISK, .name = "nbd", .type = KT_ENUM, .values = "qemu-nbd,nbdkit", .def = "qemu-nbd",
@@ -639,10 +194,10 @@ const struct key_row profile_keys[K_COUNT] = {
 		.values = "eventfd,poll,adaptive", .def = "eventfd", .axis = true,
 		.applies = applies_vhost, .conflict = conflict_server_wait,
 		.help = "how the vhost-user server waits for requests" },
-	[K_SERVER_POLL] = { .id = K_SERVER_POLL, .section = SEC_DISK, .name = "server-poll", .type = KT_TIME, .max = 1000 * MSEC,
+	[K_SERVER_POLL] = { .id = K_SERVER_POLL, .section = SEC_DISK, .name = "server-poll", .type = KT_TIME, .max = SECOND,
 		.def = "32768ns", .axis = true, .applies = applies_server_poll,
 		.help = "with server-wait = adaptive: how long the server polls before it sleeps" },
-	[K_LATENCY] = { .id = K_LATENCY, .section = SEC_DISK, .name = "latency", .type = KT_TIME, .max = 1000 * MSEC, .def = "0s",
+	[K_LATENCY] = { .id = K_LATENCY, .section = SEC_DISK, .name = "latency", .type = KT_TIME, .max = SECOND, .def = "0s",
 		.axis = true, .applies = applies_latency,
 		.help = "what each request of a null back end takes (exact only with an iothread)" },
 	[K_PRECONDITION] = { .id = K_PRECONDITION, .section = SEC_DISK, .name = "precondition", .type = KT_ENUM,

@@ -133,15 +133,15 @@ struct key_row {
 	const char *def;     /* default as one would write it; NULL: none */
 	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME; max 0: unbounded. KT_STRING, KT_PATH:
 				longest, max 0: 200 */
-	uint64_t step;	     /* KT_SIZE: must be a multiple of it; 0: any */
+	uint64_t step;	     /* numbers: must be a multiple of it; 0: any */
 	const char *words;   /* words taken beside a number or a path: "auto", "all"; canonical as
 				they are, as a number 0 */
-	/* KT_ENUM: "zvhd=why it cannot be", entries parted by |: values that people may ask for and
-	 * get an answer of their own; NULL: none */
+	/* KT_ENUM: "zvhd,zvhd2=why it cannot be; what to do", entries parted by |: values that
+	 * people may ask for and get an answer of their own; NULL: none */
 	const char *refused;
-	bool axis;	     /* may hold a list */
-	bool bare;	     /* labels show its value without its name ("packed") */
-	const char *help;    /* one line */
+	bool axis;	  /* may hold a list */
+	bool bare;	  /* labels show its value without its name ("packed") */
+	const char *help; /* one line */
 	/* NULL, or says why a well-formed canonical value will not do ("must be a power of two"),
 	 * else NULL. */
 	const char *(*check)(const char *canonical);
@@ -277,6 +277,9 @@ bool cell_has_engine(const struct cell *c); /* fio's engine is the cell's, not t
 bool cell_in_qemu(const struct cell *c);
 bool cell_on_device(const struct cell *c); /* backend = block: a block device of the host */
 bool cell_uses_nbd(const struct cell *c);  /* backend = nbd: a server of its own has the image */
+/* Whether writing the whole disk once leaves something behind (an image, a device, the memory of an
+ * NBD server), so that disk.precondition means something. */
+bool cell_can_fill(const struct cell *c);
 /* Not hot-pluggable: its devices stand on QEMU's command line, in its template with blank disks. */
 bool cell_is_cold(const struct cell *c);
 
@@ -304,12 +307,36 @@ const char *key_value_text(const struct key_row *row, const char *canonical, cha
 char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
 		       const char *engine, uint64_t randseed);
 
-/* Whether a trial of this workload on this cell begins with filling the disk: the workload's word,
- * else the disk's. */
-bool workload_fills(const struct workload *w, const struct cell *c);
+/*
+ * The same for the disks of a guest (disk.count), whose targets are their paths in plug order; NULL
+ * too when there is none. workload.disks says how they are driven:
+ *   each: a section "[vbench-NAME-N]" of numjobs jobs for every disk, iodepth requests each.
+ *   round: one section of numjobs jobs, each of which goes round all disks, request by request
+ *     (file_service_type=roundrobin); its iodepth requests are spread over them, and fio's memory
+ *     does not grow with the disks.
+ * workload.size is of each disk in both. Either way fio makes one group of all jobs, so that its
+ * result has one entry: its IOPS and bandwidth are the requests and bytes of all jobs and disks
+ * over the one window of runtime that they share (fio lets go of all jobs at once, and time_based
+ * ends each after the same ramp and runtime), and its latencies are of all requests. The older
+ * charts of several disks (M. Polednik, 2017) came from a fixed amount of work for each job, where
+ * a sum over jobs that end at different times depends on whether bytes are divided by the longest
+ * time or rates are added up. One target gives the same job as workload_fio_job.
+ */
+char *workload_fio_job_disks(const struct workload *w, const struct cell *c, char *const *targets,
+			     size_t ntargets, uint64_t randseed);
 
-/* The job that fills the whole target once (precondition = fill). */
+/* How many jobs (threads) that makes in all, on a cell's disks. */
+uint64_t workload_jobs(const struct workload *w, const struct cell *c);
+
+/* Whether a trial of this workload on this cell begins with filling each disk: the workload's word,
+ * else the disk's. And whether it then writes all of it once more, in random order. */
+bool workload_fills(const struct workload *w, const struct cell *c);
+bool workload_randomizes(const struct workload *w, const struct cell *c);
+
+/* The job that fills the whole target once (precondition = fill), and the one that comes after it
+ * with precondition = random. New; NULL: no memory. */
 char *precondition_fio_job(const struct cell *c, const char *target, uint64_t randseed);
+char *precondition_random_fio_job(const struct cell *c, const char *target, uint64_t randseed);
 
 /* `vbench help profile`: sections and keys with type, values, default and help. */
 void profile_help(FILE *out);

@@ -144,16 +144,36 @@ static const char *spaced(const char *list, char buf[160])
 	return buf;
 }
 
+/* "a,b=why|c=why": the answer that text gets, into buf; NULL: none. */
+static const char *refusal_of(const char *text, const char *refused, char *buf, size_t size)
+{
+	while (refused && *refused) {
+		size_t n = strcspn(refused, "|"), names = strcspn(refused, "=");
+
+		snprintf(buf, size, "%.*s", (int)names, refused);
+		if (names < n && in_list(text, buf)) {
+			snprintf(buf, size, "%.*s", (int)(n - names - 1), refused + names + 1);
+			return buf;
+		}
+		refused += n + (refused[n] == '|');
+	}
+	return NULL;
+}
+
 static int parse_enum(const struct key_row *row, const char *text, const char *where, char **out,
 		      struct err *e)
 {
-	char buf[64], word[64], list[160];
+	char buf[64], word[64], list[160], reason[256];
 	const char *hint, *alias = alias_of(text, row->aliases, word, sizeof(word));
+	const char *why = refusal_of(text, row->refused, reason, sizeof(reason));
 
 	if (alias || in_list(text, row->values)) {
 		*out = xstrdup(alias ? alias : text);
 		return 0;
 	}
+	if (why)
+		return err_input(e, "%s: \"%s\": %s (there are %s)", where, text, why,
+				 spaced(row->values, list));
 	hint = nearest_in_list(text, row->values, word, sizeof(word));
 	if (strstr(text, " #") || strstr(text, " ;"))
 		return err_input(e,

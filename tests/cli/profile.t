@@ -110,6 +110,18 @@ my @malformed = (
 		qr/fio\.filesize is not taken on the host: use disk\.size/],
 	['verify of what nothing keeps', "[disk]\nbackend = null\n[workload w]\nrw = randwrite\nverify = md5\n", 3, qr/keeps nothing that could be read back/],
 	['a cell that there is not', "[disk]\nring = split, packed\n$W\n[run]\nonly = packd\n", 7, qr/run\.only|only: there is no cell "packd"; did you mean "packed"\?/],
+	['a format that QEMU has no driver for', "[disk]\nformat = zvhd\n$W", 2, qr/"zvhd": Huawei's own format, no QEMU driver; convert it with the vendor's tool/],
+	['cluster size that is no power of two', "[disk]\nformat = qcow2\ncluster-size = 96k\n$W", 3, qr/cluster-size: "96k" must be a power of two/],
+	['burst of half a second', "[disk]\nthrottle-iops = 10\nthrottle-burst = 1500ms\n$W", 3, qr/must be a multiple of 1s/],
+	['block device without a name', "[disk]\nbackend = block\n$W", 1, qr!needs disk\.device = /dev/!],
+	['a file in the place of a block device', "[disk]\nbackend = block\ndevice = /etc/passwd\n$W", 3, qr/must be a block device/],
+	['a device behind nbdkit', "[disk]\nbackend = nbd\nnbd = nbdkit\nnbdkit = sh file=/dev/sda\n$W", 4, qr/may name no device; write disk\.backend = block/],
+	['an option of nbdkit', "[disk]\nbackend = nbd\nnbd = nbdkit\nnbdkit = memory 1G --run x\n$W", 4, qr/no other option of nbdkit/],
+	['a microvm with PCI', "[guest]\nmachine = microvm\n$W", 1, qr/a microvm has no PCI; use bus=virtio-mmio/],
+	['a fifth IDE disk', "[disk]\nbus = ide\ncount = 5\n$W", 1, qr/two channels of two disks each/],
+	['a chain over nothing', "[disk]\nformat = qcow2\nbacking = 4\n$W", 1, qr/use content=data/],
+	['one thing said twice', "[disk]\ndiscard = unmap\nblockdev.discard = unmap\n$W", 1, qr/say the same thing; keep one/],
+	['verify by jobs that overwrite each other', "[workload w]\nrw = write\nverify = md5\nnumjobs = 2\n", 1, qr/fio\.offset_increment/],
 	['another disk by pass-through', "[disk]\nblockdev.file.filename = /dev/sda\n$W", 2, qr/vbench makes the image/],
 );
 
@@ -158,6 +170,12 @@ for my $case (
 	my ($status, $out) = vbench('help', 'profile');
 	is $status, 0, 'vbench help profile';
 	like $out, qr/^\[\Q$_\E/m, "lists [$_" for qw(profile host guest disk rung workload run);
+	for my $key (qw(poll-queues count controllers slots cluster-size extended-l2 lazy-refcounts compat l2-cache-size content
+		backing compression data-file detect-zeroes discard throttle-iops throttle-bps throttle-iops-max throttle-bps-max
+		throttle-burst iothreads iothread-mapping poll-max ioeventfd device nbd nbdkit disks precondition)) {
+		like $out, qr/^    \Q$key\E = .+ \(default \S+\)\n        \S/m, "lists $key";
+	}
+	like $out, qr/^        not zvhd, zvhd2: Huawei's own format, no QEMU driver; convert it/m, 'and what there is not';
 	like $out, qr/^    queue-size = NUMBER from 2 to 32768 \(default 256\)$/m, 'with types, bounds and defaults';
 }
 

@@ -75,36 +75,84 @@ static void expect_keys(const char *disk, const char *want)
 }
 
 #define GUEST "site vcpus memory accel cpu machine scheduler sandbox kernel qemu start "
+#define LIMITS "detect-zeroes discard throttle-iops throttle-bps "
+#define THREADS "iothread iothreads iothread-mapping poll-max "
 #define HOST "[guest]\nsite = host\n"
 #define VRING HOST "[disk]\nbackend = vhost-user\n"
 
 static void each_site_has_its_keys(void **state)
 {
 	(void)state;
-	expect_keys("", GUEST "dir bus ring event-idx indirect format size cache aio iothread "
-			      "queues queue-size backend precondition");
+	expect_keys("", GUEST "poll-queues dir bus count slots ring event-idx indirect format "
+			      "content size cache aio " LIMITS THREADS
+			      "ioeventfd queues queue-size backend precondition");
 	expect_keys("[disk]\nbackend = null\nbus = nvme\n",
-		    GUEST "bus size queues backend latency");
+		    GUEST "bus count slots size " LIMITS "queues backend latency");
 	expect_keys("[disk]\nbackend = vhost-user\n",
-		    GUEST "bus ring event-idx indirect size queues queue-size backend server "
-			  "serves server-wait latency");
+		    GUEST "poll-queues bus count slots ring event-idx indirect size queues "
+			  "queue-size backend server serves server-wait latency");
 	expect_keys("[disk]\nbackend = vhost-user\nserves = file\n",
-		    GUEST "dir bus ring event-idx indirect format size cache queues queue-size "
-			  "backend server serves server-wait precondition");
+		    GUEST "poll-queues dir bus count slots ring event-idx indirect format content "
+			  "size cache queues queue-size backend server serves server-wait "
+			  "precondition");
 	expect_keys("[disk]\nbackend = vhost-user\nserves = file\nserver = storage-daemon\n"
 		    "format = qcow2\nserver-wait = adaptive\n",
-		    GUEST "dir bus ring event-idx indirect format mode size cache aio queues "
-			  "queue-size backend server serves server-wait server-poll precondition");
+		    GUEST "poll-queues dir bus count slots ring event-idx indirect format mode "
+			  "cluster-size extended-l2 lazy-refcounts compat l2-cache-size content "
+			  "backing compression data-file size cache aio queues queue-size backend "
+			  "server serves server-wait server-poll precondition");
 	expect_keys(HOST "[disk]\ndriver = none\n", "site driver size");
 	expect_keys(HOST "[disk]\ndriver = none\nbackend = vhost-user\n", "site driver size");
 	expect_keys(HOST "[disk]\ndriver = file\nbackend = null\nring = packed\n",
-		    "site dir driver format size precondition");
+		    "site dir driver format content size precondition");
 	expect_keys(VRING,
 		    "site driver ring event-idx indirect size queues queue-size wait backend "
 		    "server serves server-wait latency");
 	expect_keys(VRING "server = loop\nserves = memory\nwait = adaptive\nserver-wait = poll\n",
 		    "site driver ring event-idx indirect size queue-size wait poll backend server "
 		    "serves server-wait");
+}
+
+/* QEMU's devices: ide-hd and nvme have no iothread property, and a microvm's transports are its
+ * board's. */
+static void each_bus_has_its_keys(void **state)
+{
+	(void)state;
+#define IMAGE "size " LIMITS
+#define NULLS "[disk]\nbackend = null\n"
+	expect_keys(NULLS "bus = ide\n", GUEST "bus count " IMAGE "backend latency");
+	expect_keys(NULLS "bus = ahci\n", GUEST "bus count " IMAGE "backend latency");
+	expect_keys(NULLS "bus = virtio-mmio\n[guest]\nmachine = microvm\n",
+		    GUEST "poll-queues bus count ring event-idx indirect " IMAGE
+			  "queues queue-size backend latency");
+	expect_keys(NULLS "bus = virtio-mmio\n[guest]\nmachine = microvm,acpi=on\naccel = kvm\n",
+		    GUEST "poll-queues bus count ring event-idx indirect " IMAGE THREADS
+			  "queues queue-size backend latency");
+	expect_keys(NULLS "bus = virtio-scsi\ncount = 2\niothread = off\n",
+		    GUEST "bus count controllers slots ring event-idx indirect " IMAGE
+			  "iothread ioeventfd queues queue-size backend latency");
+}
+
+static void each_back_end_has_its_keys(void **state)
+{
+	(void)state;
+#define RINGS "count slots ring event-idx indirect "
+	expect_keys("[disk]\nbackend = block\ndevice = /dev/loop0\n",
+		    GUEST "poll-queues bus " RINGS "format size cache aio " LIMITS THREADS
+			  "ioeventfd queues queue-size backend device precondition");
+	expect_keys("[disk]\nbackend = nbd\n", GUEST
+		    "poll-queues dir bus " RINGS "format content size cache aio " LIMITS THREADS
+		    "ioeventfd queues queue-size backend nbd precondition");
+	expect_keys("[disk]\nbackend = nbd\nnbd = nbdkit\ncache = writeback\n",
+		    GUEST "poll-queues dir bus " RINGS "format content size cache " LIMITS THREADS
+			  "ioeventfd queues queue-size backend nbd nbdkit precondition");
+	expect_keys("[disk]\nbackend = nbd\nnbd = nbdkit\nnbdkit = memory 1G\n",
+		    GUEST "poll-queues bus " RINGS "size " LIMITS THREADS
+			  "ioeventfd queues queue-size backend nbd nbdkit precondition");
+	/* what it forgets cannot be filled (nbdkit-null-plugin(1)) */
+	expect_keys("[disk]\nbackend = nbd\nnbd = nbdkit\nnbdkit = null 1G\n",
+		    GUEST "poll-queues bus " RINGS "size " LIMITS THREADS
+			  "ioeventfd queues queue-size backend nbd nbdkit");
 }
 
 static void cells_that_cannot_be_say_why(void **state)
@@ -186,6 +234,7 @@ static void images_are_filled_where_there_are_some(void **state)
 		{"[disk]\nprecondition = fill\nbackend = vhost-user\nserves = file\n", true},
 		{HOST "[disk]\ndriver = file\nprecondition = fill\n", true},
 		{HOST "[disk]\ndriver = none\nprecondition = fill\n", false},
+		{"[disk]\nprecondition = fill\nbackend = nbd\n", true},
 	};
 
 	(void)state;
@@ -318,6 +367,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_site_has_its_keys),
+		cmocka_unit_test(each_bus_has_its_keys),
+		cmocka_unit_test(each_back_end_has_its_keys),
 		cmocka_unit_test(cells_that_cannot_be_say_why),
 		cmocka_unit_test(queue_sizes_follow_ring_and_site),
 		cmocka_unit_test(workloads_are_held_against_the_site),

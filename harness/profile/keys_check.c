@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When a well-formed value of a key will not do. */
+#include <stdlib.h>
+#include "base/units.h"
+#include "profile/keys.h"
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+
+/* Said as fio has it: bytes a second, or a number of I/Os with "iops" behind it. */
+const char *check_rate(const char *v)
+{
+	size_t digits = strspn(v, "0123456789");
+	uint64_t bytes;
+
+	if (!strcmp(v, "none"))
+		return NULL;
+	if (digits && digits < 10 && !strcmp(v + digits, "iops"))
+		return atoll(v) ? NULL : "must be over 0; write none for no limit";
+	if (units_size(v, &bytes) || !bytes)
+		return "is no rate; write 10M (bytes a second), 1000iops or none";
+	return NULL;
+}
+
+const char *check_qemu_word(const char *v)
+{
+	if (v[0] == '-' || v[strspn(v, LETTERS "+=,")])
+		return "may hold only letters, digits and _.+-=,";
+	return NULL;
+}
+
+const char *check_name(const char *v)
+{
+	if (v[0] == '-' || v[strspn(v, LETTERS)])
+		return "may hold only letters, digits and _.-";
+	return NULL;
+}
+
+const char *check_absolute(const char *v)
+{
+	if (v[0] != '/')
+		return "must be an absolute path (or auto)";
+	return NULL;
+}
+
+const char *check_kernel(const char *v)
+{
+	return v[0] != '/' ? "must be an absolute path (or auto, or full)" : NULL;
+}
+
+const char *check_binary(const char *v)
+{
+	if (v[0] == '-')
+		return "must be the name or path of a program";
+	if (strchr(v, '/') && v[0] != '/')
+		return "must be a name looked up in PATH, or an absolute path";
+	return NULL;
+}
+
+/* v: canonical, a number. */
+const char *check_power(const char *v)
+{
+	uint64_t n = strtoull(v, NULL, 10);
+
+	return n & (n - 1) ? "must be a power of two" : NULL;
+}
+
+const char *check_device(const char *v)
+{
+	if (strncmp(v, "/dev/", 5) || !v[5] || strstr(v, "/../"))
+		return "must be a block device, /dev/...";
+	return NULL;
+}
+
+/* One word of nbdkit's: an option would name sockets, users, files and commands. */
+static const char *check_nbdkit_word(const char *w, size_t n, bool plugin)
+{
+	if (w[0] == '-' && (n < 10 || strncmp(w, "--filter=", 9)))
+		return "may have --filter=NAME and no other option of nbdkit";
+	/* consent is asked for backend = block */
+	for (size_t i = 0; i + 5 <= n; i++)
+		if (!strncmp(w + i, "/dev/", 5) && (!i || w[i - 1] == '=' || w[i - 1] == '/'))
+			return "may name no device; write disk.backend = block";
+	if (plugin && w[0] != '/' && strspn(w, LETTERS) < n)
+		return "must begin with the name of a plugin";
+	return NULL;
+}
+
+/*
+ * A plugin and its arguments, handed to nbdkit as words: there is no shell. The plugins that serve
+ * files by their names get vbench's image and nothing else: files of the host are not written.
+ */
+const char *check_nbdkit(const char *v)
+{
+	static const char *const files[] = {"file", "split", "partitioning"};
+	const char *why = NULL;
+	bool found = false;
+
+	if (strpbrk(v, "'\"\\`$;|&<>{}"))
+		return "must be a plugin and its arguments, with blanks between";
+	if (!strcmp(v, "file"))
+		return NULL;
+	for (v += strspn(v, " \t"); !why && *v; v += strspn(v, " \t")) {
+		size_t n = strcspn(v, " \t");
+		bool plugin = !found && v[0] != '-';
+
+		why = check_nbdkit_word(v, n, plugin);
+		for (size_t i = 0; !why && plugin && i < sizeof(files) / sizeof(files[0]); i++)
+			if (strlen(files[i]) == n && !strncmp(v, files[i], n))
+				why = "would serve files of the host; write file alone for the "
+				      "disk's image, or another plugin";
+		found = found || plugin;
+		v += n;
+	}
+	return why || found ? why : "must begin with the name of a plugin";
+}
