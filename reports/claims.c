@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Published figures beside ours, on the page and on a terminal: first what was published, numbered,
- * then each measured ratio with the numbers that it is in line with. */
+/*
+ * What sources claim beside what was measured, on the page and on a terminal: first what was
+ * published, numbered, then each measured figure with its verdict.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,7 @@ static bool same(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* Is this the first row of its published figure, of its measured ratio? */
+/* Is this the first row of its published figure, of its measured one? */
 static bool first_published(const struct model *m, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
@@ -20,15 +22,16 @@ static bool first_published(const struct model *m, size_t i)
 	return true;
 }
 
-static bool same_ratio(const struct model_claim *a, const struct model_claim *b)
+static bool same_measured(const struct model_claim *a, const struct model_claim *b)
 {
-	return a->workload == b->workload && same(a->what, b->what) && same(a->where, b->where);
+	return a->workload == b->workload && a->metric == b->metric && a->count == b->count &&
+	       same(a->what, b->what) && same(a->where, b->where);
 }
 
 static bool first_measured(const struct model *m, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
-		if (same_ratio(&m->claims[k], &m->claims[i]))
+		if (same_measured(&m->claims[k], &m->claims[i]))
 			return false;
 	return true;
 }
@@ -46,29 +49,23 @@ static unsigned number_of(const struct model *m, const struct model_claim *c)
 	return n;
 }
 
-/* "1, 3": the figures with that word beside the ratio of claim i; new. */
-static char *numbers(const struct model *m, size_t i, enum claim_word word)
+/* "-4 %", or "21" of disks. */
+static void amount(const struct model_claim *c, double v, enum num_style s, char *buf, size_t size)
 {
-	char *buf = NULL;
-	size_t size, n = 0;
-	FILE *f = open_memstream(&buf, &size);
-
-	for (size_t k = i; f && k < m->nclaims; k++)
-		if (same_ratio(&m->claims[k], &m->claims[i]) && m->claims[k].word == word)
-			fprintf(f, "%s%u", n++ ? ", " : "", number_of(m, &m->claims[k]));
-	if (f)
-		fclose(f);
-	return buf;
+	if (c->count)
+		snprintf(buf, size, "%.0f", v);
+	else
+		num_percent(v, s, buf, size);
 }
 
-/* "-4 to -3 %" as a ratio of throughput; "" without a figure. */
-static char *range(const struct model_claim *c, enum num_style s, char *buf, size_t size)
+/* "-4 % to -3 %"; "" without a figure. */
+static char *published(const struct model_claim *c, enum num_style s, char *buf, size_t size)
 {
 	char a[48], b[48];
 
-	num_percent(c->low, s, a, sizeof(a));
-	num_percent(c->high, s, b, sizeof(b));
-	if (!isfinite(c->low) || !isfinite(c->high))
+	amount(c, c->low, s, a, sizeof(a));
+	amount(c, c->high, s, b, sizeof(b));
+	if (!isfinite(c->low) || !isfinite(c->high) || c->low <= 0)
 		snprintf(buf, size, "%s", "");
 	else if (c->low == c->high)
 		snprintf(buf, size, "%s", a);
@@ -77,73 +74,177 @@ static char *range(const struct model_claim *c, enum num_style s, char *buf, siz
 	return buf;
 }
 
+/* "more", "less", "-6 % to -2 %", "at least +20 %"; "" where nothing is asserted. */
+static char *asserted(const struct model_claim *c, enum num_style s, char *buf, size_t size)
+{
+	char a[48], b[48];
+
+	amount(c, c->from, s, a, sizeof(a));
+	amount(c, c->to, s, b, sizeof(b));
+	if (isnan(c->from) || isnan(c->to))
+		snprintf(buf, size, "%s", "");
+	else if (isinf(c->to))
+		snprintf(buf, size, "%s%s", c->from == 1 ? "more" : "at least ",
+			 c->from == 1 ? "" : a);
+	else if (c->from <= 0)
+		snprintf(buf, size, "%s%s", c->to == 1 ? "less" : "at most ", c->to == 1 ? "" : b);
+	else
+		snprintf(buf, size, "%s to %s", a, b);
+	return buf;
+}
+
+/* "1 (-4 % to -3 %), 3 (less)": the published figures with that word beside the measured one of
+ * claim i; new. */
+static char *numbers(const struct model *m, size_t i, enum claim_word word)
+{
+	char *buf = NULL, r[128];
+	size_t size, n = 0;
+	FILE *f = open_memstream(&buf, &size);
+
+	for (size_t k = i; f && k < m->nclaims; k++) {
+		const struct model_claim *c = &m->claims[k];
+
+		if (!same_measured(c, &m->claims[i]) || c->word != word)
+			continue;
+		if (!*published(c, NUM_ASCII, r, sizeof(r)))
+			asserted(c, NUM_ASCII, r, sizeof(r));
+		fprintf(f, "%s%u%s%s%s", n++ ? ", " : "", number_of(m, c), *r ? " (" : "", r,
+			*r ? ")" : "");
+	}
+	if (f)
+		fclose(f);
+	return buf;
+}
+
+/* "-24 % [-30, -18]"; of disks "24 (64 refused)". */
+static char *measured(const struct model_claim *c, enum num_style s, char *buf, size_t size)
+{
+	if (!c->count)
+		return num_ratio(NULL, &c->ratio, s, buf, size);
+	if (c->ratio.lo == c->ratio.hi)
+		snprintf(buf, size, "%.0f", c->ratio.lo);
+	else if (isfinite(c->ratio.hi))
+		snprintf(buf, size, "%.0f (%.0f refused)", c->ratio.lo, c->ratio.hi + 1);
+	else
+		snprintf(buf, size, "%.0f (none refused)", c->ratio.lo);
+	return buf;
+}
+
 static const char *workload_name(const struct model *m, const struct model_claim *c)
 {
 	const char *name = c->workload < m->nworkloads ? m->workloads[c->workload].name : NULL;
 
-	return name ? name : "";
+	return name && !c->count ? name : "";
+}
+
+/* "5 confirmed, 2 refuted, 1 undecided, 3 no figure"; new. */
+static char *verdicts(const struct model *m)
+{
+	static const enum claim_word order[] = {CLAIM_CONFIRMED, CLAIM_REFUTED, CLAIM_UNDECIDED,
+						CLAIM_NONE};
+	char *buf = NULL;
+	size_t size, parts = 0;
+	FILE *f = open_memstream(&buf, &size);
+
+	for (size_t i = 0; f && i < sizeof(order) / sizeof(order[0]); i++) {
+		unsigned n = 0;
+
+		for (size_t k = 0; k < m->nclaims; k++)
+			n += m->claims[k].word == order[i];
+		if (n)
+			fprintf(f, "%s%u %s", parts++ ? ", " : "", n,
+				order[i] == CLAIM_NONE ? "without a figure" : claim_text(order[i]));
+	}
+	if (f)
+		fclose(f);
+	return buf;
+}
+
+/* Where a figure comes from stands once over all those that follow each other. */
+static void text_published(const struct text *t, const struct model *m, const struct model_claim *c,
+			   const struct model_claim *before)
+{
+	char r[128], range[128], lead[32], *s;
+
+	if (!before || !same(before->source, c->source) || !same(before->setting, c->setting)) {
+		s = xasprintf("%s (%s):", c->source, c->setting);
+		text_wrapped(t, "  ", s, 4);
+		free(s);
+	}
+	published(c, NUM_ASCII, r, sizeof(r));
+	asserted(c, NUM_ASCII, range, sizeof(range));
+	s = xasprintf("%s: %s%s%s%s%s", c->what, r, *r ? ": " : "", c->published,
+		      *range ? "; asserts " : "", range);
+	snprintf(lead, sizeof(lead), "  %u. ", number_of(m, c));
+	text_wrapped(t, lead, s, (int)strlen(lead));
+	free(s);
 }
 
 static void text_measured(const struct text *t, const struct model *m, size_t i)
 {
+	static const enum claim_word order[] = {CLAIM_CONFIRMED, CLAIM_REFUTED, CLAIM_UNDECIDED,
+						CLAIM_NONE};
 	const struct model_claim *c = &m->claims[i];
-	char *in = numbers(m, i, CLAIM_IN_LINE), *out = numbers(m, i, CLAIM_DIFFERS);
-	char *open = numbers(m, i, CLAIM_UNDECIDED), *s;
-	char ours[128];
+	const char *work = workload_name(m, c);
+	char ours[128], *s, *more;
 
-	s = xasprintf("%s; %s; %s: %s%s%s%s%s%s%s", c->what, workload_name(m, c),
-		      c->where ? c->where : "",
-		      num_ratio(NULL, &c->ratio, NUM_ASCII, ours, sizeof(ours)),
-		      in && *in ? "; in line with " : "", in ? in : "",
-		      out && *out ? "; differs from " : "", out ? out : "",
-		      open && *open ? "; undecided about " : "", open ? open : "");
+	s = xasprintf("%s; %s%s%s: %s", c->what, work, *work ? "; " : "", c->where ? c->where : "",
+		      measured(c, NUM_ASCII, ours, sizeof(ours)));
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		char *n = numbers(m, i, order[k]);
+
+		if (n && *n) {
+			more = xasprintf("%s; %s: %s", s, claim_text(order[k]), n);
+			free(s);
+			s = more;
+		}
+		free(n);
+	}
 	text_wrapped(t, "  ", s, 4);
 	free(s);
-	free(open);
-	free(in);
-	free(out);
 }
 
 void text_claims(const struct text *t, const struct model *m)
 {
-	char r[128], lead[32];
+	const struct model_claim *before = NULL;
+	char *sum, *s;
 
 	if (!m->nclaims)
 		return;
-	text_wrapped(t, "", "published figures, on other machines in other settings:", 2);
+	sum = verdicts(m);
+	s = xasprintf("what sources claim, of other machines in other settings (%s):",
+		      sum ? sum : "");
+	text_wrapped(t, "", s, 2);
+	free(s);
+	free(sum);
 	for (size_t i = 0; i < m->nclaims; i++) {
-		const struct model_claim *c = &m->claims[i];
-		char *s;
-
 		if (!first_published(m, i))
 			continue;
-		range(c, NUM_ASCII, r, sizeof(r));
-		s = xasprintf("%s: %s%s%s; %s (%s)", c->what, r, *r ? ": " : "", c->published,
-			      c->setting, c->source);
-		snprintf(lead, sizeof(lead), "  %u. ", number_of(m, c));
-		text_wrapped(t, lead, s, 5);
-		free(s);
+		text_published(t, m, &m->claims[i], before);
+		before = &m->claims[i];
 	}
-	text_wrapped(
-		t, "",
-		"beside them, IOPS of cells that differ in nothing else (undecided: the interval is "
-		"wider than a factor 1.2, or \"no difference\" would do as well; differs: "
-		"corrected by Holm):",
-		2);
+	text_wrapped(t, "",
+		     "beside it, cells that differ in nothing else (confirmed: the 95 % interval "
+		     "lies within what is asserted; refuted: shown to lie outside, corrected by "
+		     "Holm; undecided: neither):",
+		     2);
 	for (size_t i = 0; i < m->nclaims; i++)
 		if (first_measured(m, i))
 			text_measured(t, m, i);
 	fputc('\n', t->out);
 }
 
+#define DASH "\xe2\x80\x93"
+
 static void table_published(FILE *f, const struct model *m)
 {
-	char r[128];
+	char r[128], range[128];
 
 	html(f,
 	     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: published "
 	     "figures\"><table>\n<thead><tr><th scope=\"col\" class=\"num\">#</th>"
 	     "<th scope=\"col\">What</th><th scope=\"col\" class=\"num\">Published</th>"
+	     "<th scope=\"col\" class=\"num\">Asserts</th>"
 	     "<th scope=\"col\">In words</th><th scope=\"col\">Of what</th>"
 	     "<th scope=\"col\">Source</th></tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < m->nclaims; i++) {
@@ -151,58 +252,77 @@ static void table_published(FILE *f, const struct model *m)
 
 		if (!first_published(m, i))
 			continue;
-		range(c, NUM_HTML, r, sizeof(r));
+		published(c, NUM_HTML, r, sizeof(r));
+		asserted(c, NUM_HTML, range, sizeof(range));
 		html(f,
 		     "<tr><td class=\"num idx\">%u</td><th scope=\"row\">%s</th>"
-		     "<td class=\"num\">%s</td><td>%s</td><td>%s</td><td>%s</td></tr>\n",
-		     number_of(m, c), c->what, *r ? r : "\xe2\x80\x93", c->published, c->setting,
-		     c->source);
+		     "<td class=\"num\">%s</td><td class=\"num\">%s</td><td>%s</td><td>%s</td>"
+		     "<td>%s</td></tr>\n",
+		     number_of(m, c), c->what, *r ? r : DASH, *range ? range : DASH, c->published,
+		     c->setting, c->source);
 	}
 	html(f, "</tbody></table></div>\n");
 }
 
-static void row_measured(FILE *f, const struct model *m, size_t i)
+/* A sign and a word, so that colour says nothing alone. */
+static void verdict(FILE *f, enum claim_word w)
 {
-	const struct model_claim *c = &m->claims[i];
-	char *in = numbers(m, i, CLAIM_IN_LINE), *out = numbers(m, i, CLAIM_DIFFERS);
-	char *open = numbers(m, i, CLAIM_UNDECIDED);
-	char ours[128];
+	const char *sign = w == CLAIM_CONFIRMED ? "\xe2\x9c\x93" : "\xe2\x9c\x95";
 
+	if (w == CLAIM_CONFIRMED || w == CLAIM_REFUTED)
+		html(f, "<td class=\"verdict %s\"><span aria-hidden=\"true\">%s</span> %s</td>",
+		     claim_text(w), sign, claim_text(w));
+	else
+		html(f, "<td class=\"verdict\">%s</td>", claim_text(w));
+}
+
+static void row_measured(FILE *f, const struct model *m, const struct model_claim *c)
+{
+	char r[128], ours[128];
+
+	published(c, NUM_HTML, r, sizeof(r));
 	html(f,
-	     "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td class=\"num\">%s</td>"
-	     "<td class=\"num\">%u</td><td class=\"num\">%zu</td><td>%s</td><td>%s</td><td>%s</td></tr>\n",
-	     c->what, workload_name(m, c), c->where,
-	     num_ratio(NULL, &c->ratio, NUM_HTML, ours, sizeof(ours)), c->pairs, c->ratio.n, in,
-	     out, open);
-	free(open);
-	free(in);
-	free(out);
+	     "<tr><td class=\"num idx\">%u</td><th scope=\"row\">%s</th><td>%s</td><td>%s</td>"
+	     "<td class=\"num\">%s</td><td class=\"num\">%s</td><td class=\"num\">%u</td>"
+	     "<td class=\"num\">%zu</td>",
+	     number_of(m, c), c->what, workload_name(m, c), c->where, *r ? r : DASH,
+	     measured(c, NUM_HTML, ours, sizeof(ours)), c->pairs, c->ratio.n);
+	verdict(f, c->word);
+	html(f, "</tr>\n");
 }
 
 void part_claims(FILE *f, const struct model *m)
 {
+	char *sum;
+
 	if (!m->nclaims)
 		return;
-	html(f, "<section id=\"claims\" aria-labelledby=\"claims-h\">\n"
-		"<h2 id=\"claims-h\">Published figures beside ours</h2>\n");
-	table_published(f, m);
+	sum = verdicts(m);
 	html(f,
-	     "<h3>Here</h3>\n<p class=\"note\">The ratio of IOPS between cells that differ in nothing "
-	     "else, averaged over such pairs block by block, with its 95 %% interval. &#8220;In "
-	     "line&#8221; means that a narrow interval and the published figure overlap, no more: "
-	     "other machines, other settings, other devices. &#8220;Differs&#8221; was shown at 5 %%, "
-	     "corrected for the number of figures (Holm). &#8220;Undecided&#8221; is everything else: "
-	     "an interval wider than a factor of 1.2, or one that holds both the published figure "
-	     "and no difference at all.</p>\n"
-	     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: the same ratios "
-	     "here\"><table>\n<thead><tr><th scope=\"col\">What</th><th scope=\"col\">Workload</th>"
-	     "<th scope=\"col\">Cells</th><th scope=\"col\" class=\"num\">Here</th>"
-	     "<th scope=\"col\" class=\"num\">Pairs</th><th scope=\"col\" class=\"num\">Blocks</th>"
-	     "<th scope=\"col\">In line with</th><th scope=\"col\">Differs from</th>"
-	     "<th scope=\"col\">Undecided</th></tr></thead>\n"
-	     "<tbody>\n");
+	     "<section id=\"claims\" aria-labelledby=\"claims-h\">\n"
+	     "<h2 id=\"claims-h\">What sources claim <small>%s</small></h2>\n"
+	     "<p class=\"note\">Other machines, other settings, other devices. &#8220;Asserts&#8221; "
+	     "is the range of the ratio that the claim stands for here: an order is any ratio on its "
+	     "side of equal; of a figure the direction and about the size (from half to one and a "
+	     "half times the published effect on the logarithm, at most a factor of two away); of "
+	     "equality 5 %%, or the published spread.</p>\n",
+	     sum ? sum : "");
+	free(sum);
+	table_published(f, m);
+	html(f, "<h3>Here</h3>\n<p class=\"note\">The ratio between cells that differ in nothing "
+		"else, averaged over such pairs block by block, with its 95 %% interval. "
+		"&#8220;Confirmed&#8221;: the interval, for itself, lies within what is asserted; "
+		"&#8220;refuted&#8221;: shown to lie outside at 5 %%, corrected for the number of "
+		"claims (Holm); &#8220;undecided&#8221;: neither.</p>\n"
+		"<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: the same "
+		"here\"><table>\n<thead><tr><th scope=\"col\" class=\"num\">#</th>"
+		"<th scope=\"col\">What</th><th scope=\"col\">Workload</th>"
+		"<th scope=\"col\">Cells</th><th scope=\"col\" class=\"num\">Published</th>"
+		"<th scope=\"col\" class=\"num\">Here</th>"
+		"<th scope=\"col\" class=\"num\">Pairs</th>"
+		"<th scope=\"col\" class=\"num\">Blocks</th><th scope=\"col\">Verdict</th></tr>"
+		"</thead>\n<tbody>\n");
 	for (size_t i = 0; i < m->nclaims; i++)
-		if (first_measured(m, i))
-			row_measured(f, m, i);
+		row_measured(f, m, &m->claims[i]);
 	html(f, "</tbody></table></div>\n</section>\n");
 }

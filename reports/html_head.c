@@ -21,8 +21,12 @@ static void head_facts(FILE *f, const struct model *m)
 	fact(f, "Accelerator", m->accel);
 	snprintf(a, sizeof(a), "%u of %u", m->blocks_done, m->blocks_planned);
 	fact(f, "Blocks", a);
-	snprintf(a, sizeof(a), "%u good, %u failed, %u planned", m->trials_ok, m->trials_failed,
-		 m->trials_planned);
+	if (m->trials_limit)
+		snprintf(a, sizeof(a), "%u good, %u failed, %u at a limit, %u planned",
+			 m->trials_ok, m->trials_failed, m->trials_limit, m->trials_planned);
+	else
+		snprintf(a, sizeof(a), "%u good, %u failed, %u planned", m->trials_ok,
+			 m->trials_failed, m->trials_planned);
 	fact(f, "Trials", a);
 	fact(f, "Begun", num_date(m->begun, a, sizeof(a)));
 	if (m->begun > 0 && m->ended > m->begun)

@@ -20,7 +20,9 @@ static void put_ratio(FILE *f, const struct model_row *r, const struct model_val
 {
 	char text[128], typical[128];
 
-	if (r->cell == 0)
+	if (row_mark(r, v) == MARK_LIMIT)
+		html(f, "<td class=\"num na\">\xe2\x80\x93</td>");
+	else if (r->cell == 0)
 		html(f, "<td class=\"num ref\">first cell</td>");
 	else if (!v || !isfinite(v->ratio.mid))
 		html(f, "<td class=\"num na\">n/a</td>");
@@ -37,11 +39,13 @@ static void put_ratio(FILE *f, const struct model_row *r, const struct model_val
 		     num_ratio(v->metric, &v->ratio, NUM_HTML, text, sizeof(text)));
 }
 
-static void put_value(FILE *f, const struct model_value *v)
+static void put_value(FILE *f, const struct model_row *r, const struct model_value *v)
 {
 	char text[128];
 
-	if (!v || !isfinite(v->abs.mid))
+	if (row_mark(r, v) == MARK_LIMIT)
+		html(f, "<td class=\"limit\">%s</td>", row_limit(r));
+	else if (!v || !isfinite(v->abs.mid))
 		html(f, "<td class=\"num na\">n/a</td>");
 	else
 		html(f, "<td class=\"num\">%s</td>",
@@ -87,10 +91,13 @@ static void cells_table(FILE *f, const struct model *m, const struct model_workl
 			put_ratio(f, r, v);
 			put_word(f, row_mark(r, v));
 		}
-		put_value(f, v);
+		put_value(f, r, v);
 		if (first && r->failed)
 			html(f, "<td class=\"num\">%u <small>(%u failed)</small></td>", r->ok,
 			     r->failed);
+		else if (first && r->limits)
+			html(f, "<td class=\"num\">%u <small>(%u at the limit)</small></td>", r->ok,
+			     r->limits);
 		else if (first)
 			html(f, "<td class=\"num\">%u</td>", r->ok);
 		html(f, "</tr>\n");
@@ -387,11 +394,12 @@ static void workload_cells(FILE *f, const struct model *m, const struct model_wo
 void part_workload(FILE *f, const struct model *m, size_t i, const struct plots *p)
 {
 	const struct model_workload *w = &m->workloads[i];
+	const char *pass = workload_pass(w);
 
 	html(f,
 	     "<section id=\"w%zu\" class=\"workload\" aria-labelledby=\"w%zu-h\">\n"
-	     "<h2 id=\"w%zu-h\">%s <small>%s</small></h2>\n",
-	     i, i, i, w->name, w->describe);
+	     "<h2 id=\"w%zu-h\">%s <small>%s%s%s</small></h2>\n",
+	     i, i, i, w->name, w->describe, *pass ? ", " : "", pass);
 	if (w->headline && *w->headline)
 		html(f, "<p class=\"headline\">%s</p>\n", w->headline);
 	workload_plot(f, m, w, i, p);
@@ -399,6 +407,7 @@ void part_workload(FILE *f, const struct model *m, size_t i, const struct plots 
 		part_layers(f, m, w);
 	else
 		workload_cells(f, m, w);
+	part_asides(f, m, w);
 	workload_latency(f, m, w);
 	workload_further(f, m, w);
 	html(f, "</section>\n");

@@ -81,12 +81,19 @@ const struct model_row *workload_first(const struct model_workload *w);
 /* The label of a row's cell, never NULL. */
 const char *row_label(const struct model *m, const struct model_row *r);
 
-/* "better", "worse", "failed", "same" or "" (nothing was shown). */
-enum mark { MARK_NONE, MARK_BETTER, MARK_WORSE, MARK_FAILED, MARK_SAME };
+/* "better", "worse", "failed", "same", "limit" (there is no such cell: no room for its disks) or ""
+ * (nothing was shown). */
+enum mark { MARK_NONE, MARK_BETTER, MARK_WORSE, MARK_FAILED, MARK_SAME, MARK_LIMIT };
 enum mark row_mark(const struct model_row *r, const struct model_value *v);
 const char *mark_word(enum mark k);
 
 const char *mark_sign(enum mark k);
+
+/* Why a row with MARK_LIMIT has no figures, in the words of its first trial. Never NULL. */
+const char *row_limit(const struct model_row *r);
+
+/* "first write" or "steady" where a workload's own precondition says so, else "". */
+const char *workload_pass(const struct model_workload *w);
 
 /* Length of every `points`. */
 size_t model_points(const struct model *m);
@@ -96,6 +103,24 @@ bool workload_best_told(const struct model_workload *w);
 
 /* How many rows of a workload were shown to differ from the first in a metric. */
 size_t workload_differing(const struct model_workload *w, const struct metric_row *m);
+
+/* ---- query_disks.c ---- */
+
+#define ASIDE_MAX 3
+
+enum aside_kind { ASIDE_IMAGE, ASIDE_DISKS, ASIDE_KINDS };
+
+/* Figures that stand in a short table of their own: what making images took, or many disks. */
+struct aside {
+	const char *title;
+	const struct metric_row *metric[ASIDE_MAX];
+	const char *name[ASIDE_MAX]; /* short ones */
+	size_t n;
+};
+
+/* false: the run is not about such, or the workload has no such figures. */
+bool workload_aside(const struct model *m, const struct model_workload *w, enum aside_kind kind,
+		    struct aside *a);
 
 /* ---- query_ladder.c ---- */
 
@@ -155,6 +180,7 @@ void part_head(FILE *f, const struct model *m);
 void part_workload(FILE *f, const struct model *m, size_t w, const struct plots *p);
 void part_rungs(FILE *f, const struct model *m);
 void part_layers(FILE *f, const struct model *m, const struct model_workload *w);
+void part_asides(FILE *f, const struct model *m, const struct model_workload *w);
 void part_claims(FILE *f, const struct model *m);
 void part_side(FILE *f, const struct model *m);
 void part_checks(FILE *f, const struct model *m);

@@ -39,6 +39,8 @@ enum mark row_mark(const struct model_row *r, const struct model_value *v)
 {
 	if (r->too_many_failed)
 		return MARK_FAILED;
+	if (r->limits && !r->ok)
+		return MARK_LIMIT;
 	if (!v || r->cell == 0)
 		return MARK_NONE;
 	if (v->differs)
@@ -48,15 +50,25 @@ enum mark row_mark(const struct model_row *r, const struct model_value *v)
 
 const char *mark_word(enum mark k)
 {
-	static const char *const words[] = {"", "better", "worse", "failed", "same"};
+	static const char *const words[] = {"", "better", "worse", "failed", "same", "limit"};
 
 	return words[k];
 }
 
+const char *row_limit(const struct model_row *r)
+{
+	return r->limit && *r->limit ? r->limit : "no room for more disks";
+}
+
+const char *workload_pass(const struct model_workload *w)
+{
+	return w->pass == PASS_FIRST_WRITE ? "first write" : w->pass == PASS_STEADY ? "steady" : "";
+}
+
 const char *mark_sign(enum mark k)
 {
-	static const char *const signs[] = {"", "\xe2\x96\xb2", "\xe2\x96\xbc", "\xe2\x9c\x95",
-					    "="};
+	static const char *const signs[] = {"",	 "\xe2\x96\xb2", "\xe2\x96\xbc", "\xe2\x9c\x95",
+					    "=", "\xe2\x80\x96"};
 
 	return signs[k];
 }

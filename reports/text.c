@@ -56,7 +56,7 @@ void text_wrapped(const struct text *t, const char *first, const char *s, int in
 
 static void put_word(const struct text *t, const struct line *l)
 {
-	static const char *const on[] = {"", "\033[32m", "\033[33m", "\033[31m", ""};
+	static const char *const on[] = {"", "\033[32m", "\033[33m", "\033[31m", "", ""};
 
 	if (!l->word[0])
 		return;
@@ -160,7 +160,11 @@ static void line_of(struct line *l, const struct model *m, const struct model_wo
 	snprintf(l->value, sizeof(l->value), "n/a");
 	if (v)
 		num_value(w->primary, &v->abs, NUM_ASCII, l->value, sizeof(l->value));
-	if (r->cell == 0)
+	if (l->mark == MARK_LIMIT)
+		snprintf(l->value, sizeof(l->value), "-");
+	if (l->mark == MARK_LIMIT)
+		snprintf(l->ratio, sizeof(l->ratio), "limit");
+	else if (r->cell == 0)
 		snprintf(l->ratio, sizeof(l->ratio), "first cell");
 	else if (l->mark == MARK_FAILED)
 		snprintf(l->ratio, sizeof(l->ratio), "failed: %u of %u trials", r->failed,
@@ -169,7 +173,7 @@ static void line_of(struct line *l, const struct model *m, const struct model_wo
 		snprintf(l->ratio, sizeof(l->ratio), "n/a");
 	else
 		num_ratio(w->primary, &v->ratio, NUM_ASCII, l->ratio, sizeof(l->ratio));
-	if (l->mark != MARK_FAILED)
+	if (l->mark != MARK_FAILED && l->mark != MARK_LIMIT)
 		snprintf(l->word, sizeof(l->word), "%s", mark_word(l->mark));
 }
 
@@ -186,6 +190,33 @@ static void put_cells(const struct text *t, const struct model *m, const struct 
 		line_of(&lines[i + 1], m, w, &w->rows[i]);
 	text_table(t, lines, w->nrows + 1);
 	free(lines);
+}
+
+/* Why cells are not there; equal reasons once. */
+static void put_limits(const struct text *t, const struct model_workload *w)
+{
+	for (size_t i = 0; i < w->nrows; i++) {
+		const struct model_row *r = &w->rows[i];
+		char *cells = NULL, *more;
+		bool first = r->limits != 0;
+
+		for (size_t k = 0; k < i && first; k++)
+			first = !w->rows[k].limits || strcmp(row_limit(&w->rows[k]), row_limit(r));
+		for (size_t k = i; k < w->nrows && first; k++) {
+			if (!w->rows[k].limits || strcmp(row_limit(&w->rows[k]), row_limit(r)))
+				continue;
+			more = xasprintf("%s%s%u", cells ? cells : "", cells ? ", " : "",
+					 w->rows[k].cell + 1);
+			free(cells);
+			cells = more;
+		}
+		if (!cells)
+			continue;
+		more = xasprintf("%s: limit: %s", cells, row_limit(r));
+		text_wrapped(t, "  ", more, 4);
+		free(more);
+		free(cells);
+	}
 }
 
 static void put_effects(const struct text *t, const struct model_workload *w)
@@ -232,8 +263,9 @@ static bool any_interval(const struct model_workload *w)
 static void put_workload(const struct text *t, const struct model *m,
 			 const struct model_workload *w)
 {
-	char *head = xasprintf("%s%s%s", w->name ? w->name : "", w->describe ? ": " : "",
-			       w->describe ? w->describe : "");
+	const char *pass = workload_pass(w);
+	char *head = xasprintf("%s%s%s%s%s", w->name ? w->name : "", w->describe ? ": " : "",
+			       w->describe ? w->describe : "", *pass ? ", " : "", pass);
 
 	text_wrapped(t, "", head, 2);
 	free(head);
@@ -252,6 +284,10 @@ static void put_workload(const struct text *t, const struct model *m,
 	text_wrapped(t, "  ", head, 2);
 	free(head);
 	put_cells(t, m, w);
+	put_limits(t, w);
+	if (w == m->workloads) /* made in the same way for each workload */
+		text_aside(t, m, w, ASIDE_IMAGE);
+	text_aside(t, m, w, ASIDE_DISKS);
 	if (w->nrows > 1 && !any_interval(w))
 		fputs("  an interval needs 2 blocks\n", t->out);
 	else if (w->nrows > 1 && workload_differing(w, w->primary) == 0)
@@ -288,7 +324,14 @@ int report_text(const struct model *m, FILE *out, bool colour, int width)
 		fputc('\n', out);
 	if (m->trials_failed) {
 		char *s = xasprintf("%u of %u trials failed", m->trials_failed,
-				    m->trials_ok + m->trials_failed);
+				    m->trials_ok + m->trials_failed + m->trials_limit);
+
+		text_wrapped(&t, "", s, 2);
+		free(s);
+	}
+	if (m->trials_limit) {
+		char *s = xasprintf("%u trials ended at a limit, which is a finding",
+				    m->trials_limit);
 
 		text_wrapped(&t, "", s, 2);
 		free(s);

@@ -28,6 +28,10 @@ void text_table(const struct text *t, const struct line *lines, size_t n);
 /* first as it is, then the words of s folded at the width, later lines indented; ends the line. */
 void text_wrapped(const struct text *t, const char *first, const char *s, int indent);
 
+/* text_disks.c: what images or many disks take. Nothing without such figures. */
+void text_aside(const struct text *t, const struct model *m, const struct model_workload *w,
+		enum aside_kind kind);
+
 /* text_ladder.c: the rungs once, each workload's layers, published figures. Nothing without them.
  */
 void text_rungs(const struct text *t, const struct model *m);

@@ -33,6 +33,9 @@ struct build {
 const struct store_trial *build_trial(const struct build *b, size_t cell, size_t work,
 				      size_t block);
 
+/* Did it end at a limit of QEMU or the guest (CAUSE_LIMIT)? That is a finding, no failure. */
+bool trial_at_limit(const struct store_trial *t);
+
 /* Steps, in the order in which model_make takes them. */
 void build_place(struct build *b);   /* place.c: trials to cells, workloads, blocks */
 void build_cells(struct build *b);   /* cells.c */

@@ -1,104 +1,69 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Published figures beside ours: a table of claims "b against a changes throughput by so much",
- * each held against all pairs of cells that differ in nothing else. In our own words, with the
- * source.
+ * Published figures beside ours: each claim of the tables is held against all pairs of cells that
+ * differ in nothing but what it names, and what it asserts is confirmed, refuted, or neither.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analysis/build.h"
+#include "analysis/claims.h"
 
-/* Pairs are looked for among all cells, and a report names each kind of them: far over what a
- * profile of ours has, and no run from elsewhere can make a report endless. */
+/* Far over what a profile of ours has, and no run from elsewhere can make a report endless. */
 #define CELLS_MAX 512
-#define CLAIMS_MAX 256
+#define PAIRS_MAX 1024
+#define CLAIMS_MAX 512
 
-/* An interval whose ends are further apart than this factor is in line with too much to say so of
- * any of it: the published effects are of some per cent. */
-#define WIDE 1.2
+#define SAME_WITHIN 1.05 /* a smaller difference than this is none to those who say "equal" */
+#define FIGURE_WITHIN 2	 /* what a figure is off by at most, however large the effect */
 
-struct claim {
-	const char *id, *what;
-	const char *key, *a, *b; /* the axis, and the two values compared: b against a */
-	/* The workload that the claim is about, as far as it matters: requests of at least so many
-	 * bytes; 0: any. */
-	unsigned long min_bs;
-	const char *published; /* as its source has it */
-	double low, high;      /* the same as a ratio of throughput; NAN: no figure */
-	const char *setting;   /* what it was measured on: nobody should expect it elsewhere */
-	const char *source;
-};
+static const struct claim_list *const lists[] = {&claims_ring, &claims_bus, &claims_threads,
+						 &claims_qcow2, &claims_formats};
 
-static const struct claim claims[] = {
-	{"packed-dpdk-2018", "packed against split ring", "disk.ring", "split", "packed", 0,
-	 "3 to 4 % fewer packets (13 % without mergeable buffers)", 0.96, 0.97,
-	 "first implementation for network packets, no disk", "DPDK mailing list, 2018"},
-	{"packed-firecracker", "packed against split ring", "disk.ring", "split", "packed", 0,
-	 "about 2 % more", 1.02, 1.02, "a software device in a virtual machine monitor",
-	 "Firecracker issue 2477"},
-	{"packed-vhost-lwn", "packed against split ring", "disk.ring", "split", "packed", 0,
-	 "about 2 % more", 1.02, 1.02, "vhost in the kernel, network packets",
-	 "LWN's summary of the vhost patches"},
-	{"packed-hardware", "packed against split ring", "disk.ring", "split", "packed", 0,
-	 "helps devices in hardware; little is expected of software", NAN, NAN,
-	 "software back ends in general", "rust-vmm, discussion of packed rings"},
-	{"indirect-dpdk", "indirect descriptors", "disk.indirect", "off", "on", 0,
-	 "1 to 4 % fewer packets in micro-benchmarks (50 % more before the first loss)", 0.96, 0.99,
-	 "network packets, no disk", "DPDK mailing list"},
-	{"indirect-cloud-hypervisor", "indirect descriptors", "disk.indirect", "off", "on", 262144,
-	 "14 % more (2888 to 3293 MiB/s)", 1.14, 1.14, "sequential writes of 256 KiB, 64 in flight",
-	 "cloud-hypervisor pull request"},
-};
-
-/* Of profiles that study rings or layers; elsewhere nobody asked. */
-static bool wanted(const struct model *m)
+const char *claim_text(enum claim_word w)
 {
-	return m->profile && (!strncmp(m->profile, "ring", 4) || !strcmp(m->profile, "ladder"));
+	static const char *const words[] = {
+		[CLAIM_NONE] = "no figure",
+		[CLAIM_CONFIRMED] = "confirmed",
+		[CLAIM_REFUTED] = "refuted",
+		[CLAIM_UNDECIDED] = "undecided",
+	};
+
+	return words[w];
 }
 
-/* Equal in every key but that one? */
-static bool keys_equal_but(json_t *x, json_t *y, const char *key)
+/* How far from a published ratio a measured one may be and still be the same finding. */
+static double slack(double ratio)
 {
-	const char *k;
-	json_t *v;
+	return fmin(exp(fabs(log(ratio)) / 2), FIGURE_WITHIN);
+}
 
-	if (json_object_size(x) != json_object_size(y))
-		return false;
-	json_object_foreach(x, k, v)
-	{
-		if (strcmp(k, key) && !json_equal(v, json_object_get(y, k)))
-			return false;
+void claim_range(const struct claim *c, double *from, double *to)
+{
+	*from = *to = NAN;
+	switch (c->rule) {
+	case RULE_SIZE:
+		*from = c->low / slack(c->low);
+		*to = c->high * slack(c->high);
+		break;
+	case RULE_SAME:
+		*from = fmin(isfinite(c->low) ? c->low : 1, 1 / SAME_WITHIN);
+		*to = fmax(isfinite(c->high) ? c->high : 1, SAME_WITHIN);
+		break;
+	case RULE_MORE:
+		*from = 1;
+		*to = INFINITY;
+		break;
+	case RULE_LESS:
+		*from = 0;
+		*to = 1;
+		break;
+	case RULE_BETWEEN:
+		*from = c->from;
+		*to = c->to;
+		break;
+	case RULE_NONE:
+		break;
 	}
-	return true;
-}
-
-static bool value_is(const struct model_cell *c, const char *key, const char *value)
-{
-	const char *v = cell_value(c, key);
-
-	return v && !strcmp(v, value);
-}
-
-/* What kind of path a cell is, "host, vring, loop, null": figures of different kinds are not
- * averaged. New. */
-static char *where_text(const struct model_cell *c)
-{
-	static const char *const host[] = {"disk.driver", "disk.server", "disk.serves"};
-	static const char *const guest[] = {"disk.bus", "disk.backend", "disk.server",
-					    "disk.serves"};
-	bool on_host = value_is(c, "guest.site", "host");
-	bool vhost = on_host || value_is(c, "disk.backend", "vhost-user");
-	char *s = NULL;
-
-	text_add(&s, on_host ? "host" : "guest");
-	for (size_t i = 0; i < (on_host ? 3 : vhost ? 4 : 2); i++) {
-		const char *v = cell_value(c, on_host ? host[i] : guest[i]);
-
-		if (v)
-			text_add(&s, ", %s", v);
-	}
-	return s;
 }
 
 static double iops_of(const struct model_row *r, size_t block)
@@ -114,52 +79,61 @@ static double iops_of(const struct model_row *r, size_t block)
 	return NAN;
 }
 
+static double point_of(const struct claim *c, const struct model_row *r, size_t block)
+{
+	const struct model_value *v;
+
+	if (!c->metric)
+		return iops_of(r, block);
+	v = row_metric(r, c->metric);
+	return v && v->points ? v->points[block] : NAN;
+}
+
 struct pair {
 	size_t a, b; /* cells */
 	char *where;
+	bool use; /* under the workload at hand */
 };
 
-/* All pairs of cells for a claim; rows with too many failed trials have no part. */
-static struct pair *pairs_of(const struct model *m, const struct model_workload *w,
-			     const struct claim *c, size_t *n)
+/* All pairs of cells for a claim. */
+static struct pair *pairs_of(const struct model *m, const struct claim *c, size_t *n)
 {
 	struct pair *all = NULL;
 
 	*n = 0;
-	for (size_t a = 0; a < w->nrows; a++) {
-		if (w->rows[a].too_many_failed || !value_is(&m->cells[a], c->key, c->a))
+	for (size_t a = 0; a < m->ncells; a++) {
+		if (!claim_cell(c->a, &m->cells[a]))
 			continue;
-		for (size_t b = 0; b < w->nrows; b++) {
-			if (w->rows[b].too_many_failed || !value_is(&m->cells[b], c->key, c->b) ||
-			    !keys_equal_but(m->cells[a].keys, m->cells[b].keys, c->key))
+		for (size_t b = 0; b < m->ncells && *n < PAIRS_MAX; b++) {
+			if (b == a || !claim_cell(c->b, &m->cells[b]) ||
+			    !claim_pair(c, &m->cells[a], &m->cells[b]))
 				continue;
 			all = array_add(all, n, sizeof(*all));
-			all[*n - 1] = (struct pair){a, b, where_text(&m->cells[a])};
-			break; /* equal in all keys is the same cell */
+			all[*n - 1] = (struct pair){a, b, claim_where(c, &m->cells[a]), false};
 		}
 	}
 	return all;
 }
 
-/* Per-block contrasts over the pairs of one kind (statistics.md part 3). */
+/* Per-block contrasts over the pairs in use of one kind (statistics.md part 3). */
 static struct interval contrast(const struct model *m, const struct model_workload *w,
-				const struct pair *all, size_t n, const char *where,
-				unsigned *pairs)
+				const struct claim *c, const struct pair *all, size_t n,
+				const char *where, unsigned *pairs)
 {
 	size_t blocks = m->blocks_planned, k = 0, combos = 0;
 	double *ya, *yb;
 	struct interval r;
 
 	for (size_t i = 0; i < n; i++)
-		combos += !strcmp(all[i].where, where);
+		combos += all[i].use && !strcmp(all[i].where, where);
 	ya = xcalloc(blocks * combos + 1, sizeof(*ya));
 	yb = xcalloc(blocks * combos + 1, sizeof(*yb));
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(all[i].where, where))
+		if (!all[i].use || strcmp(all[i].where, where))
 			continue;
 		for (size_t b = 0; b < blocks; b++) {
-			ya[b * combos + k] = iops_of(&w->rows[all[i].a], b);
-			yb[b * combos + k] = iops_of(&w->rows[all[i].b], b);
+			ya[b * combos + k] = point_of(c, &w->rows[all[i].a], b);
+			yb[b * combos + k] = point_of(c, &w->rows[all[i].b], b);
 		}
 		k++;
 	}
@@ -170,21 +144,21 @@ static struct interval contrast(const struct model *m, const struct model_worklo
 	return r;
 }
 
-/* Two-sided p of Student's test against that end of low..high which is nearer; 1 within. */
-static double outside_p(const struct interval *r, double low, double high)
+/* Two-sided p of Student's test against that end of from..to which is nearer; 1 within. */
+static double outside_p(const struct interval *r, double from, double to)
 {
 	struct interval off = *r;
 
-	if (!isfinite(low) || !isfinite(high) || r->n < 2)
+	if (isnan(from) || isnan(to) || r->n < 2)
 		return NAN;
-	if (r->mid >= low && r->mid <= high)
+	if (r->mid >= from && r->mid <= to)
 		return 1;
-	off.mid /= r->mid < low ? low : high;
+	off.mid /= r->mid < from ? from : to;
 	return ratio_p(&off);
 }
 
-static void claim_add(struct model *m, size_t work, const struct claim *c, const char *where,
-		      struct interval ratio, unsigned pairs)
+static struct model_claim *claim_add(struct model *m, size_t work, const struct claim *c,
+				     const char *where, struct interval ratio, unsigned pairs)
 {
 	struct model_claim *x;
 
@@ -195,33 +169,52 @@ static void claim_add(struct model *m, size_t work, const struct claim *c, const
 				  .published = c->published,
 				  .setting = c->setting,
 				  .source = c->source,
+				  .a = c->a,
+				  .b = c->b,
+				  .metric = metric_find(c->metric ? c->metric : "iops"),
+				  .count = c->count,
 				  .low = c->low,
 				  .high = c->high,
 				  .workload = work,
 				  .where = xstrdup(where),
 				  .ratio = ratio,
-				  .pairs = pairs};
-	x->p = outside_p(&ratio, c->low, c->high);
+				  .pairs = pairs,
+				  .p = NAN};
+	claim_range(c, &x->from, &x->to);
+	return x;
 }
 
 static enum claim_word claim_word(const struct model_claim *c)
 {
 	const struct interval *r = &c->ratio;
-	bool with_equal = r->lo <= 1 && r->hi >= 1; /* "no difference" would do */
-	bool says_equal = c->low <= 1 && c->high >= 1;
 
-	if (!isfinite(c->low) || !isfinite(c->high))
+	if (isnan(c->from) || isnan(c->to))
 		return CLAIM_NONE;
 	if (c->p < ALPHA)
-		return CLAIM_DIFFERS;
-	if (!isfinite(r->lo) || !isfinite(r->hi) || r->hi < c->low || r->lo > c->high)
-		return CLAIM_UNDECIDED; /* outside, but only before Holm */
-	if (!(r->hi <= WIDE * r->lo) || (with_equal && !says_equal))
-		return CLAIM_UNDECIDED;
-	return CLAIM_IN_LINE;
+		return CLAIM_REFUTED;
+	/* At an open end equality is not enough: "faster" is not "equal". */
+	if ((r->lo > c->from || (r->lo == c->from && c->from != 1)) &&
+	    (r->hi < c->to || (r->hi == c->to && c->to != 1)))
+		return CLAIM_CONFIRMED;
+	return CLAIM_UNDECIDED;
 }
 
-/* "Differs" is said of many figures at once: Holm over all of them (statistics.md part 7). */
+/*
+ * A number of disks has no noise: the most that were there, and the fewest that could not be. All
+ * numbers from the first up to below the second may be the true most.
+ */
+static enum claim_word count_word(const struct model_claim *c)
+{
+	const struct interval *r = &c->ratio;
+
+	if (isnan(c->from) || isnan(c->to))
+		return CLAIM_NONE;
+	if (r->lo > c->to || r->hi < c->from)
+		return CLAIM_REFUTED;
+	return r->lo >= c->from && r->hi <= c->to ? CLAIM_CONFIRMED : CLAIM_UNDECIDED;
+}
+
+/* "Refuted" is said of many claims at once: Holm over all of them (statistics.md part 7). */
 static void claims_judge(struct model *m)
 {
 	double *p = xcalloc(m->nclaims + 1, sizeof(*p));
@@ -230,56 +223,134 @@ static void claims_judge(struct model *m)
 		p[i] = m->claims[i].p;
 	holm(p, m->nclaims);
 	for (size_t i = 0; i < m->nclaims; i++) {
-		m->claims[i].p = p[i];
-		m->claims[i].word = claim_word(&m->claims[i]);
+		struct model_claim *c = &m->claims[i];
+
+		c->p = p[i];
+		c->word = c->count ? count_word(c) : claim_word(c);
 	}
 	free(p);
 }
 
-static void claim_work(struct model *m, size_t work, const struct claim *c)
+/* Rows with too many failed trials have no part, nor have cells whose pass is another one. */
+static void choose(const struct model *m, const struct model_workload *w, const struct claim *c,
+		   const json_t *keys, struct pair *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *a = claim_pass(keys, &m->cells[all[i].a]);
+		const char *b = claim_pass(keys, &m->cells[all[i].b]);
+		const char *pass = c->work.pass;
+
+		all[i].use = !w->rows[all[i].a].too_many_failed &&
+			     !w->rows[all[i].b].too_many_failed &&
+			     (!pass || (a && b && !strcmp(a, pass) && !strcmp(b, pass)));
+	}
+}
+
+static void claim_work(struct model *m, size_t work, const struct claim *c, const json_t *keys,
+		       struct pair *all, size_t n)
 {
 	const struct model_workload *w = &m->workloads[work];
-	size_t n;
-	struct pair *all = pairs_of(m, w, c, &n);
 
+	choose(m, w, c, keys, all, n);
 	for (size_t i = 0; i < n; i++) {
 		unsigned pairs;
 		struct interval ratio;
-		bool done = false;
+		bool done = !all[i].use;
 
-		for (size_t k = 0; k < i; k++)
-			done |= !strcmp(all[k].where, all[i].where);
+		for (size_t k = 0; k < i && !done; k++)
+			done = all[k].use && !strcmp(all[k].where, all[i].where);
 		if (done)
 			continue;
-		ratio = contrast(m, w, all, n, all[i].where, &pairs);
-		if (isfinite(ratio.mid) && m->nclaims < CLAIMS_MAX)
-			claim_add(m, work, c, all[i].where, ratio, pairs);
+		ratio = contrast(m, w, c, all, n, all[i].where, &pairs);
+		if (isfinite(ratio.mid) && m->nclaims < CLAIMS_MAX) {
+			struct model_claim *x = claim_add(m, work, c, all[i].where, ratio, pairs);
+
+			x->p = outside_p(&ratio, x->from, x->to);
+		}
+	}
+}
+
+/* The sentence of a limit may say the number itself ("...; the limit is 27"); NAN: it does not. */
+static double limit_said(const struct model_row *r)
+{
+	static const char words[] = "the limit is ";
+	const char *at = r->limit ? strstr(r->limit, words) : NULL;
+	char *end;
+	double n = at ? strtod(at + strlen(words), &end) : NAN;
+
+	return at && n > 0 && n < 1e6 && !*end ? n : NAN;
+}
+
+/* The most disks of any cell b that was measured, and the fewest that hit a limit. */
+static void claim_count(struct model *m, size_t work, const struct claim *c)
+{
+	const struct model_workload *w = &m->workloads[work];
+	struct interval r = {NAN, NAN, INFINITY, 0, NAN};
+	unsigned cells = 0;
+
+	for (size_t i = 0; i < w->nrows; i++) {
+		const char *v = cell_value(&m->cells[i], "disk.count");
+		double n = v ? strtod(v, NULL) : NAN;
+
+		if (!(n > 0) || !claim_cell(c->b, &m->cells[i]))
+			continue;
+		if (w->rows[i].ok) {
+			r.lo = r.lo >= n ? r.lo : n;
+			r.n = r.n > w->rows[i].ok ? r.n : w->rows[i].ok;
+			cells++;
+		} else if (w->rows[i].limits) {
+			double said = limit_said(&w->rows[i]);
+
+			r.hi = fmin(r.hi, n - 1);
+			if (said < n) {
+				r.hi = fmin(r.hi, said);
+				r.lo = r.lo >= said ? r.lo : said;
+			}
+			r.n = r.n > w->rows[i].limits ? r.n : w->rows[i].limits;
+			cells++;
+		}
+	}
+	r.hi = fmax(r.hi, r.lo); /* what was there counts more than what was said */
+	r.mid = r.lo;
+	if (isfinite(r.lo) && m->nclaims < CLAIMS_MAX)
+		claim_add(m, work, c, "guest", r, cells);
+}
+
+static void claim_take(struct build *b, const struct claim *c, json_t *const *keys)
+{
+	size_t n = 0;
+	struct pair *all = c->count ? NULL : pairs_of(b->m, c, &n);
+
+	for (size_t i = 0; i < b->m->nworkloads; i++) {
+		if (!claim_workload(&c->work, keys[i]))
+			continue;
+		if (!c->count)
+			claim_work(b->m, i, c, keys[i], all, n);
+		else
+			claim_count(b->m, i, c);
+		if (c->count)
+			break; /* how many disks there can be is no matter of workloads */
 	}
 	for (size_t i = 0; i < n; i++)
 		free(all[i].where);
 	free(all);
 }
 
-/* Size of a workload's requests in bytes; 0: not known. */
-static unsigned long request_size(const struct build *b, size_t work)
-{
-	json_t *keys =
-		b->works[work].keys_json ? json_loads(b->works[work].keys_json, 0, NULL) : NULL;
-	char buf[32];
-	const char *v = json_text(json_object_get(keys, "workload.bs"), buf, sizeof(buf));
-	unsigned long size = v ? strtoul(v, NULL, 10) : 0;
-
-	json_decref(keys);
-	return size;
-}
-
 void build_claims(struct build *b)
 {
-	if (!wanted(b->m) || b->m->ncells > CELLS_MAX)
+	json_t **keys;
+
+	if (b->m->ncells > CELLS_MAX)
 		return;
+	keys = xcalloc(b->m->nworkloads + 1, sizeof(*keys));
 	for (size_t i = 0; i < b->m->nworkloads; i++)
-		for (size_t k = 0; k < sizeof(claims) / sizeof(claims[0]); k++)
-			if (request_size(b, i) >= claims[k].min_bs)
-				claim_work(b->m, i, &claims[k]);
+		keys[i] = b->works[i].keys_json ? json_loads(b->works[i].keys_json, 0, NULL) : NULL;
+	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
+		for (size_t k = 0; k < lists[l]->n; k++)
+			if (claim_wanted(&lists[l]->rows[k], b->m->profile))
+				claim_take(b, &lists[l]->rows[k], keys);
 	claims_judge(b->m);
+	for (size_t i = 0; i < b->m->nworkloads; i++)
+		json_decref(keys[i]);
+	free(keys);
 }

@@ -65,7 +65,7 @@ static void failures(struct build *b)
 		const struct store_trial *t = &b->trials[i];
 		struct model_failure *f;
 
-		if (t->ok)
+		if (t->ok || trial_at_limit(t))
 			continue;
 		m->failures = array_add(m->failures, &m->nfailures, sizeof(*m->failures));
 		f = &m->failures[m->nfailures - 1];

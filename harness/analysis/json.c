@@ -115,6 +115,8 @@ static json_t *row_json(const struct model *m, const struct model_row *r)
 	json_object_set_new(o, "label", json_str(m->cells[r->cell].label));
 	json_object_set_new(o, "ok", json_integer(r->ok));
 	json_object_set_new(o, "failed", json_integer(r->failed));
+	json_object_set_new(o, "limits", json_integer(r->limits));
+	json_object_set_new(o, "limit", json_str(r->limit));
 	json_object_set_new(o, "too_many_failed", json_boolean(r->too_many_failed));
 	json_object_set_new(o, "best_set", json_boolean(r->best_set));
 	json_object_set_new(o, "to_best", r->best_set ? json_interval(&r->to_best) : json_null());
@@ -188,6 +190,10 @@ static json_t *workload_json(const struct model *m, const struct model_workload 
 		json_array_append_new(inter, interaction_json(&w->interactions[i]));
 	json_object_set_new(o, "name", json_str(w->name));
 	json_object_set_new(o, "describe", json_str(w->describe));
+	json_object_set_new(o, "pass",
+			    w->pass == PASS_FIRST_WRITE ? json_string("first-write")
+			    : w->pass == PASS_STEADY	? json_string("steady")
+							: json_null());
 	json_object_set_new(o, "headline", json_str(w->headline));
 	json_object_set_new(o, "primary", json_str(w->primary ? w->primary->id : NULL));
 	json_object_set_new(o, "rows", rows);
@@ -313,6 +319,7 @@ static json_t *run_json(const struct model *m)
 	json_object_set_new(o, "trials_planned", json_integer(m->trials_planned));
 	json_object_set_new(o, "trials_ok", json_integer(m->trials_ok));
 	json_object_set_new(o, "trials_failed", json_integer(m->trials_failed));
+	json_object_set_new(o, "trials_limit", json_integer(m->trials_limit));
 	json_object_set_new(o, "accel", json_str(m->accel));
 	json_object_set_new(o, "relative_only", json_boolean(m->relative_only));
 	json_object_set_new(o, "profile_text", json_str(m->profile_text));

@@ -75,18 +75,24 @@ static json_t *claim_json(const struct model *m, const struct model_claim *c)
 	json_object_set_new(o, "published", json_str(c->published));
 	json_object_set_new(o, "setting", json_str(c->setting));
 	json_object_set_new(o, "source", json_str(c->source));
+	json_object_set_new(o, "a", json_str(c->a));
+	json_object_set_new(o, "b", json_str(c->b));
+	json_object_set_new(o, "metric",
+			    json_str(c->count	 ? "disks"
+				     : c->metric ? c->metric->id
+						 : NULL));
 	json_object_set_new(o, "low", json_num(c->low));
 	json_object_set_new(o, "high", json_num(c->high));
+	json_object_set_new(o, "asserts",
+			    json_pack("{s:o, s:o}", "low",
+				      c->from > 0 ? json_num(c->from) : json_null(), "high",
+				      json_num(c->to)));
 	json_object_set_new(o, "workload", json_str(m->workloads[c->workload].name));
 	json_object_set_new(o, "where", json_str(c->where));
 	json_object_set_new(o, "ratio", json_interval(&c->ratio));
 	json_object_set_new(o, "pairs", json_integer(c->pairs));
 	json_object_set_new(o, "p", json_num(c->p));
-	json_object_set_new(o, "word",
-			    c->word == CLAIM_IN_LINE	 ? json_string("in line")
-			    : c->word == CLAIM_DIFFERS	 ? json_string("differs")
-			    : c->word == CLAIM_UNDECIDED ? json_string("undecided")
-							 : json_null());
+	json_object_set_new(o, "word", json_string(claim_text(c->word)));
 	return o;
 }
 

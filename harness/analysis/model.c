@@ -135,6 +135,7 @@ static void workload_free(struct model_workload *w)
 		for (size_t j = 0; j < w->rows[r].nvalues; j++)
 			free(w->rows[r].values[j].points);
 		free(w->rows[r].values);
+		free(w->rows[r].limit);
 	}
 	for (size_t i = 0; i < w->neffects; i++) {
 		free(w->effects[i].axis);

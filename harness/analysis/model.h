@@ -67,7 +67,12 @@ struct model_cell {
 struct model_row {     /* a cell under a workload */
 	unsigned cell; /* index into cells */
 	unsigned ok, failed;
-	bool too_many_failed; /* over 5 % of those attempted: no ratio, no verdict, in no effect */
+	/* Trials that ended at a limit (cause "limit": no room for so many disks), which is a
+	 * finding and not in `failed`; and the reason of the first one, NULL: none. */
+	unsigned limits;
+	char *limit;
+	bool too_many_failed; /* over 5 % of those attempted: no ratio, no verdict, in no effect.
+				 Limits count where others of the row are good: that is no limit */
 	bool best_set;	      /* primary metric: not shown worse than the best cell (all pairs,
 				 Bonferroni), or same_as_best; false without data */
 	/* Primary metric, if best_set: to the cell with the best mean, as model_value.ratio; NAN
@@ -161,8 +166,15 @@ struct model_step { /* a rung under a workload */
 	char *why; /* no layer, or one without interval: the reason; else NULL */
 };
 
+/*
+ * What a workload found when it says so itself (workload.precondition): an image as it was made, so
+ * that a write is the first one to its place, or one that was written before. Of reads PASS_NONE.
+ */
+enum workload_pass { PASS_NONE, PASS_FIRST_WRITE, PASS_STEADY };
+
 struct model_workload {
 	char *name, *describe;
+	enum workload_pass pass;
 	const struct metric_row *primary;
 	struct model_row *rows;
 	size_t nrows;
@@ -183,26 +195,37 @@ struct model_workload {
 	struct model_step *steps; /* [model.nrungs]; NULL without a ladder */
 };
 
-/* A published figure beside what was measured here (claims.c has the table). */
+/*
+ * A published figure, or an order or equality that was claimed, beside what was measured here. What
+ * it asserts is a range of the ratio that its author would accept (analysis/claims.h has the rules,
+ * claims_*.c the tables).
+ */
 enum claim_word {
-	CLAIM_NONE,	 /* nothing to hold against each other */
-	CLAIM_IN_LINE,	 /* a narrow interval overlaps what was published, and no difference at all
-			    would not do as well: not contradicted, no more */
-	CLAIM_DIFFERS,	 /* shown to lie outside: p < 0.05 */
-	CLAIM_UNDECIDED, /* all else, so wide intervals, and such that hold both it and 1 */
+	CLAIM_NONE,	 /* "no figure": nothing that could be true or false here */
+	CLAIM_CONFIRMED, /* the 95 % interval lies within what is asserted */
+	CLAIM_REFUTED,	 /* shown to lie outside: p < 0.05, corrected */
+	CLAIM_UNDECIDED, /* all else: the interval is too wide, or across an end */
 };
+
+/* "confirmed", "refuted", "undecided", "no figure": the same word in all reports. */
+const char *claim_text(enum claim_word w);
 
 struct model_claim {
 	const char *id, *what, *published, *setting, *source; /* of the table: static */
-	double low, high; /* published, as a ratio of throughput; NAN: no figure */
+	const char *a, *b; /* the cells compared, b over a, as patterns; static; a NULL: count */
+	const struct metric_row *metric;
+	/* Not a ratio but the most disks of cells b: ratio is then lo: the most that were there,
+	 * hi: one below the fewest that were refused, INFINITY: none was. */
+	bool count;
+	double low, high; /* published, as a ratio; NAN: no figure */
+	double from, to;  /* asserted; 0 and INFINITY: open; NAN: nothing */
 	size_t workload;  /* index */
 	char *where;	  /* the kind of cells compared: "host vring loop", "guest virtio-blk" */
-	/* Ratio of IOPS b/a, from each block's contrast over all pairs of cells that differ in
-	 * nothing but the claim's key; n blocks. */
+	/* Ratio b/a of the metric, from each block's contrast over all pairs of cells that differ
+	 * in nothing but what a and b name; n blocks. */
 	struct interval ratio;
 	unsigned pairs;
-	double p; /* that the ratio lies within low..high: Holm over all claims with a figure; NAN
-		   */
+	double p; /* that the ratio lies within from..to: Holm over all claims of the run; NAN */
 	enum claim_word word;
 };
 
@@ -213,7 +236,7 @@ struct model_check { /* asked against got of one key, over all trials */
 	char *cell_label;  /* where that was */
 };
 
-struct model_failure {
+struct model_failure { /* limits are none */
 	unsigned seq;
 	char *cell_label, *workload, *cause, *detail;
 };
@@ -240,6 +263,7 @@ struct model {
 	/* blocks_planned is also the length of model_value.points; blocks_done have all their
 	 * trials in the store. */
 	unsigned blocks_planned, blocks_done, trials_planned, trials_ok, trials_failed;
+	unsigned trials_limit; /* at a limit: neither ok nor failed */
 	char *accel; /* in force: "kvm", "tcg", "kvm, tcg", "unknown"; "none": no guest at all */
 	bool relative_only; /* under TCG: figures are good for comparison only */
 	char *headline;	    /* the decision, one or two sentences */
@@ -285,8 +309,14 @@ void model_free(struct model *m);
  *   with F = {"abs": interval, "layer": interval, "robust": interval, "disagree", "p",
  *     "word": "costs" | "saves" | "undecided" | null, "points": [ns of each block]}
  * (else it is []), and published figures
- *   "claims": [{"id", "what", "published", "setting", "source", "low", "high", "workload", "where",
- *     "ratio": interval, "pairs", "p", "word": "in line" | "differs" | "undecided" | null}].
+ *   "claims": [{"id", "what", "published", "setting", "source", "a", "b", "metric", "low", "high",
+ *     "asserts": {"low", "high"}, "workload", "where", "ratio": interval, "pairs", "p",
+ *     "word": "confirmed" | "refuted" | "undecided" | "no figure"}],
+ * where an open end of what is asserted is null, a and b name cells by "KEY=VALUE|VALUE ...", and
+ * the metric "disks" has in "ratio" not a ratio but the most disks that were there (lo) and one
+ * below the fewest that were refused (hi; null: none was). Each row of a workload has "limits" and
+ * "limit", the trials that ended at a limit of QEMU or the guest and its reason: a finding, not
+ * counted as failed. A workload has "pass": "first-write" | "steady" | null.
  */
 json_t *model_json(const struct model *m);
 

@@ -63,6 +63,11 @@ static unsigned blocks_done(const struct build *b, const char *tried)
 	return done;
 }
 
+bool trial_at_limit(const struct store_trial *t)
+{
+	return !t->ok && t->cause && !strcmp(t->cause, "limit");
+}
+
 void build_place(struct build *b)
 {
 	struct model *m = b->m;
@@ -97,7 +102,8 @@ void build_place(struct build *b)
 			b->grid[at] = i; /* a trial repeated in its place counts once: the last good
 					    one */
 		m->trials_ok += t->ok;
-		m->trials_failed += !t->ok;
+		m->trials_failed += !t->ok && !trial_at_limit(t);
+		m->trials_limit += trial_at_limit(t);
 	}
 	m->blocks_done = blocks_done(b, tried);
 	free(tried);

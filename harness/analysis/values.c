@@ -217,17 +217,30 @@ static void compare(struct model_value *v, const struct model_value *ref, size_t
 		v->p = fmax(v->p, 1);
 }
 
+static void take_trial(struct model_row *row, const struct store_trial *t)
+{
+	if (t->ok) {
+		row->ok++;
+	} else if (trial_at_limit(t)) {
+		row->limits++;
+		if (!row->limit)
+			row->limit = xstrdup(t->detail ? t->detail : "");
+	} else {
+		row->failed++;
+	}
+}
+
 static void fill_row(const struct build *b, size_t work, struct model_row *row,
 		     const struct metric_row *const *list, size_t nlist)
 {
 	size_t c = row->cell;
+	unsigned bad;
 
 	for (size_t i = 0; i < b->ntrials; i++)
-		if (b->cell_of[i] == (long)c && b->work_of[i] == (long)work) {
-			row->ok += b->trials[i].ok;
-			row->failed += !b->trials[i].ok;
-		}
-	row->too_many_failed = row->failed > FAILED_MAX * (row->ok + row->failed);
+		if (b->cell_of[i] == (long)c && b->work_of[i] == (long)work)
+			take_trial(row, &b->trials[i]);
+	bad = row->failed + (row->ok ? row->limits : 0);
+	row->too_many_failed = bad > FAILED_MAX * (row->ok + bad);
 	row->values = xcalloc(nlist + 1, sizeof(*row->values));
 	row->nvalues = nlist;
 	for (size_t j = 0; j < nlist; j++) {
@@ -339,6 +352,22 @@ static void best_set(const struct build *b, struct model_workload *w)
 	}
 }
 
+static enum workload_pass pass_of(const struct build *b, size_t work)
+{
+	const char *text = b->works[work].keys_json;
+	json_t *keys = text ? json_loads(text, 0, NULL) : NULL;
+	char buf[64], own[64];
+	const char *rw = work_key(keys, "rw", buf, sizeof(buf));
+	const char *v = work_key(keys, "precondition", own, sizeof(own));
+	enum workload_pass pass = PASS_NONE;
+
+	if (rw && v && strcmp(v, "disk") && (strstr(rw, "write") || strstr(rw, "rw")))
+		pass = !strcmp(v, "none") || !strcmp(v, "first-write") ? PASS_FIRST_WRITE
+								       : PASS_STEADY;
+	json_decref(keys);
+	return pass;
+}
+
 static void unknown_metrics(const struct build *b)
 {
 	size_t n = 0;
@@ -371,6 +400,7 @@ void build_values(struct build *b)
 
 		w->name = xstrdup(b->works[i].name ? b->works[i].name : "");
 		w->describe = xstrdup(b->works[i].describe ? b->works[i].describe : "");
+		w->pass = pass_of(b, i);
 		w->trial_sd = NAN;
 		w->primary = primary_of(b, i);
 		for (size_t j = 0; j < nmetrics; j++)

@@ -161,7 +161,7 @@ static void warn_crowded(struct build *b)
 static void warn_state(struct build *b)
 {
 	struct model *m = b->m;
-	unsigned all = m->trials_ok + m->trials_failed;
+	unsigned all = m->trials_ok + m->trials_failed + m->trials_limit;
 
 	if (m->nrungs)
 		ladder_warn(m);
@@ -194,7 +194,7 @@ static void warn_failed(struct model *m)
 		model_warn(
 			m,
 			"%u of %u trials failed; their blocks are left out of the comparisons that need them.",
-			m->trials_failed, m->trials_ok + m->trials_failed);
+			m->trials_failed, m->trials_ok + m->trials_failed + m->trials_limit);
 	/* A ladder says so of each layer, and has no first cell. */
 	for (size_t i = 0; !m->nrungs && i < m->nworkloads; i++) {
 		const struct model_workload *w = &m->workloads[i];
@@ -216,6 +216,25 @@ static void warn_failed(struct model *m)
 	}
 }
 
+/* "fill" and "random" write everything beforehand. */
+static bool fills(const char *precondition)
+{
+	return precondition && (!strcmp(precondition, "fill") || !strcmp(precondition, "random") ||
+				!strcmp(precondition, "steady"));
+}
+
+/* An image of a cell of which much was never written; own: the workload's precondition, or NULL. */
+static bool unwritten(const struct model_cell *c, const char *own)
+{
+	bool by_disk = !own || !strcmp(own, "disk");
+
+	if (!value_is(c, "disk.backend", "file") || fills(own))
+		return false;
+	/* full wrote every byte of the image already, and data came with it */
+	return !(by_disk && fills(cell_value(c, "disk.precondition"))) &&
+	       !value_is(c, "disk.mode", "full") && !value_is(c, "disk.content", "data");
+}
+
 /*
  * Reads of what was never written are answered from metadata (a hole, an unallocated cluster, an
  * unwritten extent): the disk takes no part in them, and the format that knows soonest "wins".
@@ -227,22 +246,11 @@ static void warn_unwritten(struct build *b)
 			b->works[i].keys_json ? json_loads(b->works[i].keys_json, 0, NULL) : NULL;
 		const char *rw = json_string_value(json_object_get(w, "workload.rw"));
 		const char *own = json_string_value(json_object_get(w, "workload.precondition"));
-		bool reads = rw && (strstr(rw, "read") || strstr(rw, "rw")),
-		     fills = own && !strcmp(own, "fill");
+		bool reads = rw && (strstr(rw, "read") || strstr(rw, "rw"));
 		size_t n = 0;
 
-		for (size_t c = 0; reads && !fills && c < b->m->ncells; c++) {
-			const struct model_cell *x = &b->m->cells[c];
-			const char *backend = cell_value(x, "disk.backend"),
-				   *mode = cell_value(x, "disk.mode");
-			const char *how = cell_value(x, "disk.precondition");
-
-			if (own && !strcmp(own, "none"))
-				how = NULL;
-			/* full wrote every byte of the image already */
-			n += backend && !strcmp(backend, "file") &&
-			     !(how && !strcmp(how, "fill")) && !(mode && !strcmp(mode, "full"));
-		}
+		for (size_t c = 0; reads && c < b->m->ncells; c++)
+			n += unwritten(&b->m->cells[c], own);
 		if (n)
 			model_warn(
 				b->m,

@@ -84,7 +84,7 @@ const struct metric_row metrics[] = {
 	CPU("cpu_per_io.vcpu", "CPU time of QEMU per I/O, vCPU threads", 500),
 	CPU("cpu_per_io.iothread", "CPU time of QEMU per I/O, I/O threads", 500),
 	CPU("cpu_per_io.rest", "CPU time of QEMU per I/O, other threads", 500),
-	CPU("cpu_per_io.server", "CPU time of the vhost-user server per I/O", 50),
+	CPU("cpu_per_io.server", "CPU time of the vhost-user or NBD server per I/O", 50),
 	CPU("cpu_per_io.fio", "CPU time of fio on the host per I/O", 50),
 	{"iops.per_disk", "I/Os per second and disk", "IOPS", HIGHER_IS_BETTER, SCALE_RATIO, 0.02,
 	 false},
