@@ -10,7 +10,8 @@ PROVE	?= prove
 CFLAGS	?= -O2 -g -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 LDFLAGS	?= -Wl,-z,relro,-z,now
 
-# Variables of the command line: V=1 WERROR=0 SAN=1 FIO_SRC=DIR GUEST_KERNEL=PACKAGE FUZZ_SECONDS=N
+# Variables of the command line: V=1 WERROR=0 SAN=1 FIO_SRC=DIR GUEST_KERNEL=PACKAGE GUEST_KERNEL_FULL=PACKAGE
+# FUZZ_SECONDS=N
 WERROR	?= 1
 FUZZ_SECONDS ?= 20
 
@@ -82,6 +83,7 @@ VRING	:= build/engines/vring.so
 VHOST_BLK := $(B)/engines/vbench-vhost-blk
 ENGINES	:= $(if $(FIO_ENGINE_SRC),$(VRING)) $(if $(VHOST_BLK_SRC),$(VHOST_BLK))
 KERNEL	:= build/guest/KERNEL
+KERNEL_FULL := build/guest/full/KERNEL
 
 # A file whose text is the flags (or the list) in force: what depends on it is made anew when that changes.
 quote = '$(subst ','\'',$(1))'
@@ -104,7 +106,7 @@ VERSIONED := $(shell grep -ls VB_VERSION harness/*.c harness/*/*.[ch] reports/*.
 
 .PHONY: all agent
 all: $(PROGRAM) $(if $(AGENT_SRC),$(AGENT))
-	$(if $(filter fio guest,$(MAKECMDGOALS)),@:,$(Q)test -e $(FIO) -a -e $(KERNEL)) || \
+	$(if $(filter fio guest,$(MAKECMDGOALS)),@:,$(Q)test -e $(FIO) -a -e $(KERNEL) -a -e $(KERNEL_FULL)) || \
 		echo "vbench is built; the small guest needs fio and a kernel, once: make fio guest"
 agent: $(AGENT)
 
@@ -146,7 +148,7 @@ build/embed/%.c: % Makefile
 $(AGENT): $(AGENT_OBJ) build/agent/sources
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -static -s -o $@.new $(AGENT_OBJ) -ljansson
+	$(Q)$(CC) -O2 -g -static -s -o $@.new $(AGENT_OBJ) -ljansson -lblkid -lmd
 	$(Q)mv $@.new $@
 
 build/agent/%.o: %.c build/agent/flags
@@ -158,11 +160,12 @@ build/agent/%.o: %.c build/agent/flags
 
 .PHONY: fio guest
 fio: $(FIO)
-guest: $(KERNEL)
+guest: $(KERNEL) $(KERNEL_FULL)
 
 # FIO_SRC is in the stamp, so that naming another tree builds that one.
 $(call stamp,build/fio.src,$(FIO_SRC))
 $(call stamp,build/kernel.src,$(GUEST_KERNEL))
+$(call stamp,build/kernel-full.src,$(GUEST_KERNEL_FULL))
 
 $(FIO): tools/build-fio.sh build/fio.src
 	$(call say,FIO,build/guest/fio build/fio/fio (see build/fio/build.log))
@@ -171,6 +174,11 @@ $(FIO): tools/build-fio.sh build/fio.src
 $(KERNEL): tools/fetch-kernel.sh build/kernel.src
 	$(call say,KERNEL,build/guest/vmlinuz)
 	$(Q)GUEST_KERNEL='$(GUEST_KERNEL)' tools/fetch-kernel.sh build/guest
+
+# Only for what the kernel of clouds has no driver for: AHCI.
+$(KERNEL_FULL): tools/fetch-kernel.sh build/kernel-full.src
+	$(call say,KERNEL,build/guest/full/vmlinuz)
+	$(Q)GUEST_KERNEL='$(GUEST_KERNEL_FULL)' tools/fetch-kernel.sh build/guest/full full
 
 # --- the fio engine and its device ---------------------------------------------------------------
 
@@ -319,8 +327,11 @@ install:
 	$(Q)$(INSTALL) -m 755 $(VRING) $(VHOST_BLK) $(LIBDIR)/engines
 	$(Q)$(INSTALL) -m 755 build/guest/fio $(AGENT) $(LIBDIR)/guest
 	$(Q)$(INSTALL) -m 644 build/guest/vmlinuz $(KERNEL) $(LIBDIR)/guest
-	$(Q)rm -rf $(LIBDIR)/guest/modules
+	$(Q)rm -rf $(LIBDIR)/guest/modules $(LIBDIR)/guest/full
 	$(Q)cp -R build/guest/modules $(LIBDIR)/guest/modules
+	$(Q)$(INSTALL) -d $(LIBDIR)/guest/full
+	$(Q)$(INSTALL) -m 644 build/guest/full/vmlinuz $(KERNEL_FULL) $(LIBDIR)/guest/full
+	$(Q)cp -R build/guest/full/modules $(LIBDIR)/guest/full/modules
 	$(Q)$(INSTALL) -m 644 $(wildcard profiles/*.ini) $(SHAREDIR)/profiles
 	$(Q)$(INSTALL) -m 644 $(DOCS) $(DOCDIR)
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX)/bin/vbench)
@@ -345,7 +356,7 @@ help:
 	@echo 'make deps         install the packages needed to build and run (deps-check: name the missing ones)'
 	@echo 'make fio          fio for guest and host, from the source package of Debian (or FIO_SRC=DIR)'
 	@echo 'make engines      the fio engine vring and its vhost-user-blk device'
-	@echo 'make guest        the kernel of the small guest, from its package (or GUEST_KERNEL=PACKAGE)'
+	@echo 'make guest        the kernels of the small guest, from their packages (or GUEST_KERNEL=PACKAGE)'
 	@echo 'make install      into PREFIX=$(PREFIX), below DESTDIR=; make uninstall takes it away'
 	@echo 'make check-unit   the C units alone'
 	@echo 'make check-long   longer fuzzing and tests of many minutes'

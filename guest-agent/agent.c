@@ -80,6 +80,12 @@ static void on_hello(struct agent *a, uint16_t seq, const json_t *args)
 
 		clock_settime(CLOCK_REALTIME, &t);
 	}
+	/*
+	 * A disk that is there already may have been looked at (for partitions) when the template
+	 * was made, with another image: what was read then is not to be believed.
+	 */
+	if (disk_any(""))
+		sys_write("/proc/sys/vm/drop_caches", "1");
 	why = hex ? hello_entropy(hex) : NULL;
 	if (why) {
 		port_error(&a->port, seq, "%s", why);
@@ -130,7 +136,11 @@ static void disk_tick(struct agent *a)
 		port_error(&a->port, a->wait.seq, "%s", buf);
 		return;
 	}
-	strcpy(a->disk, name);
+	/* one of several stays one of them */
+	if (!disk_set_has(&a->disks, name)) {
+		disk_set_clear(&a->disks);
+		disk_set_add(&a->disks, name);
+	}
 	port_send(&a->port, WIRE_REPLY, a->wait.seq, disk_facts("", name, a->wait.serial));
 }
 
@@ -169,12 +179,39 @@ static void on_job(struct agent *a, uint16_t seq, const json_t *args)
 	char buf[256];
 	const char *why;
 
-	why = a->job.stuck ? "processes of an earlier job still hang in the kernel"
-			   : job_start(&a->job, seq, args, a->disk, buf, sizeof(buf));
+	why = a->fs.active   ? "a request about file systems is under way"
+	      : a->job.stuck ? "processes of an earlier job still hang in the kernel"
+			     : job_start(&a->job, seq, args, &a->disks, buf, sizeof(buf));
 	if (why)
 		port_error(&a->port, seq, "%s", why);
 	else
 		sys_say("job %u started", seq);
+}
+
+static void fs_request(struct agent *a, uint8_t type, uint16_t seq, const json_t *args)
+{
+	char buf[256];
+	const char *why = a->job.active || a->job.stuck
+				  ? "a job is running, or hangs in the kernel"
+				  : fs_start(&a->fs, type, seq, args, buf, sizeof(buf));
+
+	if (why)
+		port_error(&a->port, seq, "%s", why);
+}
+
+static void on_fs_scan(struct agent *a, uint16_t seq, const json_t *args)
+{
+	fs_request(a, WIRE_FS_SCAN, seq, args);
+}
+
+static void on_fs_sum(struct agent *a, uint16_t seq, const json_t *args)
+{
+	fs_request(a, WIRE_FS_SUM, seq, args);
+}
+
+static void on_fs_free(struct agent *a, uint16_t seq, const json_t *args)
+{
+	fs_request(a, WIRE_FS_FREE, seq, args);
 }
 
 static void on_cancel(struct agent *a, uint16_t seq, const json_t *args)
@@ -184,6 +221,8 @@ static void on_cancel(struct agent *a, uint16_t seq, const json_t *args)
 	/* A job that has just ended is no error: its RESULT is on the way. */
 	if (a->job.active && which == a->job.seq)
 		job_cancel(&a->job);
+	if (a->fs.active && which == a->fs.seq)
+		fs_cancel(&a->fs);
 	port_send(&a->port, WIRE_REPLY, seq, json_object());
 }
 
@@ -220,9 +259,12 @@ static void dispatch(struct agent *a, const struct wire_frame *f)
 		uint8_t type;
 		void (*fn)(struct agent *a, uint16_t seq, const json_t *args);
 	} table[] = {
-		{WIRE_HELLO, on_hello},	      {WIRE_FACTS, on_facts},	{WIRE_DISK, on_disk},
-		{WIRE_JOB, on_job},	      {WIRE_CANCEL, on_cancel}, {WIRE_SYNC, on_sync},
-		{WIRE_POWEROFF, on_poweroff},
+		{WIRE_HELLO, on_hello},	      {WIRE_FACTS, on_facts},
+		{WIRE_DISK, on_disk},	      {WIRE_JOB, on_job},
+		{WIRE_CANCEL, on_cancel},     {WIRE_SYNC, on_sync},
+		{WIRE_POWEROFF, on_poweroff}, {WIRE_DISKS, disks_ask},
+		{WIRE_FS_SCAN, on_fs_scan},   {WIRE_FS_SUM, on_fs_sum},
+		{WIRE_FS_FREE, on_fs_free},
 	};
 	uint16_t seq = f->seq;
 	json_error_t err;
@@ -277,6 +319,7 @@ static void children_reap(struct agent *a)
 		;
 	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
 		job_reaped(&a->job, pid, wstatus);
+		fs_reaped(&a->fs, pid, wstatus);
 		if (pid != a->sync_pid)
 			continue;
 		a->sync_pid = 0;
@@ -294,6 +337,10 @@ static int poll_timeout(const struct agent *a)
 
 	if (a->wait.active && a->wait.next_ns < next)
 		next = a->wait.next_ns;
+	if (disks_next_ns(a) < next)
+		next = disks_next_ns(a);
+	if (fs_next_ns(&a->fs) < next)
+		next = fs_next_ns(&a->fs);
 	if (wire_pending(&a->port.in) && !port_full(&a->port)) {
 		silence = a->port.in_ns + SILENCE_NS;
 		next = silence < next ? silence : next;
@@ -347,22 +394,27 @@ static void power_off(struct agent *a)
 static void agent_turn(struct agent *a)
 {
 	struct port *p = &a->port;
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		/* Without a host the port says POLLHUP at once, for ever: then it is left out. */
 		{.fd = p->hup ? -1 : p->fd,
 		 .events = (short)((port_full(p) ? 0 : POLLIN) |
 				   (p->out_done < p->out_len ? POLLOUT : 0))},
 		{.fd = a->sig_fd, .events = POLLIN},
 		{.fd = a->job.text_fd, .events = POLLIN},
+		{.fd = a->fs.fd, .events = POLLIN},
 	};
 
-	poll(fds, 3, poll_timeout(a));
+	poll(fds, sizeof(fds) / sizeof(fds[0]), poll_timeout(a));
 	port_turn(a);
 	if (fds[2].revents)
 		job_text(&a->job);
+	if (fds[3].revents)
+		fs_text(&a->fs);
 	children_reap(a);
 	job_tick(&a->job, p, a->children_left);
 	disk_tick(a);
+	disks_tick(a);
+	fs_tick(&a->fs, p);
 	if (!a->ready_sent && !p->hup) {
 		json_t *body = json_object();
 
@@ -423,6 +475,7 @@ int main(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	a.sig_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	a.job.text_fd = -1;
+	a.fs.fd = -1;
 	if (a.sig_fd < 0)
 		sys_fatal("signalfd: %s", strerror(errno));
 	port_open(&a.port);

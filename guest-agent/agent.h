@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "guest-agent/fs.h"
 #include "guest-agent/wire.h"
 
 #ifndef VB_VERSION
@@ -52,11 +53,19 @@ void sys_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noretu
 void boot_mount(void);
 void boot_modules(const char *dir);
 
+/* The disks that a job works on, by name and sorted. */
+struct disk_set {
+	char (*names)[DISK_NAME_MAX];
+	size_t n;
+};
+
 /* facts.c */
 json_t *facts_guest(const char *root, const char *fio_version);
-json_t *facts_counters(const char *root, const char *disk); /* disk "": none */
-/* Requests and bytes done by a disk since boot, from its stat; false if it has none. */
-bool facts_disk_done(const char *root, const char *disk, uint64_t *ios, uint64_t *bytes);
+/* Of several disks the sum of their counters. */
+json_t *facts_counters(const char *root, const struct disk_set *disks);
+/* Requests and bytes done by the disks since boot; false if there are none, or one does not say. */
+bool facts_disks_done(const char *root, const struct disk_set *disks, uint64_t *ios,
+		      uint64_t *bytes);
 
 /* disk.c */
 /* Finds the disk with this serial and on this PCI function ("0000:01:00.0"), "" standing for any;
@@ -67,6 +76,22 @@ bool disk_find(const char *root, const char *serial, const char *pci, char name[
 int disk_set_scheduler(const char *root, const char *name, const char *want, char *buf,
 		       size_t size);
 json_t *disk_facts(const char *root, const char *name, const char *serial);
+json_t *disk_brief(const char *root, const char *name, const char *serial); /* as DISKS has it */
+/*
+ * One look at all disks: names[i] becomes the one with serial i of the array (of strings), where it
+ * is still "". Returns how many are known now.
+ */
+size_t disk_index(const char *root, const json_t *serials, char (*names)[DISK_NAME_MAX]);
+bool disk_any(const char *root); /* is there a disk at all */
+void disk_set_clear(struct disk_set *s);
+void disk_set_add(struct disk_set *s, const char *name);
+bool disk_set_has(const struct disk_set *s, const char *name);
+
+/* disks.c: a DISKS request; disks_next_ns: when it wants to look again, UINT64_MAX: no wish. */
+struct agent;
+void disks_ask(struct agent *a, uint16_t seq, const json_t *args);
+void disks_tick(struct agent *a);
+uint64_t disks_next_ns(const struct agent *a);
 
 /* port.c: the virtio-serial port. */
 struct port {
@@ -106,12 +131,12 @@ struct job {
 	bool cancelled, timed_out;
 	uint64_t start_ns, deadline_ns, interval_ns, progress_ns, kill_ns; /* 0: none */
 	uint64_t last_ns, last_ios, last_bytes, first_ios;		   /* of the disk */
-	char disk[DISK_NAME_MAX];
+	const struct disk_set *disks;					   /* the agent's */
 	json_t *before;
 };
-/* Starts it. NULL, or a sentence in buf. */
-const char *job_start(struct job *j, uint16_t seq, const json_t *args, const char *disk, char *buf,
-		      size_t size);
+/* Starts it. NULL, or a sentence in buf. disks: whose counters are read; must stay. */
+const char *job_start(struct job *j, uint16_t seq, const json_t *args, const struct disk_set *disks,
+		      char *buf, size_t size);
 void job_cancel(struct job *j);
 void job_reaped(struct job *j, pid_t pid, int wstatus);
 void job_text(struct job *j); /* text_fd is readable */
@@ -120,20 +145,32 @@ void job_tick(struct job *j, struct port *p, bool children_left);
 /* When job_tick wants to be called next; UINT64_MAX: no wish. */
 uint64_t job_next_ns(const struct job *j);
 
+struct disks_wait {
+	bool active;
+	uint16_t seq;
+	uint64_t deadline_ns, next_ns;
+	json_t *serials;
+	char (*names)[DISK_NAME_MAX]; /* "": not there yet */
+	size_t found;
+	char scheduler[32];
+};
+
 struct agent {
 	struct port port;
 	struct job job;
+	struct fs fs;
 	int sig_fd; /* SIGCHLD */
 	bool ready_sent;
 	bool children_left;
 	char fio_version[64];
-	char disk[DISK_NAME_MAX]; /* the disk last asked for */
+	struct disk_set disks; /* last asked for */
 	struct {
 		bool active;
 		uint16_t seq;
 		uint64_t deadline_ns, next_ns;
 		char serial[128], pci[32], scheduler[32];
 	} wait; /* a DISK request whose disk has not come yet */
+	struct disks_wait disks_wait;
 	pid_t sync_pid;
 	uint16_t sync_seq;
 	bool poweroff;

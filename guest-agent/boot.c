@@ -47,13 +47,42 @@ void boot_mount(void)
 	stdio_fill();
 }
 
-static int module_load(const char *path)
+/*
+ * A module's parameters on the kernel's command line ("virtio_blk.poll_queues=2"): the kernel
+ * leaves them to whoever loads it (Documentation/admin-guide/kernel-parameters.rst).
+ */
+static void module_params(const char *cmdline, const char *module, char *out, size_t size)
+{
+	size_t n = strlen(module), used = 0;
+	const char *at = cmdline;
+
+	out[0] = 0;
+	while (*(at += strspn(at, " \n"))) {
+		size_t len = strcspn(at, " \n");
+
+		if (len > n + 1 && !strncmp(at, module, n) && at[n] == '.' && used + len - n < size)
+			used += (size_t)snprintf(out + used, size - used, "%s%.*s", used ? " " : "",
+						 (int)(len - n - 1), at + n + 1);
+		at += len;
+	}
+}
+
+/* "03-virtio_blk.ko" -> "virtio_blk" */
+static void module_name(const char *file, char *out, size_t size)
+{
+	const char *dash = strchr(file, '-');
+
+	snprintf(out, size, "%s", dash ? dash + 1 : file);
+	out[strcspn(out, ".")] = 0;
+}
+
+static int module_load(const char *path, const char *params)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (syscall(SYS_finit_module, fd, "", 0))
+	if (syscall(SYS_finit_module, fd, params, 0))
 		rc = -errno;
 	close(fd);
 	return rc == -EEXIST ? 0 : rc;
@@ -61,18 +90,22 @@ static int module_load(const char *path)
 
 void boot_modules(const char *dir)
 {
-	char path[PATH_MAX], *list, *name, *save = NULL;
+	char path[PATH_MAX], *list, *name, *save = NULL, module[64], params[256];
+	char cmdline[4096] = "";
 	size_t len;
 
 	snprintf(path, sizeof(path), "%s/order", dir);
 	list = sys_slurp(path, 1 << 16, &len);
 	if (!list)
 		sys_fatal("%s: %s", path, strerror(errno));
+	sys_read(cmdline, sizeof(cmdline), "/proc/cmdline");
 	for (name = strtok_r(list, "\n", &save); name; name = strtok_r(NULL, "\n", &save)) {
 		int rc;
 
 		snprintf(path, sizeof(path), "%s/%s", dir, name);
-		rc = module_load(path);
+		module_name(name, module, sizeof(module));
+		module_params(cmdline, module, params, sizeof(params));
+		rc = module_load(path, params);
 		/*
 		 * Go on: a module may refuse because this machine lacks its device. If it was one
 		 * that matters, the port or the disk will not appear, and the line below says why.

@@ -12,34 +12,65 @@
 #define SERIAL_MAX 256
 #define VPD_HEADER 4 /* SPC-4, 7.8.1: the serial follows it in page 80h */
 
-/* Equal but for blanks around (NVMe and SCSI pad with them). */
-static bool serial_equal(const char *got, size_t len, const char *want)
+/* A disk's serial without the blanks around it (NVMe, SCSI and ATA pad with them); false if it has
+ * none. */
+static bool serial_read(const char *root, const char *name, char out[SERIAL_MAX])
 {
-	while (len && (*got == ' ' || !*got)) {
-		got++;
-		len--;
+	char buf[SERIAL_MAX];
+	const char *from = buf;
+	ssize_t n;
+
+	n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/serial", root, name); /* virtio-blk */
+	if (n <= 0) {
+		/* SCSI, and ATA by way of libata's translation */
+		n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/device/vpd_pg80", root, name);
+		if (n > VPD_HEADER) {
+			from += VPD_HEADER;
+			n -= VPD_HEADER;
+		} else {
+			n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/device/serial", root,
+				     name); /* NVMe */
+		}
 	}
-	while (len && (got[len - 1] == ' ' || !got[len - 1]))
-		len--;
-	return len == strlen(want) && !memcmp(got, want, len);
+	while (n > 0 && (*from == ' ' || !*from)) {
+		from++;
+		n--;
+	}
+	while (n > 0 && (from[n - 1] == ' ' || !from[n - 1]))
+		n--;
+	if (n <= 0)
+		return false;
+	memcpy(out, from, (size_t)n);
+	out[n] = 0;
+	return true;
 }
 
 static bool serial_is(const char *root, const char *name, const char *want)
 {
-	char buf[SERIAL_MAX];
-	ssize_t n;
+	char got[SERIAL_MAX];
 
-	n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/serial", root, name); /* virtio-blk */
-	if (n > 0)
-		return serial_equal(buf, (size_t)n, want);
-	n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/device/vpd_pg80", root, name); /* SCSI */
-	if (n > VPD_HEADER)
-		return serial_equal(buf + VPD_HEADER, (size_t)n - VPD_HEADER, want);
-	n = sys_read(buf, sizeof(buf), "%s/sys/block/%s/device/serial", root, name); /* NVMe */
-	return n > 0 && serial_equal(buf, (size_t)n, want);
+	return serial_read(root, name, got) && !strcmp(got, want);
 }
 
-/* Is it there for users: not a hidden path of a multipath disk, and with its device node. */
+/*
+ * A SCSI disk whose capacity was asked for while its neighbours came has none: each of them raises
+ * a unit attention on all others ("reported LUNs data has changed", SPC-4), and the kernel gives up
+ * after a few. It is to ask once more.
+ */
+static bool sized(const char *root, const char *name)
+{
+	char buf[PATH_MAX];
+
+	if (sys_read(buf, sizeof(buf), "%s/sys/block/%s/size", root, name) <= 0 || strcmp(buf, "0"))
+		return true;
+	if (snprintf(buf, sizeof(buf), "%s/sys/block/%s/device/rescan", root, name) <
+	    (int)sizeof(buf))
+		sys_write(buf, "1");
+	return sys_read(buf, sizeof(buf), "%s/sys/block/%s/size", root, name) <= 0 ||
+	       strcmp(buf, "0") != 0;
+}
+
+/* Is it there for users: not a hidden path of a multipath disk, with its device node and a size. */
 static bool usable(const char *root, const char *name)
 {
 	char buf[PATH_MAX];
@@ -48,7 +79,7 @@ static bool usable(const char *root, const char *name)
 		return false;
 	if (snprintf(buf, sizeof(buf), "%s/dev/%s", root, name) >= (int)sizeof(buf))
 		return false;
-	return !access(buf, F_OK);
+	return !access(buf, F_OK) && sized(root, name);
 }
 
 /* Base name of what the link DIR/NAME points to; false if there is no such link. */
@@ -138,6 +169,91 @@ bool disk_find(const char *root, const char *serial, const char *pci, char name[
 	return found;
 }
 
+/* Which of the serials it is that a disk has; n: none of them. */
+static size_t serial_among(const char *serial, const json_t *serials)
+{
+	size_t n = json_array_size(serials), i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(json_string_value(json_array_get(serials, i)), serial))
+			break;
+	return i;
+}
+
+size_t disk_index(const char *root, const json_t *serials, char (*names)[DISK_NAME_MAX])
+{
+	size_t n = json_array_size(serials), found = 0, i;
+	char path[PATH_MAX], serial[SERIAL_MAX];
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/sys/block", root);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir))) {
+		if (d->d_name[0] == '.' || strlen(d->d_name) >= DISK_NAME_MAX)
+			continue;
+		/* once known it need not be read again: every disk costs several system calls */
+		for (i = 0; i < n && strcmp(names[i], d->d_name); i++)
+			;
+		if (i < n || !serial_read(root, d->d_name, serial))
+			continue;
+		i = serial_among(serial, serials);
+		if (i < n && !names[i][0] && usable(root, d->d_name))
+			strcpy(names[i], d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	for (i = 0; i < n; i++)
+		found += names[i][0] != 0;
+	return found;
+}
+
+bool disk_any(const char *root)
+{
+	char path[PATH_MAX];
+	struct dirent *d;
+	bool any = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/sys/block", root);
+	dir = opendir(path);
+	while (dir && !any && (d = readdir(dir))) {
+		/* loop and ram devices hang on nothing */
+		snprintf(path, sizeof(path), "%s/sys/block/%s/device", root, d->d_name);
+		any = d->d_name[0] != '.' && !access(path, F_OK);
+	}
+	if (dir)
+		closedir(dir);
+	return any;
+}
+
+static int name_compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+void disk_set_clear(struct disk_set *s)
+{
+	free(s->names);
+	*s = (struct disk_set){0};
+}
+
+bool disk_set_has(const struct disk_set *s, const char *name)
+{
+	return s->n && bsearch(name, s->names, s->n, sizeof(*s->names), name_compare);
+}
+
+void disk_set_add(struct disk_set *s, const char *name)
+{
+	char(*names)[DISK_NAME_MAX] = realloc(s->names, (s->n + 1) * sizeof(*names));
+
+	if (!names)
+		sys_fatal("no memory for %zu disks", s->n + 1);
+	s->names = names;
+	snprintf(names[s->n++], sizeof(*names), "%s", name);
+	qsort(names, s->n, sizeof(*names), name_compare);
+}
+
 int disk_set_scheduler(const char *root, const char *name, const char *want, char *buf, size_t size)
 {
 	char path[PATH_MAX], have[256];
@@ -189,9 +305,29 @@ static void queue_facts(const char *root, const char *name, json_t *j)
 			sys_json_int("%s/sys/block/%s/queue/%s", root, name, numbers[i]));
 }
 
+static json_t *size_bytes(const char *root, const char *name)
+{
+	json_t *sectors = sys_json_int("%s/sys/block/%s/size", root, name);
+	json_t *bytes = json_is_integer(sectors) ? json_integer(json_integer_value(sectors) * 512)
+						 : json_null();
+
+	json_decref(sectors);
+	return bytes;
+}
+
+json_t *disk_brief(const char *root, const char *name, const char *serial)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "serial", json_string(serial));
+	json_object_set_new(j, "path", json_sprintf("/dev/%s", name));
+	json_object_set_new(j, "size_bytes", size_bytes(root, name));
+	return j;
+}
+
 json_t *disk_facts(const char *root, const char *name, const char *serial)
 {
-	json_t *j = json_object(), *sectors;
+	json_t *j = json_object();
 	struct ancestry a = {0};
 
 	ancestry_read(root, name, &a);
@@ -203,16 +339,15 @@ json_t *disk_facts(const char *root, const char *name, const char *serial)
 			    strcmp(a.driver, "sd") ? json_null() : text_or_null(a.transport));
 	json_object_set_new(j, "pci", text_or_null(a.pci));
 	json_object_set_new(j, "serial", json_string(serial));
-	sectors = sys_json_int("%s/sys/block/%s/size", root, name);
-	json_object_set_new(j, "size_bytes",
-			    json_is_integer(sectors)
-				    ? json_integer(json_integer_value(sectors) * 512)
-				    : json_null());
-	json_decref(sectors);
+	json_object_set_new(j, "size_bytes", size_bytes(root, name));
 	json_object_set_new(j, "features", text_or_null(a.features));
 	json_object_set_new(j, "queues",
 			    count_or_null(sys_count("%s/sys/block/%s/mq", root, name)));
 	queue_facts(root, name, j);
+	json_object_set_new(j, "poll_queues",
+			    sys_json_int("%s/sys/module/virtio_blk/parameters/poll_queues", root));
+	json_object_set_new(j, "io_poll",
+			    sys_json_int("%s/sys/block/%s/queue/io_poll", root, name));
 	json_object_set_new(j, "msix_vectors",
 			    a.pci[0] ? count_or_null(sys_count("%s/msi_irqs", a.pci_path))
 				     : json_null());

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the guest is, and its counters around a job. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,34 +62,79 @@ static json_t *stat_number(const char *text, const char *name)
 	return at ? json_integer((json_int_t)strtoull(at + strlen(key), NULL, 10)) : json_null();
 }
 
-/* Fields of /sys/block/DISK/stat; how many there are. */
-static int disk_stat(const char *root, const char *disk, uint64_t v[DISK_STAT_FIELDS])
+/* Adds the numbers of a line to v; how many there were. */
+static int stat_add(const char *at, uint64_t v[DISK_STAT_FIELDS])
 {
-	char buf[512], *at = buf, *end;
+	char *end;
 	int n = 0;
 
-	if (!disk[0] || sys_read(buf, sizeof(buf), "%s/sys/block/%s/stat", root, disk) <= 0)
-		return 0;
 	for (; n < DISK_STAT_FIELDS; n++, at = end) {
-		v[n] = strtoull(at, &end, 10);
+		uint64_t x = strtoull(at, &end, 10);
+
 		if (end == at)
 			break;
+		v[n] += x;
 	}
 	return n;
 }
 
-bool facts_disk_done(const char *root, const char *disk, uint64_t *ios, uint64_t *bytes)
+/*
+ * Counters of many disks in one file instead of one each: "major minor name" and then the same
+ * fields (Documentation/admin-guide/iostats.rst). The least number of fields that any of them has;
+ * 0 when one is missing.
+ */
+static int disk_stats_all(const char *root, const struct disk_set *disks,
+			  uint64_t v[DISK_STAT_FIELDS])
+{
+	char path[PATH_MAX], line[1024], name[DISK_NAME_MAX];
+	int least = DISK_STAT_FIELDS, at;
+	size_t found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/proc/diskstats", root);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		int n;
+
+		if (sscanf(line, "%*u %*u %63s%n", name, &at) != 1 || !disk_set_has(disks, name))
+			continue;
+		n = stat_add(line + at, v);
+		least = n < least ? n : least;
+		found++;
+	}
+	if (f)
+		fclose(f);
+	return found == disks->n ? least : 0;
+}
+
+/* Fields of /sys/block/DISK/stat, summed; how many there are. */
+static int disk_stat(const char *root, const struct disk_set *disks, uint64_t v[DISK_STAT_FIELDS])
+{
+	char buf[512];
+
+	memset(v, 0, DISK_STAT_FIELDS * sizeof(*v));
+	if (!disks->n)
+		return 0;
+	if (disks->n > 1)
+		return disk_stats_all(root, disks, v);
+	if (sys_read(buf, sizeof(buf), "%s/sys/block/%s/stat", root, disks->names[0]) <= 0)
+		return 0;
+	return stat_add(buf, v);
+}
+
+bool facts_disks_done(const char *root, const struct disk_set *disks, uint64_t *ios,
+		      uint64_t *bytes)
 {
 	uint64_t v[DISK_STAT_FIELDS];
 
-	if (disk_stat(root, disk, v) < 7)
+	if (disk_stat(root, disks, v) < 7)
 		return false;
 	*ios = v[0] + v[4];
 	*bytes = (v[2] + v[6]) * 512;
 	return true;
 }
 
-json_t *facts_counters(const char *root, const char *disk)
+json_t *facts_counters(const char *root, const struct disk_set *disks)
 {
 	uint64_t v[DISK_STAT_FIELDS];
 	char *text = malloc(STAT_MAX);
@@ -103,7 +149,7 @@ json_t *facts_counters(const char *root, const char *disk)
 	free(text);
 	json_object_set_new(j, "hz", json_integer(sysconf(_SC_CLK_TCK)));
 	json_object_set_new(j, "mono_ns", json_integer((json_int_t)sys_mono_ns()));
-	n = disk_stat(root, disk, v);
+	n = disk_stat(root, disks, v);
 	if (n) {
 		json_t *a = json_array();
 

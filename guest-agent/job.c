@@ -67,25 +67,28 @@ static uint64_t arg_ms(const json_t *args, const char *name)
 	return (uint64_t)(ms < 86400000 ? ms : 86400000) * MS_NS;
 }
 
-static void job_begin(struct job *j, uint16_t seq, const json_t *args, const char *disk)
+static void job_begin(struct job *j, uint16_t seq, const json_t *args, const struct disk_set *disks)
 {
 	uint64_t timeout = arg_ms(args, "timeout_ms");
 
 	*j = (struct job){.active = true, .seq = seq, .text_fd = -1};
-	snprintf(j->disk, sizeof(j->disk), "%s", disk);
+	j->disks = disks;
 	j->interval_ns = arg_ms(args, "interval_ms");
 	if (j->interval_ns && j->interval_ns < 20 * MS_NS)
 		j->interval_ns = 20 * MS_NS;
-	j->before = facts_counters("", disk);
-	facts_disk_done("", disk, &j->last_ios, &j->last_bytes);
+	/* reading the counters of many disks costs time that the job shall have */
+	if (j->interval_ns && j->interval_ns < disks->n * MS_NS)
+		j->interval_ns = disks->n * MS_NS;
+	j->before = facts_counters("", disks);
+	facts_disks_done("", disks, &j->last_ios, &j->last_bytes);
 	j->first_ios = j->last_ios;
 	j->start_ns = j->last_ns = sys_mono_ns();
 	j->deadline_ns = timeout ? j->start_ns + timeout : 0;
 	j->progress_ns = j->interval_ns ? j->start_ns + j->interval_ns : 0;
 }
 
-const char *job_start(struct job *j, uint16_t seq, const json_t *args, const char *disk, char *buf,
-		      size_t size)
+const char *job_start(struct job *j, uint16_t seq, const json_t *args, const struct disk_set *disks,
+		      char *buf, size_t size)
 {
 	const char *text = json_string_value(json_object_get(args, "job"));
 	int fds[2], rc;
@@ -102,7 +105,7 @@ const char *job_start(struct job *j, uint16_t seq, const json_t *args, const cha
 		snprintf(buf, size, "the job can't be set up: %s", strerror(-rc));
 		return buf;
 	}
-	job_begin(j, seq, args, disk);
+	job_begin(j, seq, args, disks);
 	j->pid = fork();
 	if (!j->pid)
 		job_exec(fds[1]);
@@ -252,7 +255,7 @@ static json_t *fio_result(struct job *j)
 
 static void job_finish(struct job *j, struct port *p)
 {
-	json_t *body = json_object(), *fio, *after = facts_counters("", j->disk);
+	json_t *body = json_object(), *fio, *after = facts_counters("", j->disks);
 	static const char stuck[] = "fio's processes can't be killed: they hang in the kernel\n";
 
 	job_text(j);
@@ -284,7 +287,7 @@ static void job_progress(struct job *j, struct port *p, uint64_t now)
 	double s = (double)(now - j->last_ns) / 1e9;
 	json_t *body = json_object();
 
-	facts_disk_done("", j->disk, &ios, &bytes);
+	facts_disks_done("", j->disks, &ios, &bytes);
 	json_object_set_new(body, "iops", json_real((double)(ios - j->last_ios) / s));
 	json_object_set_new(body, "bw_bytes", json_real((double)(bytes - j->last_bytes) / s));
 	json_object_set_new(body, "ios", json_integer((json_int_t)(ios - j->first_ios)));

@@ -2,15 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Lays out the guest's kernel below GUEST: vmlinuz, modules/lib/modules/VERSION, KERNEL. It comes from
 # Debian's package, downloaded and unpacked, never installed: the machine's boot menu stays as it is.
+# full: the kernel for real machines, which has the drivers of AHCI that the one for clouds lacks.
 set -eu
 
-if [ $# != 1 ]; then
-	echo "usage: [GUEST_KERNEL=PACKAGE] $0 GUEST" >&2
+kind=${2:-cloud}
+if [ $# -lt 1 ] || [ $# -gt 2 ] || { [ "$kind" != cloud ] && [ "$kind" != full ]; }; then
+	echo "usage: [GUEST_KERNEL=PACKAGE] $0 GUEST [cloud|full]" >&2
 	exit 2
 fi
 mkdir -p "$1"
 guest=$(cd "$1" && pwd)
-meta=${GUEST_KERNEL:-linux-image-cloud-$(dpkg --print-architecture)}
+arch=$(dpkg --print-architecture)
+case $kind in
+full) meta=linux-image-$arch ;;
+*) meta=linux-image-cloud-$arch ;;
+esac
+meta=${GUEST_KERNEL:-$meta}
 PATH=$PATH:/usr/sbin:/sbin
 
 # The meta package depends on the newest one with a version in its name.
