@@ -1,9 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Images and back ends: how an image is made, and the two block nodes (protocol and format) that
- * stand on it. */
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Images: where they lie, the steps that make them, how large they can become. */
 #include <stdlib.h>
 #include <string.h>
-#include "base/units.h"
 #include "disk/internal.h"
 
 static const struct cache_row caches[] = {
@@ -27,6 +25,67 @@ const struct cache_row *cell_cache(const struct cell *c)
 	return row ? row : &caches[0];
 }
 
+static bool is(const struct cell *c, enum key_id k, const char *value)
+{
+	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
+}
+
+unsigned image_layers(const struct cell *c)
+{
+	return 1 + (unsigned)cell_u64(c, K_BACKING);
+}
+
+char *image_layer(const struct cell *c, const struct disk_unit *u, unsigned layer)
+{
+	return layer + 1 < image_layers(c) ? xasprintf("%s.%u", u->image, layer)
+					   : xstrdup(u->image);
+}
+
+char *image_data_file(const struct cell *c, const struct disk_unit *u)
+{
+	return u->image && cell_on(c, K_DATA_FILE) ? xasprintf("%s.data", u->image) : NULL;
+}
+
+char *image_source(const struct disk_env *env, uint64_t size)
+{
+	return xasprintf("%s/vbench-source-%llu.raw",
+			 env->source_dir ? env->source_dir : env->image_dir,
+			 (unsigned long long)size);
+}
+
+/* A NULL-terminated argv that grows. */
+struct words {
+	char **v;
+	size_t n;
+};
+
+static void word(struct words *w, char *owned)
+{
+	w->v = xrealloc(w->v, w->n + 2, sizeof(*w->v));
+	w->v[w->n++] = owned;
+	w->v[w->n] = NULL;
+}
+
+static void words(struct words *w, const char *a, const char *b)
+{
+	word(w, xstrdup(a));
+	if (b)
+		word(w, xstrdup(b));
+}
+
+static struct disk_step *add_step(struct disk_plan *p, const char *what)
+{
+	p->steps = xrealloc(p->steps, p->nsteps + 1, sizeof(*p->steps));
+	p->steps[p->nsteps] = (struct disk_step){.what = what};
+	return &p->steps[p->nsteps++];
+}
+
+static void add_file(struct disk_plan *p, char *owned)
+{
+	p->files = xrealloc(p->files, p->nfiles + 1, sizeof(*p->files));
+	p->files[p->nfiles++] = owned;
+}
+
 /* What qemu-img calls the modes. */
 static const char *preallocation(const struct cell *c)
 {
@@ -35,119 +94,246 @@ static const char *preallocation(const struct cell *c)
 	return !mode || !strcmp(mode, "thin") ? "off" : mode;
 }
 
-static void create_step(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
+static void option(FILE *f, const char *name, const char *value)
 {
-	char *argv[] = {
-		xstrdup(env->qemu_img),
-		xstrdup("create"),
-		xstrdup("-q"),
-		xstrdup("-f"),
-		xstrdup(cell_get(c, K_FORMAT)),
-		xstrdup("-o"),
-		xasprintf("preallocation=%s", preallocation(c)),
-		xstrdup(p->image),
-		xasprintf("%llu", (unsigned long long)p->size),
-		NULL,
-	};
+	fprintf(f, "%s%s=%s", ftell(f) ? "," : "", name, value);
+}
 
-	p->steps = xcalloc(1, sizeof(*p->steps));
-	p->steps[0].what = "create image";
-	p->steps[0].argv = xcalloc(sizeof(argv) / sizeof(argv[0]), sizeof(*p->steps[0].argv));
-	memcpy(p->steps[0].argv, argv, sizeof(argv));
-	p->nsteps = 1;
+/* What an image of version 3 or of other clusters is told; overlays are like the lowest layer. */
+static void put_qcow2(FILE *f, const struct cell *c)
+{
+	if (cell_get(c, K_CLUSTER) && !is(c, K_CLUSTER, "65536"))
+		option(f, "cluster_size", cell_get(c, K_CLUSTER));
+	if (cell_on(c, K_EXTENDED_L2))
+		option(f, "extended_l2", "on");
+	if (cell_on(c, K_LAZY_REFCOUNTS))
+		option(f, "lazy_refcounts", "on");
+	if (cell_get(c, K_COMPAT) && !is(c, K_COMPAT, "1.1"))
+		option(f, "compat", cell_get(c, K_COMPAT));
 }
 
 /*
- * The worst a full image can take: qcow2 adds 8 bytes of L2 table and 2 of refcount for each
- * cluster of 64 KiB (QEMU's docs/interop/qcow2.txt), which is 1/6554 of the data; rounded up to
- * 1/4096 and 4 MiB for headers and the file system.
+ * In option strings a comma is written twice. data_file_raw is the promise that the data file alone
+ * tells the content; qemu-img then makes the metadata of a thin image beforehand, which would be
+ * another mode.
  */
-static uint64_t peak(const struct cell *c, uint64_t size)
+static void put_data_file(FILE *f, const char *path, bool raw)
 {
-	return !strcmp(cell_get(c, K_FORMAT), "qcow2") ? size + size / 4096 + (4u << 20) : size;
+	fprintf(f, ",data_file=");
+	for (; *path; path++)
+		fprintf(f, *path == ',' ? ",," : "%c", *path);
+	if (raw)
+		option(f, "data_file_raw", "on");
 }
 
-static json_t *cache_json(const struct cell *c)
+/* The argument of -o for the lowest layer; "": there is nothing to be said. */
+static char *create_options(const struct cell *c, const struct format_row *format,
+			    const char *data_file)
 {
-	const struct cache_row *row = cell_cache(c);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
 
-	return json_pack("{s:b, s:b}", "direct", row->direct, "no-flush", row->no_flush);
-}
-
-static json_t *file_node(const struct cell *c, const struct disk_plan *p)
-{
-	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "driver", "file", "node-name", p->file_node,
-			 "filename", p->image, "aio", cell_get(c, K_AIO), "cache", cache_json(c));
-}
-
-static json_t *null_node(const struct cell *c, const struct disk_plan *p)
-{
-	return json_pack("{s:s, s:s, s:I, s:I, s:b}", "driver", "null-co", "node-name",
-			 p->file_node, "size", (json_int_t)p->size, "latency-ns",
-			 (json_int_t)cell_u64(c, K_LATENCY), "read-zeroes", 1);
-}
-
-/*
- * A pass-through value with the type that QMP wants: on/off and true/false are booleans except
- * where QEMU has an enumeration of those words, numbers with or without a size suffix are integers,
- * the rest is text.
- */
-static json_t *typed(const char *key, const char *v)
-{
-	uint64_t n;
-
-	if (!strcmp(key, "detect-zeroes"))
-		return json_string(v);
-	if (!strcmp(v, "on") || !strcmp(v, "true"))
-		return json_true();
-	if (!strcmp(v, "off") || !strcmp(v, "false"))
-		return json_false();
-	if (v[0] >= '0' && v[0] <= '9' && !units_size(v, &n))
-		return json_integer((json_int_t)n);
-	return json_string(v);
-}
-
-/* "a.b.c" goes into nested objects. */
-static void put_dotted(json_t *node, const char *key, json_t *value)
-{
-	const char *dot = strchr(key, '.');
-	json_t *inner;
-	char head[80];
-
-	if (!dot) {
-		json_object_set_new(node, key, value);
-		return;
+	if (!f)
+		return xstrdup("");
+	if (format->key)
+		option(f, "key-secret", "key0");
+	if (format->preallocation)
+		option(f, "preallocation", preallocation(c));
+	if (format->create)
+		fprintf(f, "%s%s", ftell(f) ? "," : "", format->create);
+	if (is(c, K_FORMAT, "qcow2")) {
+		put_qcow2(f, c);
+		if (is(c, K_COMPRESSION, "zstd"))
+			option(f, "compression_type", "zstd");
+		if (data_file)
+			put_data_file(f, data_file, !is(c, K_MODE, "thin"));
 	}
-	snprintf(head, sizeof(head), "%.*s", (int)(dot - key), key);
-	inner = json_object_get(node, head);
-	if (!json_is_object(inner)) {
-		inner = json_object();
-		json_object_set_new(node, head, inner);
-	}
-	put_dotted(inner, dot + 1, value);
+	fclose(f);
+	return text;
 }
 
-void image_plan(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
+static void put_create(struct words *w, const struct cell *c, const char *data_file)
+{
+	const struct format_row *format = format_find(cell_get(c, K_FORMAT));
+	char *options = create_options(c, format, data_file);
+
+	if (options[0])
+		words(w, "-o", options);
+	free(options);
+	if (format->key)
+		words(w, "--object", "secret,id=key0,data=" IMAGE_PASSPHRASE);
+}
+
+/* "-o" and what belongs to it stand between format and path. */
+static void create_step(const struct cell *c, const struct disk_env *env, struct disk_plan *p,
+			const char *path, const char *data_file, bool sample)
+{
+	struct disk_step *s = add_step(p, "create image");
+	struct words w = {0};
+
+	words(&w, env->qemu_img, "create");
+	words(&w, "-q", "-f");
+	words(&w, cell_get(c, K_FORMAT), NULL);
+	put_create(&w, c, data_file);
+	words(&w, path, NULL);
+	word(&w, xasprintf("%llu", (unsigned long long)p->size));
+	s->argv = w.v;
+	s->metric = sample ? "image.create" : NULL;
+}
+
+/* The target's cache is writeback, not qemu-img's unsafe: what is written must have reached the
+ * disk before the workload begins, and belongs to the time. */
+static void convert_step(const struct cell *c, const struct disk_env *env, struct disk_plan *p,
+			 const char *path, const char *data_file, bool sample)
+{
+	struct disk_step *s = add_step(p, "convert image");
+	struct words w = {0};
+
+	words(&w, env->qemu_img, "convert");
+	words(&w, "-q", "-f");
+	words(&w, "raw", "-t");
+	words(&w, "writeback", "-O");
+	words(&w, cell_get(c, K_FORMAT), NULL);
+	if (!is(c, K_COMPRESSION, "none") && cell_get(c, K_COMPRESSION))
+		words(&w, "-c", NULL);
+	put_create(&w, c, data_file);
+	word(&w, image_source(env, p->size));
+	words(&w, path, NULL);
+	s->argv = w.v;
+	s->metric = sample ? "image.convert" : NULL;
+}
+
+/* The layer below by its whole path: QEMU then finds that the node it is given is the one that the
+ * header names, else it describes each node by the JSON of all nodes under it. */
+static void overlay_step(const struct cell *c, const struct disk_env *env, struct disk_plan *p,
+			 const char *path, const char *below)
+{
+	struct disk_step *s = add_step(p, "create overlay");
+	struct words w = {0};
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	words(&w, env->qemu_img, "create");
+	words(&w, "-q", "-f");
+	words(&w, "qcow2", "-b");
+	words(&w, below, "-F");
+	words(&w, "qcow2", NULL);
+	if (f) {
+		put_qcow2(f, c);
+		fclose(f);
+	}
+	if (text && text[0])
+		words(&w, "-o", text);
+	free(text);
+	words(&w, path, NULL);
+	s->argv = w.v;
+}
+
+/* What a full image takes beside its data, at most. */
+static uint64_t image_overhead(const struct cell *c, uint64_t size)
+{
+	const struct format_row *row = format_find(cell_get(c, K_FORMAT));
+	uint64_t cluster = cell_u64(c, K_CLUSTER), tables;
+
+	if (!strcmp(row->name, "qcow2") && cluster) {
+		/* 10 or 18 bytes for each cluster, rounded up; tables of whole clusters */
+		tables = size / cluster * (cell_on(c, K_EXTENDED_L2) ? 32 : 16);
+		return tables + (16 * cluster > row->fixed ? 16 * cluster : row->fixed);
+	}
+	return (row->share ? size / row->share : 0) + row->fixed;
+}
+
+/* Of one disk: the uppermost layer may become full; those between hold tables at most; the lowest
+ * one keeps what it was made with. Compressed clusters are not written in place: what replaces them
+ * comes beside them. */
+static uint64_t image_peak(const struct cell *c, uint64_t size)
+{
+	uint64_t over = image_overhead(c, size), peak = size + over;
+	bool full = is(c, K_CONTENT, "data") || is(c, K_MODE, "full") || is(c, K_MODE, "falloc");
+
+	if (image_layers(c) == 1)
+		return peak + (full && cell_get(c, K_COMPRESSION) && !is(c, K_COMPRESSION, "none")
+				       ? size
+				       : 0);
+	return peak + (image_layers(c) - 1) * over + (full ? size : 0);
+}
+
+/* An NBD export is as long as its file was when the server started: the file must have all the
+ * room that the image can come to need, as a hole. */
+static void resize_step(const struct disk_env *env, struct disk_plan *p, const char *path,
+			uint64_t bytes)
+{
+	struct disk_step *s = add_step(p, "make room in the image");
+	struct words w = {0};
+
+	words(&w, env->qemu_img, "resize");
+	words(&w, "-q", "-f");
+	words(&w, "raw", path);
+	word(&w, xasprintf("%llu", (unsigned long long)(bytes + 511) / 512 * 512));
+	s->argv = w.v;
+}
+
+/* Where the data lie comes first in p->files; see HACKING.md, "image"/"data". */
+static void unit_files(const struct cell *c, struct disk_plan *p, const struct disk_unit *u)
+{
+	char *data = image_data_file(c, u);
+
+	if (data)
+		add_file(p, data);
+	for (unsigned i = 0; i + 1 < image_layers(c); i++)
+		add_file(p, image_layer(c, u, i));
+}
+
+static void unit_steps(const struct cell *c, const struct disk_env *env, struct disk_plan *p,
+		       const struct disk_unit *u, bool first)
+{
+	char *below = image_layer(c, u, 0), *data = image_data_file(c, u);
+
+	if (is(c, K_CONTENT, "data"))
+		convert_step(c, env, p, below, data, first);
+	else
+		create_step(c, env, p, below, data, first);
+	for (unsigned i = 1; i < image_layers(c); i++) {
+		char *path = image_layer(c, u, i);
+
+		overlay_step(c, env, p, path, below);
+		free(below);
+		below = path;
+	}
+	free(below);
+	free(data);
+}
+
+static void unit_image(const struct cell *c, const struct disk_env *env, struct disk_plan *p,
+		       struct disk_unit *u, unsigned i)
+{
+	u->image = xasprintf("%s/vb%u.img", env->image_dir, env->index + i);
+	unit_files(c, p, u);
+	unit_steps(c, env, p, u, !i);
+	if (cell_uses_nbd(c) && is(c, K_FORMAT, "qcow2"))
+		resize_step(env, p, u->image, image_peak(c, p->size));
+	p->peak_bytes += image_peak(c, p->size);
+}
+
+void image_units(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
 {
 	p->size = cell_u64(c, K_SIZE);
-	if (!cell_has_image(c))
-		return;
-	p->image = xasprintf("%s/vb%u.img", env->image_dir, env->index);
-	p->peak_bytes = peak(c, p->size);
-	create_step(c, env, p);
-}
-
-void image_nodes(const struct cell *c, const struct disk_plan *p, json_t **file, json_t **fmt)
-{
-	*file = p->image ? file_node(c, p) : null_node(c, p);
-	/* a raw layer above the null device, too, so that it compares with a raw image layer by
-	 * layer */
-	*fmt = json_pack("{s:s, s:s, s:s, s:o}", "driver", p->image ? cell_get(c, K_FORMAT) : "raw",
-			 "node-name", p->fmt_node, "file", p->file_node, "cache", cache_json(c));
-	for (size_t i = 0; *file && *fmt && i < c->nextras; i++) {
-		put_dotted(*fmt, c->extras[i].key, typed(c->extras[i].key, c->extras[i].value));
-		/* a discard gets through only if every node lets it */
-		if (!strcmp(c->extras[i].key, "discard"))
-			json_object_set_new(*file, "discard", json_string(c->extras[i].value));
+	if (cell_on_device(c) && p->nunits) {
+		p->device = true;
+		p->image = xstrdup(cell_get(c, K_DEVICE));
+		p->units[0].image = xstrdup(p->image);
 	}
+	if (!cell_has_image(c) || !p->nunits)
+		return;
+	if (is(c, K_CONTENT, "data")) {
+		struct disk_step *s = add_step(p, "make source data");
+
+		s->source = image_source(env, p->size);
+		s->source_bytes = p->size;
+	}
+	for (unsigned i = 0; i < p->nunits; i++)
+		unit_image(c, env, p, &p->units[i], i);
+	p->image = xstrdup(p->units[0].image);
 }

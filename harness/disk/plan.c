@@ -6,12 +6,6 @@
 #include <string.h>
 #include "disk/internal.h"
 
-unsigned disk_root_ports(const struct cell *c)
-{
-	(void)c;
-	return 2;
-}
-
 const char *qspec_command(enum qspec_kind k)
 {
 	static const char *const names[] = {
@@ -42,28 +36,55 @@ void plan_add(struct disk_plan *p, enum qspec_kind kind, json_t *args)
 	p->specs[p->nspecs++] = (struct qspec){.kind = kind, .args = args};
 }
 
-static void name_things(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
+/*
+ * virtio-blk cuts serials at 20 bytes; the cell's id in it shows that this is the disk that was
+ * meant. A cold disk's serial is in its template, which equal devices share: it has none there.
+ */
+static void name_serial(const struct cell *c, const struct disk_plan *p, unsigned n, char *serial,
+			size_t size)
 {
-	const struct bus_row *bus = bus_find(cell_get(c, K_BUS));
-	unsigned i = env->index;
+	if (p->vhost && !strcmp(cell_get(c, K_SERVER), "storage-daemon"))
+		return; /* its export has a serial of its own, which cannot be set */
+	if (p->cold)
+		snprintf(serial, size, "vb%u-cold", n % 10000);
+	else
+		snprintf(serial, size, "vb%u-%.12s", n % 10000, c->id);
+}
 
-	snprintf(p->file_node, sizeof(p->file_node), "vb%u-file", i);
-	snprintf(p->fmt_node, sizeof(p->fmt_node), "vb%u-fmt", i);
-	p->vhost = cell_uses_vhost(c);
-	if (p->vhost)
-		snprintf(p->sock_name, sizeof(p->sock_name), "vb%u-sock", i);
+static void name_unit(const struct cell *c, const struct disk_env *env, struct disk_plan *p,
+		      unsigned i)
+{
+	struct disk_unit *u = &p->units[i];
+	unsigned n = env->index + i;
+
+	snprintf(u->file_node, sizeof(u->file_node), "vb%u-file", n);
+	snprintf(u->fmt_node, sizeof(u->fmt_node), "vb%u-fmt", n);
 	if (cell_on_host(c))
 		return;
-	snprintf(p->device_id, sizeof(p->device_id), "vb%u", i);
-	/* virtio-blk cuts serials at 20 bytes; the cell's id in it shows that this is the disk that
-	 * was meant. qemu-storage-daemon's export has a serial of its own, which cannot be set. */
-	if (!p->vhost || strcmp(cell_get(c, K_SERVER), "storage-daemon"))
-		snprintf(p->serial, sizeof(p->serial), "vb%u-%.12s", i % 10000, c->id);
-	if (bus->virtio_id)
-		snprintf(p->virtio_path, sizeof(p->virtio_path),
-			 "/machine/peripheral/%s%u/virtio-backend", bus->virtio_id, i);
-	if (cell_on(c, K_IOTHREAD))
-		snprintf(p->iothread, sizeof(p->iothread), "io%u", i);
+	snprintf(u->device_id, sizeof(u->device_id), "vb%u", n);
+	name_serial(c, p, n, u->serial, sizeof(u->serial));
+	bus_name_unit(c, env, i, u);
+}
+
+static void name_things(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
+{
+	const struct disk_unit *first;
+
+	p->vhost = cell_uses_vhost(c);
+	p->cold = cell_is_cold(c);
+	p->nunits = disk_count(c);
+	p->units = xcalloc(p->nunits, sizeof(*p->units));
+	for (unsigned i = 0; i < p->nunits; i++)
+		name_unit(c, env, p, i);
+	if (p->vhost)
+		snprintf(p->sock_name, sizeof(p->sock_name), "vb%u-sock", env->index);
+	first = &p->units[0];
+	snprintf(p->serial, sizeof(p->serial), "%s", first->serial);
+	snprintf(p->device_id, sizeof(p->device_id), "%s", first->device_id);
+	snprintf(p->file_node, sizeof(p->file_node), "%s", first->file_node);
+	snprintf(p->fmt_node, sizeof(p->fmt_node), "%s", first->fmt_node);
+	snprintf(p->virtio_path, sizeof(p->virtio_path), "%s", first->virtio_path);
+	snprintf(p->iothread, sizeof(p->iothread), "%s", first->iothread);
 }
 
 /* JSON is UTF-8, and so must a path be that goes into it. */
@@ -75,29 +96,67 @@ static bool all_made(const struct disk_plan *p)
 	return true;
 }
 
-/* How long its event loop polls at most before it sleeps; QEMU tunes the time itself within that.
- * QEMU's default, written down so that a ladder's guests and servers are of one policy. */
-#define IOTHREAD_POLL_MAX_NS 32768
+/*
+ * How long its event loop polls at most before it sleeps; QEMU tunes the time itself within that.
+ * Always written down, so that a ladder's guests and servers are of one policy.
+ */
+static void plan_iothreads(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
+{
+	for (unsigned i = 0; i < bus_iothreads(c); i++)
+		plan_add(p, Q_OBJECT,
+			 json_pack("{s:s, s:o, s:I}", "qom-type", "iothread", "id",
+				   json_sprintf("io%u", env->index + i), "poll-max-ns",
+				   (json_int_t)cell_u64(c, K_POLL_MAX)));
+}
 
-/* QEMU's own disk: iothread, block nodes, device. */
+/* The template's disks: the same threads and devices, but nothing of the images. */
+static void plan_blank(const struct cell *c, struct disk_plan *p, size_t threads, size_t devices)
+{
+	struct qspec *all = p->specs;
+	size_t nall = p->nspecs;
+
+	p->specs = NULL;
+	p->nspecs = 0;
+	for (size_t i = 0; i < threads; i++)
+		plan_add(p, all[i].kind, json_incref(all[i].args));
+	for (size_t i = 0; i < p->nunits; i++)
+		image_specs(c, p, &p->units[i], true, &p->specs, &p->nspecs);
+	for (size_t i = devices; i < nall; i++)
+		plan_add(p, all[i].kind, json_incref(all[i].args));
+	p->blank = p->specs;
+	p->nblank = p->nspecs;
+	p->specs = all;
+	p->nspecs = nall;
+}
+
+/* QEMU's own disks: iothreads, block nodes, devices. */
 static void plan_qemu(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
 {
-	json_t *file, *fmt;
+	size_t threads, devices;
 
-	if (p->iothread[0])
-		plan_add(p, Q_OBJECT,
-			 json_pack("{s:s, s:s, s:i}", "qom-type", "iothread", "id", p->iothread,
-				   "poll-max-ns", IOTHREAD_POLL_MAX_NS));
-	image_nodes(c, p, &file, &fmt);
-	plan_add(p, Q_BLOCKDEV, file);
-	plan_add(p, Q_BLOCKDEV, fmt);
+	plan_iothreads(c, env, p);
+	threads = p->nspecs;
+	for (size_t i = 0; i < p->nunits; i++)
+		image_specs(c, p, &p->units[i], false, &p->specs, &p->nspecs);
+	devices = p->nspecs;
 	bus_find(cell_get(c, K_BUS))->plug(c, env, p);
+	if (p->cold)
+		plan_blank(c, p, threads, devices);
+}
+
+/* A vhost-user disk's socket is handed to QEMU when it runs; a cold disk is there before. */
+static int check_cold(const struct disk_plan *p, struct err *e)
+{
+	return p->cold && p->vhost
+		       ? err_input(e, "disk.slots: a vhost-user disk is hot-plugged, and so not on "
+				      "the root bus itself; use slots = ports")
+		       : 0;
 }
 
 int disk_plan_make(const struct cell *c, const struct disk_env *env, struct disk_plan *out,
 		   struct err *e)
 {
-	int rc = 0;
+	int rc;
 
 	*out = (struct disk_plan){0};
 	if (!cell_on_host(c) && !bus_find(cell_get(c, K_BUS)))
@@ -106,9 +165,12 @@ int disk_plan_make(const struct cell *c, const struct disk_env *env, struct disk
 	if (cell_has_image(c) && (!env->image_dir || env->image_dir[0] != '/'))
 		return err_input(e, "disk.dir: the image folder must be an absolute path");
 	name_things(c, env, out);
-	image_plan(c, env, out);
-	if (out->vhost)
+	image_units(c, env, out);
+	rc = check_cold(out, e);
+	if (!rc && out->vhost)
 		rc = server_plan(c, env, out, e);
+	if (!rc && cell_uses_nbd(c))
+		rc = nbd_plan(c, env, out, e);
 	if (!rc && cell_on_host(c))
 		rc = engine_plan(c, env, out, e);
 	else if (!rc && out->vhost)
@@ -123,22 +185,44 @@ int disk_plan_make(const struct cell *c, const struct disk_env *env, struct disk
 	return rc;
 }
 
+static void words_free(char **v)
+{
+	for (size_t i = 0; v && v[i]; i++)
+		free(v[i]);
+	free(v);
+}
+
+static void specs_free(struct qspec *specs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		json_decref(specs[i].args);
+	free(specs);
+}
+
 void disk_plan_free(struct disk_plan *p)
 {
+	char *image = p->image;
+
 	for (size_t i = 0; i < p->nsteps; i++) {
-		for (size_t k = 0; p->steps[i].argv[k]; k++)
-			free(p->steps[i].argv[k]);
-		free(p->steps[i].argv);
+		words_free(p->steps[i].argv);
+		free(p->steps[i].source);
 	}
-	for (size_t i = 0; i < p->nspecs; i++)
-		json_decref(p->specs[i].args);
-	for (size_t k = 0; p->server.argv && p->server.argv[k]; k++)
-		free(p->server.argv[k]);
-	free(p->server.argv);
+	for (size_t i = 0; i < p->nunits; i++) {
+		/* the plan's own may be the first one's itself */
+		if (p->units[i].image == image)
+			image = NULL;
+		free(p->units[i].image);
+	}
+	for (size_t i = 0; i < p->nfiles; i++)
+		free(p->files[i]);
+	specs_free(p->specs, p->nspecs);
+	specs_free(p->blank, p->nblank);
+	words_free(p->server.argv);
 	free(p->server.version);
 	free(p->steps);
-	free(p->specs);
-	free(p->image);
+	free(p->files);
+	free(p->units);
+	free(image);
 	free(p->engine);
 	*p = (struct disk_plan){0};
 }

@@ -39,21 +39,48 @@ static void probe_dir(const struct evidence *ev, struct asked_got *r)
 static const struct probe probes[] = {
 	{K_DIR, true, probe_dir},
 	{K_DRIVER, true, probe_driver},
+	{K_POLL_QUEUES, true, probe_poll_queues},
 	{K_BUS, true, probe_bus},
+	{K_DISKS, true, probe_count},
+	{K_CONTROLLERS, true, probe_controllers},
+	{K_SLOTS, true, probe_slots},
 	{K_RING, true, probe_ring},
 	{K_EVENT_IDX, true, probe_event_idx},
 	{K_INDIRECT, true, probe_indirect},
 	{K_FORMAT, true, probe_format},
 	{K_MODE, false, probe_mode},
+	{K_CLUSTER, true, probe_cluster},
+	{K_EXTENDED_L2, true, probe_extended_l2},
+	{K_LAZY_REFCOUNTS, true, probe_lazy_refcounts},
+	{K_COMPAT, true, probe_compat},
+	{K_L2_CACHE, true, probe_l2_cache},
+	{K_CONTENT, false, probe_content},
+	{K_BACKING, true, probe_backing},
+	{K_COMPRESSION, true, probe_compression},
+	{K_DATA_FILE, true, probe_data_file},
 	{K_SIZE, true, probe_size},
 	{K_CACHE, true, probe_cache},
 	{K_AIO, false, probe_aio},
+	{K_DETECT_ZEROES, true, probe_detect_zeroes},
+	{K_DISCARD, true, probe_discard},
+	{K_THROTTLE_IOPS, true, probe_throttle_iops},
+	{K_THROTTLE_BPS, true, probe_throttle_bps},
+	{K_THROTTLE_IOPS_MAX, true, probe_throttle_iops_max},
+	{K_THROTTLE_BPS_MAX, true, probe_throttle_bps_max},
+	{K_THROTTLE_BURST, true, probe_throttle_burst},
 	{K_IOTHREAD, false, probe_iothread},
+	{K_IOTHREADS, true, probe_iothreads},
+	{K_MAPPING, true, probe_mapping},
+	{K_POLL_MAX, true, probe_poll_max},
+	{K_IOEVENTFD, true, probe_ioeventfd},
 	{K_QUEUES, true, probe_queues},
 	{K_QUEUE_SIZE, true, probe_queue_size},
 	{K_WAIT, true, probe_wait},
 	{K_POLL, true, probe_poll},
 	{K_BACKEND, true, probe_backend},
+	{K_DEVICE, true, probe_device},
+	{K_NBD, true, probe_nbd},
+	{K_NBDKIT, true, probe_nbdkit},
 	{K_SERVER, true, probe_server},
 	{K_SERVES, true, probe_serves},
 	{K_SERVER_WAIT, true, probe_server_wait},
@@ -127,15 +154,17 @@ static void read_both(const struct probe *p, const struct evidence *ev, struct a
 static void read_extra(const struct evidence *ev, const struct extra *x, struct asked_got *r)
 {
 	const json_t *list = ev_get(ev, "qmp/query-named-block-nodes"), *node;
+	char format[32];
 	size_t i;
 
+	node_of_format(ev->cell, ev->plan->fmt_node, format);
 	if (!strcmp(x->key, "detect-zeroes")) {
 		json_array_foreach((json_t *)(uintptr_t)list, i, node)
 		{
 			const char *name = json_string_value(json_object_get(node, "node-name"));
 			const char *got = json_string_value(json_object_get(node, "detect_zeroes"));
 
-			if (name && got && !strcmp(name, ev->plan->fmt_node)) {
+			if (name && got && !strcmp(name, format)) {
 				got_set(r, strcmp(got, x->value) ? GOT_DIFFER : GOT_MATCH, "host",
 					"%.60s", got);
 				return;
@@ -145,12 +174,45 @@ static void read_extra(const struct evidence *ev, const struct extra *x, struct 
 	got_set(r, GOT_UNKNOWN, "host", "QEMU took it and does not tell it again");
 }
 
-/* No latency is what there is without one; fio's null engine has no disk that had a size. */
+static bool is(const struct cell *c, enum key_id k, const char *value)
+{
+	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
+}
+
+/*
+ * What QEMU does when it is told nothing, where it does not tell that either: no latency is what
+ * there is without one, no discard and no cache size likewise; in an empty image there is nothing
+ * that could be compressed, and an allocated one is neither empty nor full. fio's null engine has
+ * no disk that had a size.
+ */
 static bool nothing_asked(const struct cell *c, enum key_id key)
 {
-	if (key == K_LATENCY)
+	switch (key) {
+	case K_LATENCY:
 		return !cell_u64(c, K_LATENCY);
-	return key == K_SIZE && cell_on_host(c) && !cell_uses_vring(c) && !cell_has_image(c);
+	case K_DISCARD:
+		return is(c, K_DISCARD, "ignore");
+	case K_L2_CACHE:
+		return is(c, K_L2_CACHE, "auto");
+	case K_CONTENT:
+		return is(c, K_CONTENT, "empty") &&
+		       (is(c, K_MODE, "falloc") || is(c, K_MODE, "full"));
+	case K_COMPRESSION:
+		return is(c, K_COMPRESSION, "none") && !is(c, K_CONTENT, "data");
+	case K_SIZE:
+		return cell_on_host(c) && !cell_uses_vring(c) && !cell_has_image(c);
+	default:
+		return false;
+	}
+}
+
+/* blockdev.KEY has the last word over the key of that name, and a row of its own. */
+static bool overridden(const struct cell *c, enum key_id key)
+{
+	for (size_t i = 0; i < c->nextras; i++)
+		if (!strcmp(c->extras[i].key, profile_keys[key].name))
+			return true;
+	return false;
 }
 
 size_t disk_asked_got(const struct cell *c, const struct disk_plan *p, const json_t *before,
@@ -164,7 +226,7 @@ size_t disk_asked_got(const struct cell *c, const struct disk_plan *p, const jso
 		const char *asked = cell_get(c, probes[i].key);
 		struct asked_got *r = &out[n];
 
-		if (!asked || nothing_asked(c, probes[i].key))
+		if (!asked || nothing_asked(c, probes[i].key) || overridden(c, probes[i].key))
 			continue;
 		memset(r, 0, sizeof(*r));
 		key_full_name(row, r->key, sizeof(r->key));

@@ -73,6 +73,19 @@ static bool own_rings(const struct evidence *ev)
 
 enum use { USE_NO, USE_YES, USE_MAYBE, USE_UNTOLD };
 
+/* Threads of the process that has the image open whose event loop may be a ring. The export of
+ * qemu-storage-daemon always has an iothread, qemu-nbd none. */
+static int event_loops(const struct evidence *ev)
+{
+	int listed = (int)json_array_size(ev_get(ev, "qmp/query-iothreads"));
+
+	if (cell_uses_nbd(ev->cell))
+		return 0;
+	if (!ev->plan->iothread[0] || ev->plan->vhost)
+		return ev->plan->vhost;
+	return listed > 1 ? listed : 1;
+}
+
 /*
  * Was the ring of aio=io_uring in use? An iothread's event loop may be a ring, too (not in every
  * build), and then takes submissions of its own; aio=io_uring adds rings to that one. The main loop
@@ -81,8 +94,7 @@ enum use { USE_NO, USE_YES, USE_MAYBE, USE_UNTOLD };
 static enum use uring_use(const struct evidence *ev)
 {
 	char path[96];
-	/* qemu-storage-daemon's export always has an iothread */
-	int used = rings_used(ev), loops = ev->plan->iothread[0] || ev->plan->vhost ? 1 : 0;
+	int used = rings_used(ev), loops = event_loops(ev);
 	int rings = (int)json_array_size(json_at(ev->after, disk_process(ev, "uring", path)));
 
 	if (used <= 0)
@@ -111,12 +123,16 @@ static enum use native_use(const struct evidence *ev)
 }
 
 /*
- * Reads of what a qcow2 image does not hold never reach its file, by whatever way: without worker
- * threads or aio contexts, too, nothing was submitted that could show the way.
+ * Reads of what an image does not hold never reach its file, by whatever way: without worker
+ * threads or aio contexts, too, nothing was submitted that could show the way. Formats know that by
+ * their tables, an NBD server by asking the file system for the holes of the file.
  */
 static bool untouched(const struct evidence *ev, enum use native, bool more)
 {
-	return !strcmp(cell_get(ev->cell, K_FORMAT), "qcow2") && native == USE_NO && !more;
+	const char *format = cell_get(ev->cell, K_FORMAT);
+	bool tables = format && strcmp(format, "raw") && strcmp(format, "luks");
+
+	return (tables || cell_uses_nbd(ev->cell)) && native == USE_NO && !more;
 }
 
 static void asked_uring(enum use uring, enum use native, bool idle, struct asked_got *r)
@@ -134,10 +150,13 @@ static void asked_uring(enum use uring, enum use native, bool idle, struct asked
 
 /* more: worker threads were added during the workload. few: no more aio events on the host than
  * this disk's. */
-static void asked_native(enum use uring, enum use native, bool more, bool few, struct asked_got *r)
+static void asked_native(enum use uring, enum use native, bool more, bool few, bool idle,
+			 struct asked_got *r)
 {
 	if (uring == USE_YES)
 		got_set(r, GOT_DIFFER, "host", "io_uring");
+	else if (native == USE_NO && idle)
+		got_set(r, GOT_UNKNOWN, "host", "no I/O of the guest reached the image's file");
 	else if (native == USE_NO)
 		got_set(r, GOT_DIFFER, "host", "not native (there is no aio context)");
 	else if (native == USE_YES || (native == USE_MAYBE && few && !more && uring == USE_NO))
@@ -171,17 +190,18 @@ void probe_aio(const struct evidence *ev, struct asked_got *r)
 	char path[96];
 	bool more = number(ev->after, disk_process(ev, "workers", path)) >
 		    number(ev->before, disk_process(ev, "workers", path));
-	bool few = number(ev->after, disk_process(ev, "aio_nr", path)) <=
-		   (ev->plan->iothread[0] || ev->plan->vhost ? 2048 : 1024);
+	bool idle = untouched(ev, native, more);
+	bool few =
+		number(ev->after, disk_process(ev, "aio_nr", path)) <= 1024 * (1 + event_loops(ev));
 
 	if (!ev->before || !ev->after)
 		got_set(r, GOT_UNKNOWN, "host", "shows only by its effect during the workload");
 	else if (uring == USE_UNTOLD)
 		got_set(r, GOT_UNKNOWN, "host", "QEMU's rings cannot be read here");
 	else if (!strcmp(asked, "io_uring"))
-		asked_uring(uring, native, untouched(ev, native, more), r);
+		asked_uring(uring, native, idle, r);
 	else if (!strcmp(asked, "native"))
-		asked_native(uring, native, more, few, r);
+		asked_native(uring, native, more, few, idle, r);
 	else
 		asked_threads(uring, native, more, r);
 }

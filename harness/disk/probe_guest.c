@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the guest's kernel and the virtio device say of the disk: bus, ring, size, queues. */
+/* What the guest's kernel and the virtio device say of the disk: ring, size, queues. */
 #include <inttypes.h>
 #include <string.h>
 #include "base/units.h"
@@ -8,22 +8,6 @@
 static const char *text_or(const json_t *v, const char *other)
 {
 	return json_is_string(v) ? json_string_value(v) : other;
-}
-
-void probe_bus(const struct evidence *ev, struct asked_got *r)
-{
-	const struct bus_row *bus = bus_find(cell_get(ev->cell, K_BUS));
-	const char *driver = text_or(ev_get(ev, "guest/disk/driver"), NULL);
-	const char *transport = text_or(ev_get(ev, "guest/disk/transport_driver"), NULL);
-
-	if (!driver || !bus)
-		got_set(r, GOT_UNKNOWN, "guest", "the guest names no driver of the disk");
-	else if (!strcmp(driver, bus->driver) &&
-		 !strcmp(transport ? transport : "", bus->transport ? bus->transport : ""))
-		got_set(r, GOT_MATCH, "guest", "%s", bus->name);
-	else
-		got_set(r, GOT_DIFFER, "guest", "the guest drives it with %.40s%s%.40s", driver,
-			transport ? " over " : "", transport ? transport : "");
 }
 
 int feature_bit(const json_t *features, unsigned bit)

@@ -7,8 +7,7 @@
 #include "base/units.h"
 #include "disk/internal.h"
 
-/* The node of that name in query-named-block-nodes. */
-static const json_t *node_find(const struct evidence *ev, const char *name)
+const json_t *node_find(const struct evidence *ev, const char *name)
 {
 	const json_t *list = ev_get(ev, "qmp/query-named-block-nodes");
 
@@ -22,8 +21,7 @@ static const json_t *node_find(const struct evidence *ev, const char *name)
 	return NULL;
 }
 
-/* The attached medium whose root is the plan's format node, in query-block. */
-static const json_t *inserted_find(const struct evidence *ev)
+const json_t *inserted_find(const struct evidence *ev)
 {
 	const json_t *list = ev_get(ev, "qmp/query-block");
 
@@ -44,8 +42,9 @@ static const char *drv_of(const json_t *node)
 
 void probe_format(const struct evidence *ev, struct asked_got *r)
 {
-	const char *asked = cell_get(ev->cell, K_FORMAT),
-		   *drv = drv_of(node_find(ev, ev->plan->fmt_node));
+	char name[32];
+	const char *asked = cell_get(ev->cell, K_FORMAT);
+	const char *drv = drv_of(node_find(ev, node_of_format(ev->cell, ev->plan->fmt_node, name)));
 	const json_t *info = ev_get(ev, "image/info/format");
 	const char *file = json_string_value(info);
 
@@ -54,8 +53,7 @@ void probe_format(const struct evidence *ev, struct asked_got *r)
 	if (ev->plan->vhost || cell_on_host(ev->cell))
 		compare_word(r, "host", asked, file, "the image was not looked at");
 	else if (!drv)
-		got_set(r, GOT_UNKNOWN, "host", "QEMU does not list the node %s",
-			ev->plan->fmt_node);
+		got_set(r, GOT_UNKNOWN, "host", "QEMU does not list the node %s", name);
 	else if (strcmp(drv, asked))
 		got_set(r, GOT_DIFFER, "host", "%.40s", drv);
 	else if (file && strcmp(file, asked))
@@ -81,10 +79,22 @@ static void probe_backend_vhost(const struct evidence *ev, struct asked_got *r)
 			"this QEMU has no x-query-virtio-vhost-queue-status for the disk");
 }
 
+/* The protocol's driver for a back end within QEMU's block layer. */
+static const char *protocol_driver(const char *backend)
+{
+	static const char *const names[][2] = {
+		{"null", "null-co"}, {"nbd", "nbd"}, {"block", "host_device"}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(backend, names[i][0]))
+			return names[i][1];
+	return "file";
+}
+
 void probe_backend(const struct evidence *ev, struct asked_got *r)
 {
 	const char *drv = drv_of(node_find(ev, ev->plan->file_node));
-	const char *want = !strcmp(cell_get(ev->cell, K_BACKEND), "null") ? "null-co" : "file";
+	const char *want = protocol_driver(cell_get(ev->cell, K_BACKEND));
 
 	if (ev->plan->vhost)
 		probe_backend_vhost(ev, r);
@@ -105,11 +115,12 @@ void probe_latency(const struct evidence *ev, struct asked_got *r)
 		got_set(r, GOT_UNKNOWN, "host", "QEMU does not tell it; see the measured latency");
 }
 
-/* A byte count of the image's evidence, -1 where there is none. It is that of the time before the
- * first write. */
+/* A byte count of the image's evidence (of the file that holds the data, where that is another
+ * one), -1 where there is none. It is that of the time before the first write. */
 static int64_t image_bytes(const struct evidence *ev, const char *name)
 {
-	const json_t *v = json_object_get(json_at(ev->before, "image"), name);
+	const json_t *v = json_object_get(
+		json_at(ev->before, ev->plan->nfiles ? "image/data" : "image"), name);
 
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? (int64_t)json_integer_value(v)
 								: -1;
@@ -157,6 +168,13 @@ static void mode_by_blocks(const char *asked, uint64_t size, int64_t file, int64
 		got_set(r, GOT_DIFFER, "host", "falloc or full (all of it is allocated)");
 }
 
+/* A thin image shows by a short file, but for NBD room was made in it, and a data file has the
+ * disk's length at once. */
+static bool long_anyway(const struct cell *c)
+{
+	return cell_uses_nbd(c) || cell_on(c, K_DATA_FILE);
+}
+
 void probe_mode(const struct evidence *ev, struct asked_got *r)
 {
 	const char *asked = cell_get(ev->cell, K_MODE), *got;
@@ -165,9 +183,14 @@ void probe_mode(const struct evidence *ev, struct asked_got *r)
 		unwritten = image_bytes(ev, "unwritten_bytes");
 	char a[32], b[32];
 
-	if (!json_is_object(json_at(ev->before, "image"))) {
+	if (!json_is_object(json_at(ev->before, ev->plan->nfiles ? "image/data" : "image"))) {
 		got_set(r, GOT_UNKNOWN, "host",
 			"the image was not looked at before its first write");
+		return;
+	}
+	if (cell_get(ev->cell, K_CONTENT) && !strcmp(cell_get(ev->cell, K_CONTENT), "data")) {
+		got_set(r, GOT_UNKNOWN, "host",
+			"the image is full of data: all of it is allocated");
 		return;
 	}
 	if (file < 0 || written < 0 || unwritten < 0) {
@@ -176,7 +199,11 @@ void probe_mode(const struct evidence *ev, struct asked_got *r)
 	}
 	got = mode_by_extents(ev->plan->size, (uint64_t)file, (uint64_t)written,
 			      (uint64_t)unwritten);
-	if (got)
+	if (got && !strcmp(got, "metadata") && long_anyway(ev->cell) &&
+	    (!strcmp(asked, "thin") || !strcmp(asked, "metadata")))
+		got_set(r, GOT_UNKNOWN, "host",
+			"thin or metadata: the file is as long as the disk either way");
+	else if (got)
 		got_set(r, strcmp(asked, got) ? GOT_DIFFER : GOT_MATCH, "host", "%s", got);
 	else
 		got_set(r, GOT_DIFFER, "host", "%s written and %s only reserved",

@@ -7,7 +7,7 @@
 
 const char *disk_process(const struct evidence *ev, const char *path, char buf[96])
 {
-	bool beside = ev->plan->vhost && !cell_on_host(ev->cell);
+	bool beside = cell_uses_nbd(ev->cell) || (ev->plan->vhost && !cell_on_host(ev->cell));
 
 	snprintf(buf, 96, "%s/%s", beside ? "server_process" : "host", path);
 	return buf;

@@ -104,21 +104,34 @@ static json_t *daemon_export(const struct cell *c, const struct disk_plan *p, co
 	return x;
 }
 
+/* The disk's block nodes, as options: the JSON is that of QMP. */
+static int daemon_nodes(const struct cell *c, const struct disk_plan *p, struct words *w)
+{
+	struct qspec *specs = NULL;
+	size_t n = 0;
+	int rc = 0;
+
+	image_specs(c, p, &p->units[0], false, &specs, &n);
+	for (size_t i = 0; i < n; i++)
+		rc = option_json(w, specs[i].kind == Q_OBJECT ? "--object" : "--blockdev",
+				 specs[i].args)
+			     ?: rc;
+	free(specs);
+	return rc;
+}
+
 static int plan_daemon(const struct cell *c, const struct disk_env *env, struct disk_plan *p,
 		       struct err *e)
 {
 	struct words w = {0};
-	json_t *file, *fmt;
 	int rc;
 
 	if (!env->storage_daemon)
 		return err_input(e, "disk.server: there is no qemu-storage-daemon; install it "
 				    "(Debian: qemu-system-common), or use server = vbench");
-	image_nodes(c, p, &file, &fmt);
 	word(&w, xstrdup(env->storage_daemon));
 	rc = option_json(&w, "--object", daemon_iothread(c, "io0"));
-	rc = option_json(&w, "--blockdev", file) ?: rc;
-	rc = option_json(&w, "--blockdev", fmt) ?: rc;
+	rc = daemon_nodes(c, p, &w) ?: rc;
 	rc = option_json(&w, "--export", daemon_export(c, p, "io0")) ?: rc;
 	p->server =
 		(struct disk_server){.argv = w.v, .what = "qemu-storage-daemon", .listens = true};
@@ -149,7 +162,7 @@ void plug_vhost(const struct cell *c, const struct disk_env *env, struct disk_pl
 			   p->sock_name, "server", 0));
 	d = json_pack("{s:s, s:s, s:s}", "driver", "vhost-user-blk-pci", "id", p->device_id,
 		      "chardev", p->sock_name);
-	virtio_common(c, env, d);
+	virtio_common(c, env->index, d);
 	json_object_set_new(d, "num-queues", json_integer((json_int_t)cell_u64(c, K_QUEUES)));
 	json_object_set_new(d, "queue-size", json_integer((json_int_t)cell_u64(c, K_QUEUE_SIZE)));
 	plan_add(p, Q_DEVICE, d);
