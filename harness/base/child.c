@@ -20,6 +20,7 @@ enum {
 	CHILD_OUTPUT_MAX = 4 << 20, /* bytes kept of what child_run's command prints */
 	CHILD_TAIL = 600,	    /* bytes of it shown in a sentence */
 	CHILD_KILL_MS = 10000, /* a killed process can still sit in the kernel, on a dead NFS say */
+	CHILD_LISTEN_FD = 3,   /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
 };
 
 /* What the child tells through the pipe when it cannot become the command. */
@@ -77,6 +78,21 @@ static int child_lift(int report, int fd, int flags)
 	return up;
 }
 
+/* sd_listen_fds(3): the number is fixed, and the pid must be that of the one who listens. */
+static void child_activate(int report, int fd)
+{
+	char pid[16];
+
+	if (fd != CHILD_LISTEN_FD && dup2(fd, CHILD_LISTEN_FD) < 0)
+		child_fail(report, "passing the listening socket");
+	if (fcntl(CHILD_LISTEN_FD, F_SETFD, 0) < 0)
+		child_fail(report, "passing the listening socket");
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (setenv("LISTEN_PID", pid, 1) || setenv("LISTEN_FDS", "1", 1) ||
+	    unsetenv("LISTEN_FDNAMES"))
+		child_fail(report, "setting LISTEN_PID");
+}
+
 static void child_arrange_fds(int report, const struct child_opts *o)
 {
 	int in = child_lift(report, o->in, O_RDONLY);
@@ -91,6 +107,8 @@ static void child_arrange_fds(int report, const struct child_opts *o)
 		if (fcntl(o->keep[i], F_SETFD, 0) < 0)
 			child_fail(report, "keeping file descriptors");
 	}
+	if (o->activate)
+		child_activate(report, o->activate);
 }
 
 static void child_drop_rights(int report, const struct child_user *u)
@@ -161,7 +179,7 @@ static int child_check_opts(const struct child_opts *o, struct err *e)
 	if (!o->argv || !o->argv[0] || !*o->argv[0])
 		return err_set(e, -EINVAL, "no command given");
 	for (size_t i = 0; i < o->nkeep; i++) {
-		if (o->keep[i] < 3)
+		if (o->keep[i] < 3 || (o->activate && o->keep[i] == CHILD_LISTEN_FD))
 			return err_set(e, -EINVAL,
 				       "%s: file descriptor %d cannot be passed as it is",
 				       o->argv[0], o->keep[i]);
@@ -201,10 +219,9 @@ int child_start(struct child *c, const struct child_opts *o, struct err *e)
 		return rc;
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "%s: cannot be started: %s", o->argv[0], strerror(errno));
-	/* The child lifts the pipe out of the way of 0, 1 and 2 only if it is there: see to it
-	 * here. */
-	if (report[1] < 3) {
-		int up = fcntl(report[1], F_DUPFD_CLOEXEC, 3);
+	/* Out of the way of 0, 1 and 2, and of what the child may get as 3. */
+	if (report[1] <= CHILD_LISTEN_FD) {
+		int up = fcntl(report[1], F_DUPFD_CLOEXEC, CHILD_LISTEN_FD + 1);
 
 		close(report[1]);
 		report[1] = up;

@@ -32,6 +32,12 @@ struct child_opts {
 	const struct child_user *user; /* NULL: ours */
 	const char *cwd;	       /* NULL: ours */
 	bool own_group; /* its own process group, so that ^C on the terminal does not reach it */
+	/*
+	 * A listening socket handed over as systemd does it (sd_listen_fds(3)): the child has it as
+	 * fd 3, with LISTEN_FDS=1 and its own pid in LISTEN_PID. 0: none. Then 3 cannot be among
+	 * keep.
+	 */
+	int activate;
 };
 
 /* Starts it, with PR_SET_PDEATHSIG = SIGKILL set after dropping rights. 0 or -errno (also of exec).

@@ -127,14 +127,20 @@ int agent_decode_facts(const json_t *body, struct err *e)
 	return rc;
 }
 
-/* The path goes into a fio job: nothing but a plain name may stand in it. */
-static int disk_path(const json_t *body, const char *what, struct err *e)
+/* A path goes into a fio job: nothing but a plain name may stand in it. */
+static bool plain_name(const char *name)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+
+	return name && name[0] && strlen(name) <= 63 && !name[strspn(name, plain)];
+}
+
+static int disk_path(const json_t *body, const char *what, struct err *e)
+{
 	const char *name = json_string_value(json_object_get(body, "name"));
 	const char *path = json_string_value(json_object_get(body, "path"));
 
-	if (!name || !name[0] || strlen(name) > 63 || name[strspn(name, plain)])
+	if (!plain_name(name))
 		return field_error(e, what, "name", "a plain name");
 	if (!path || strncmp(path, "/dev/", 5) || strcmp(path + 5, name))
 		return field_error(e, what, "path", "/dev/ and the name");
@@ -151,6 +157,7 @@ int agent_decode_disk(const json_t *body, const char *serial, struct err *e)
 		"queues",      "logical_block_size", "physical_block_size", "discard_max_bytes",
 		"nr_requests", "max_segments",	     "max_sectors_kb",	    "rotational",
 		"msix_vectors"};
+	static const char *const newer[] = {"poll_queues", "io_poll"};
 	const char *features, *got;
 	int rc;
 
@@ -161,6 +168,10 @@ int agent_decode_disk(const json_t *body, const char *serial, struct err *e)
 		rc = fields_counts(body, what, counts, sizeof(counts) / sizeof(counts[0]), e);
 	if (!rc)
 		rc = field_int(body, what, "size_bytes", 0, INT64_MAX, NULL, e);
+	/* what an agent of another build may not say */
+	for (size_t i = 0; !rc && i < sizeof(newer) / sizeof(newer[0]); i++)
+		if (json_object_get(body, newer[i]))
+			rc = fields_counts(body, what, &newer[i], 1, e);
 	if (rc)
 		return rc;
 	features = json_string_value(json_object_get(body, "features"));
@@ -170,6 +181,53 @@ int agent_decode_disk(const json_t *body, const char *serial, struct err *e)
 	if (!got || strlen(got) > 255 || (serial && strcmp(got, serial)))
 		return field_error(e, what, "serial", "the one asked for");
 	return 0;
+}
+
+static int paths_compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Two disks under one path would be measured twice, and the other not at all. */
+static bool paths_differ(const char **paths, size_t n)
+{
+	qsort(paths, n, sizeof(*paths), paths_compare);
+	for (size_t i = 1; i < n; i++)
+		if (!strcmp(paths[i - 1], paths[i]))
+			return false;
+	return true;
+}
+
+int agent_decode_disks(const json_t *body, const struct disk_unit *units, size_t n, struct err *e)
+{
+	static const char what[] = "answer to DISKS";
+	const json_t *disks = json_object_get(body, "disks");
+	const char **paths;
+	size_t there = 0;
+	int rc = 0;
+
+	if (!json_is_array(disks) || json_array_size(disks) != n)
+		return field_error(e, what, "disks", "a list as long as the one of serials");
+	paths = xcalloc(n + 1, sizeof(*paths));
+	for (size_t i = 0; !rc && i < n; i++) {
+		const json_t *d = json_array_get(disks, i);
+		const char *path = json_string_value(json_object_get(d, "path"));
+		const char *serial = json_string_value(json_object_get(d, "serial"));
+
+		if (json_is_null(d))
+			continue;
+		if (!serial || strcmp(serial, units[i].serial))
+			rc = field_error(e, what, "serial", "the one asked for");
+		else if (!path || strncmp(path, "/dev/", 5) || !plain_name(path + 5))
+			rc = field_error(e, what, "path", "/dev/ and a plain name");
+		else
+			rc = field_int(d, what, "size_bytes", 0, INT64_MAX, NULL, e);
+		paths[there++] = path;
+	}
+	if (!rc && !paths_differ(paths, there))
+		rc = field_error(e, what, "path", "another for each disk");
+	free(paths);
+	return rc;
 }
 
 int agent_decode_progress(const json_t *body, struct job_progress *out, struct err *e)

@@ -25,6 +25,12 @@ int agent_decode_facts(const json_t *body, struct err *e);
  */
 int agent_decode_disk(const json_t *body, const char *serial, struct err *e);
 
+/*
+ * Answer to DISKS: n entries in the order of units, each null or of that serial, with a plain path
+ * that no other has.
+ */
+int agent_decode_disks(const json_t *body, const struct disk_unit *units, size_t n, struct err *e);
+
 int agent_decode_progress(const json_t *body, struct job_progress *out, struct err *e);
 
 /* How a job ended. */

@@ -54,7 +54,7 @@ static int assets_kernel(struct assets *a, const char *dir, const char *kernel, 
 {
 	char version[128];
 
-	if (kernel && strcmp(kernel, "auto")) {
+	if (kernel && strcmp(kernel, "auto") && strcmp(kernel, "full")) {
 		const char *base = strrchr(kernel, '/');
 
 		base = base ? base + 1 : kernel;
@@ -70,18 +70,19 @@ static int assets_kernel(struct assets *a, const char *dir, const char *kernel, 
 		a->kernel = xstrdup(base + 8);
 		a->modules = xasprintf("/lib/modules/%s", a->kernel);
 	} else {
-		char *p = xasprintf("%s/KERNEL", dir);
+		const char *sub = kernel && !strcmp(kernel, "full") ? "/full" : "";
+		char *p = xasprintf("%s%s/KERNEL", dir, sub);
 		int rc = file_line(p, version, sizeof(version));
 
 		free(p);
 		if (rc)
-			return err_input(
-				e,
-				"the small guest's kernel is not in %s; build it with `make guest`",
-				dir);
+			return err_input(e,
+					 "the small guest's %skernel is not in %s%s; build it with "
+					 "`make guest`",
+					 *sub ? "full " : "", dir, sub);
 		a->kernel = xstrdup(version);
-		a->vmlinuz = xasprintf("%s/vmlinuz", dir);
-		a->modules = xasprintf("%s/modules/lib/modules/%s", dir, version);
+		a->vmlinuz = xasprintf("%s%s/vmlinuz", dir, sub);
+		a->modules = xasprintf("%s%s/modules/lib/modules/%s", dir, sub, version);
 	}
 	if (!path_exists(a->modules))
 		return err_input(e, "no modules for guest kernel %s in %s", a->kernel, a->modules);

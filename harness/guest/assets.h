@@ -18,8 +18,8 @@ char *assets_share_dir(void);
 
 /*
  * kernel: a path to a kernel image (its modules are looked for in /lib/modules/VERSION, VERSION
- * being what follows "vmlinuz-" in its name), or NULL or "auto" for the packaged one. -ENOENT with
- * the remedy.
+ * being what follows "vmlinuz-" in its name), NULL or "auto" for the packaged one of clouds, or
+ * "full" for the one with drivers of real machines. -EINVAL with the remedy.
  */
 int assets_find(struct assets *a, const char *kernel, struct err *e);
 void assets_free(struct assets *a);

@@ -28,17 +28,6 @@ static const char *const plain_queries[] = {
 	"query-migrate",
 };
 
-/* A QOM property as text, NULL where it cannot be had. */
-static json_t *qom_text(struct vm *v, const char *path, const char *prop)
-{
-	json_t *r = NULL;
-
-	if (vm_qmp(v, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", prop), &r,
-		   QMP_MS, NULL))
-		return json_null();
-	return r;
-}
-
 /* "pc-q35-7.2-machine" -> "pc-q35-7.2". */
 static json_t *without_suffix(json_t *s, const char *suffix)
 {
@@ -50,47 +39,6 @@ static json_t *without_suffix(json_t *s, const char *suffix)
 		return s;
 	r = json_stringn(t, n - k);
 	json_decref(s);
-	return r;
-}
-
-/*
- * Ring size of QEMU's own virtio device. Never asked of a vhost device: the query sends
- * GET_VRING_BASE, which stops the ring for good.
- */
-static json_t *virtio_queue(struct vm *v, const struct disk_plan *p)
-{
-	size_t i;
-
-	for (i = 0; i < p->nspecs; i++) {
-		const json_t *a = p->specs[i].args;
-		const char *driver = json_string_value(json_object_get(a, "driver"));
-		const char *id = json_string_value(json_object_get(a, "id"));
-		json_t *r = NULL;
-		char *path;
-		int rc, queue;
-
-		if (p->specs[i].kind != Q_DEVICE || !driver || !id || strncmp(driver, "virtio-", 7))
-			continue;
-		/* a SCSI controller's first two queues are control and event */
-		queue = strncmp(driver, "virtio-scsi", 11) ? 0 : 2;
-		path = xasprintf("/machine/peripheral/%s/virtio-backend", id);
-		rc = vm_qmp(v, "x-query-virtio-queue-status",
-			    json_pack("{s:s, s:i}", "path", path, "queue", queue), &r, QMP_MS,
-			    NULL);
-		free(path);
-		return rc ? json_null() : r;
-	}
-	return json_null();
-}
-
-/* The same of a device whose rings a vhost-user server has: this query leaves them alone. */
-static json_t *vhost_queue(struct vm *v, const struct disk_plan *p)
-{
-	json_t *r = NULL;
-
-	if (vm_qmp(v, "x-query-virtio-vhost-queue-status",
-		   json_pack("{s:s, s:i}", "path", p->virtio_path, "queue", 0), &r, QMP_MS, NULL))
-		return json_null();
 	return r;
 }
 
@@ -108,13 +56,19 @@ json_t *evidence_qmp(struct vm *v, const struct disk_plan *p, struct err *e)
 		json_object_set_new(out, plain_queries[i], r);
 	}
 	json_object_set_new(out, "machine",
-			    without_suffix(qom_text(v, "/machine", "type"), "-machine"));
+			    without_suffix(evidence_qom(v, "/machine", "type"), "-machine"));
 	cpu0 = json_string_value(json_object_get(
 		json_array_get(json_object_get(out, "query-cpus-fast"), 0), "qom-path"));
-	json_object_set_new(out, "cpu", cpu0 ? qom_text(v, cpu0, "type") : json_null());
-	json_object_set_new(out, "queue", p->vhost ? json_null() : virtio_queue(v, p));
+	json_object_set_new(out, "cpu", cpu0 ? evidence_qom(v, cpu0, "type") : json_null());
+	/* a machine without PCI refuses it */
+	if (vm_qmp(v, "query-pci", NULL, &r, QMP_MS, NULL))
+		r = json_null();
+	json_object_set_new(out, "query-pci", r);
+	json_object_set_new(out, "device", evidence_device(v, p));
+	json_object_set_new(out, "throttle", evidence_throttle(v, p));
+	json_object_set_new(out, "queue", evidence_queue(v, p));
 	if (p->vhost)
-		json_object_set_new(out, "vhost_queue", vhost_queue(v, p));
+		json_object_set_new(out, "vhost_queue", evidence_vhost_queue(v, p));
 	return out;
 }
 
@@ -247,6 +201,20 @@ json_t *evidence_process(pid_t pid, const char *image)
 		free(text);
 	}
 	return out;
+}
+
+uint64_t evidence_rss(pid_t pid)
+{
+	char path[64], *text;
+	long long kib = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (file_read(path, 65536, &text, NULL))
+		return 0;
+	if (!proc_field(text, "VmRSS", 10, &kib) || kib < 0)
+		kib = 0;
+	free(text);
+	return (uint64_t)kib << 10;
 }
 
 json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char *image)

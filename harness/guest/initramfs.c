@@ -107,8 +107,9 @@ static int order_add(struct order *o, struct kmod_module *mod, struct err *e)
 	return rc;
 }
 
+/* optional: it need not be there. */
 static int order_wanted(struct order *o, struct kmod_ctx *ctx, const char *dir, const char *name,
-			struct err *e)
+			bool optional, struct err *e)
 {
 	struct kmod_list *found = NULL, *it;
 	int rc;
@@ -116,6 +117,8 @@ static int order_wanted(struct order *o, struct kmod_ctx *ctx, const char *dir, 
 	rc = kmod_module_new_from_lookup(ctx, name, &found);
 	if (rc < 0)
 		return err_set(e, rc, "%s: looking up module %s: %s", dir, name, strerror(-rc));
+	if (!found && optional)
+		return 0;
 	if (!found)
 		return err_set(
 			e, -ENOENT,
@@ -203,9 +206,11 @@ static int tree_wanted_modules(struct tree *t, const struct initramfs_spec *spec
 	if (!ctx)
 		return err_set(e, -ENOMEM, "libkmod can't be set up for %s", spec->modules);
 	for (size_t i = 0; !rc && own[i]; i++)
-		rc = order_wanted(&o, ctx, spec->modules, own[i], e);
+		rc = order_wanted(&o, ctx, spec->modules, own[i], false, e);
 	for (size_t i = 0; !rc && spec->wanted[i]; i++)
-		rc = order_wanted(&o, ctx, spec->modules, spec->wanted[i], e);
+		rc = order_wanted(&o, ctx, spec->modules, spec->wanted[i], false, e);
+	for (size_t i = 0; !rc && spec->optional && spec->optional[i]; i++)
+		rc = order_wanted(&o, ctx, spec->modules, spec->optional[i], true, e);
 	if (!rc)
 		rc = tree_modules(t, &o, e);
 	for (size_t i = 0; i < o.n; i++)

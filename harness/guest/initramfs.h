@@ -15,12 +15,14 @@ struct initramfs_spec {
 				      indices */
 	const char *const *wanted; /* modules, NULL-terminated; what they and the agent depend on
 				      comes along */
+	/* Modules taken if the kernel has them, after the others; NULL: none. */
+	const char *const *optional;
 };
 
 /*
  * Writes the archive (newc, not compressed) to out_path, atomically, and its SHA-256 in hex to
- * hash. Equal input gives equal bytes. Modules built into the kernel are left out; one that the
- * kernel does not have at all is -ENOENT.
+ * hash. Equal input gives equal bytes. Modules built into the kernel are left out; one of wanted
+ * that the kernel does not have at all is -ENOENT.
  */
 int initramfs_build(const struct initramfs_spec *spec, const char *out_path, char hash[65],
 		    struct err *e);

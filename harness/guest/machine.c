@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* QEMU's command line for the small guest. The disk is never on it: it is plugged later. */
+/* The small guest's machine: asking QEMU what it is, under whose rights it runs, what a cell wants
+ * of it. */
 #include <errno.h>
 #include <grp.h>
 #include <libgen.h>
@@ -15,25 +16,6 @@
 #include "guest-agent/wire.h"
 #include "guest/machine.h"
 #include "guest/qmp.h"
-
-/*
- * libvirt's setting since 2018. spawn=deny is why templates are saved through file descriptors; see
- * qemu-options,
- * "-sandbox".
- */
-#define SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-
-static const struct target_row targets[] = {
-	{"x86_64", "qemu-system-x86_64", "isa-serial",
-	 "console=ttyS0 8250.nr_uarts=1 i8042.noaux no_timer_check",
-	 /* else Linux takes the HPET, whose every reading is an exit: it cost 30 % of the IOPS that
-	    fio saw */
-	 "tsc=reliable"},
-};
-
-/* panic=-1 with -no-reboot ends QEMU at once, so that a panic is seen; quiet keeps the serial line
- * out of the boot time. */
-#define APPEND_COMMON "quiet panic=-1 oops=panic random.trust_cpu=on cryptomgr.notests"
 
 /* Absolute path of a program, searched in PATH if it has no slash; NULL if there is none. */
 static char *find_program(const char *name)
@@ -125,10 +107,44 @@ static void qemu_binary(pid_t pid, struct qemu_info *out)
 			       (unsigned long long)st.st_ino);
 }
 
+/* The host's TSC beside its clock, as close to each other as it gets in a few tries. */
+struct tsc_pair {
+	uint64_t ticks, ns;
+};
+
+static struct tsc_pair tsc_now(void)
+{
+	struct tsc_pair best = {0};
+#ifdef __x86_64__
+	uint64_t gap = UINT64_MAX;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		uint64_t before = clock_mono_ns(), ticks = __builtin_ia32_rdtsc();
+		uint64_t after = clock_mono_ns();
+
+		if (after - before < gap) {
+			gap = after - before;
+			best = (struct tsc_pair){ticks, before + gap / 2};
+		}
+	}
+#endif
+	return best;
+}
+
+/* Ticks in a millisecond. What lies between is the start of a QEMU, 0.1 s: a few millionths. */
+static unsigned tsc_khz(struct tsc_pair from, struct tsc_pair to)
+{
+	uint64_t ns = to.ns - from.ns, ticks = to.ticks - from.ticks;
+
+	return !to.ticks || ns < 10000000 ? 0 : (unsigned)(ticks * 1000 / (ns / 1000));
+}
+
 int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, struct err *e)
 {
 	struct qmp q = {.fd = -1};
 	struct child child = {.pidfd = -1};
+	struct tsc_pair began = tsc_now();
 	char chardev[64], *slash;
 	int sv[2], rc;
 
@@ -185,6 +201,7 @@ int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, 
 	}
 	child_end(&child, 0, NULL);
 	qmp_free(&q);
+	out->tsc_khz = tsc_khz(began, tsc_now());
 	if (rc)
 		qemu_info_free(out);
 	return rc;
@@ -235,6 +252,12 @@ int qemu_user(const char *name, struct child_user *out, struct err *e)
 	return 0;
 }
 
+/* Machines without PCI have their virtio devices on the board. */
+static bool is_microvm(const char *machine)
+{
+	return !strncmp(machine, "microvm", 7);
+}
+
 void machine_make(struct machine *m, const struct cell *c, const struct qemu_info *info,
 		  const char *accel, const char *vmlinuz, const char *initramfs)
 {
@@ -246,144 +269,10 @@ void machine_make(struct machine *m, const struct cell *c, const struct qemu_inf
 	m->vcpus = (unsigned)cell_u64(c, K_VCPUS);
 	m->memory = cell_u64(c, K_MEMORY);
 	m->sandbox = cell_on(c, K_SANDBOX);
-	/* under KVM the guest has kvm-clock, and the host decides how good its TSC is */
-	m->append = strcmp(accel, "tcg") ? "" : targets[0].tcg_args;
-}
-
-struct args {
-	char **v;
-	size_t n, cap;
-};
-
-static void arg(struct args *a, char *owned)
-{
-	if (a->n + 2 > a->cap) {
-		a->cap = a->cap ? a->cap * 2 : 64;
-		a->v = xrealloc(a->v, a->cap, sizeof(*a->v));
-	}
-	a->v[a->n++] = owned;
-	a->v[a->n] = NULL;
-}
-
-static void arg2(struct args *a, const char *opt, char *owned)
-{
-	arg(a, xstrdup(opt));
-	arg(a, owned);
-}
-
-static char *fd_text(const char *name, int fd, bool show)
-{
-	return show ? xasprintf("%s-socket", name) : xasprintf("%d", fd);
-}
-
-/* A character device on an inherited socket; shown as a socket in the current folder that one can
- * listen on. */
-static void arg_chardev(struct args *a, const char *id, int fd, bool show)
-{
-	char *t = fd_text(id, fd, show);
-
-	if (show)
-		arg2(a, "-chardev", xasprintf("socket,id=%s,path=%s,server=on,wait=off", id, t));
-	else
-		arg2(a, "-chardev", xasprintf("socket,id=%s,fd=%s", id, t));
-	free(t);
-}
-
-char **machine_argv(const struct machine *m, const struct machine_fds *fds, bool show)
-{
-	struct args a = {0};
-	unsigned i;
-
-	arg(&a, xstrdup(m->qemu.path));
-	arg2(&a, "-name", xstrdup("vbench,debug-threads=on"));
-	arg(&a, xstrdup("-nodefaults"));
-	arg(&a, xstrdup("-no-user-config"));
-	arg(&a, xstrdup("-no-reboot"));
-	arg2(&a, "-display", xstrdup("none"));
-	arg2(&a, "-machine",
-	     xasprintf("%s%s", m->qemu.machine, m->shared ? ",memory-backend=ram" : ""));
-	arg2(&a, "-accel", xstrdup(m->accel));
-	arg2(&a, "-cpu", xstrdup(m->cpu));
-	arg2(&a, "-smp", xasprintf("%u", m->vcpus));
-	arg2(&a, "-m", xasprintf("%lluM", m->memory >> 20));
-	if (m->shared)
-		arg2(&a, "-object",
-		     xasprintf("memory-backend-memfd,id=ram,share=on,size=%lluM", m->memory >> 20));
-	if (m->sandbox)
-		arg2(&a, "-sandbox", xstrdup(SANDBOX));
-	arg2(&a, "-kernel", xstrdup(m->vmlinuz));
-	arg2(&a, "-initrd", xstrdup(m->initramfs));
-	arg2(&a, "-append",
-	     xasprintf("%s %s%s%s", targets[0].serial_args, APPEND_COMMON, *m->append ? " " : "",
-		       m->append));
-	arg_chardev(&a, "qmp", fds->qmp, show);
-	arg2(&a, "-mon", xstrdup("chardev=qmp,mode=control"));
-	arg_chardev(&a, "console", fds->console, show);
-	arg2(&a, "-serial", xstrdup("chardev:console"));
-	arg_chardev(&a, "agent", fds->agent, show);
-	arg2(&a, "-device", xstrdup("virtio-serial-pci,id=vser,disable-legacy=on,max_ports=2"));
-	arg2(&a, "-device",
-	     xstrdup("virtserialport,bus=vser.0,chardev=agent,name=" WIRE_PORT_NAME));
-	for (i = 0; i < MACHINE_ROOT_PORTS; i++)
-		arg2(&a, "-device",
-		     xasprintf("pcie-root-port,id=rp%u,chassis=%u,slot=%u", i, i + 1, i + 1));
-	if (fds->incoming >= 0)
-		arg2(&a, "-incoming", xasprintf("fd:%d", fds->incoming));
-	return a.v;
-}
-
-void argv_free(char **argv)
-{
-	char **p;
-
-	for (p = argv; p && *p; p++)
-		free(*p);
-	free(argv);
-}
-
-char *argv_shell(char *const *argv)
-{
-	char *out = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&out, &len);
-	char *const *p;
-
-	if (!f)
-		return xstrdup("");
-	for (p = argv; *p; p++) {
-		const char *s;
-
-		if (p != argv)
-			fputc(' ', f);
-		if (**p &&
-		    !(*p)[strspn(*p,
-				 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				 "-_=+./:,@%")]) {
-			fputs(*p, f);
-			continue;
-		}
-		fputc('\'', f);
-		for (s = *p; *s; s++) {
-			if (*s == '\'')
-				fputs("'\\''", f);
-			else
-				fputc(*s, f);
-		}
-		fputc('\'', f);
-	}
-	fclose(f);
-	return out;
-}
-
-char *machine_key(const struct machine *m)
-{
-	const struct machine_fds none = {-1, -1, -1, -1};
-	char **argv = machine_argv(m, &none, true);
-	char *shell = argv_shell(argv), *key;
-
-	/* the binary itself, so that a rebuilt QEMU under the same name is another machine */
-	key = xasprintf("%s\n%s\n%s", shell, m->qemu.version, m->qemu.build);
-	argv_free(argv);
-	free(shell);
-	return key;
+	m->mmio = is_microvm(info->machine ? info->machine : "");
+	m->ports = m->mmio ? 0 : disk_root_ports(c);
+	if (m->ports > MACHINE_PORTS_MAX)
+		m->ports = MACHINE_PORTS_MAX;
+	m->poll_queues = (unsigned)cell_u64(c, K_POLL_QUEUES);
+	m->no_ioeventfd = m->mmio && cell_get(c, K_IOEVENTFD) && !cell_on(c, K_IOEVENTFD);
 }

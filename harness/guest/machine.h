@@ -7,10 +7,13 @@
 #include <stddef.h>
 #include "base/child.h"
 #include "base/err.h"
+#include "disk/disk.h"
 #include "guest/assets.h"
 #include "profile/profile.h"
 
-#define MACHINE_ROOT_PORTS 2
+/* Slots 4 to 30 of q35's root bus with 8 ports each, and two before them: arithmetic. 64 have been
+ * seen to work. */
+#define MACHINE_PORTS_MAX 218
 
 /* What a QEMU binary says of itself. */
 struct qemu_info {
@@ -21,6 +24,7 @@ struct qemu_info {
 	char *version; /* "7.2.22" with the package's suffix */
 	char *machine; /* what the asked machine's alias stands for here: "pc-q35-7.2" */
 	bool kvm_built;
+	unsigned tsc_khz; /* of this host, which emulated guests see; 0: not known */
 };
 
 /* Asks the binary through QMP (about 0.1 s). machine: as in the profile. -EINVAL with the remedy if
@@ -46,8 +50,16 @@ struct machine {
 	unsigned vcpus;
 	unsigned long long memory; /* bytes */
 	bool sandbox;
-	bool shared; /* memory that a vhost-user server can map; false from machine_make */
-	const char *vmlinuz, *initramfs, *append;
+	bool shared;	      /* memory that a vhost-user server can map; false from machine_make */
+	bool mmio;	      /* no PCI: virtio devices on the board, "microvm" */
+	bool no_ioeventfd;    /* of the board's virtio devices */
+	unsigned ports;	      /* PCI Express root ports, "rp0" and on */
+	unsigned poll_queues; /* of the guest's virtio_blk driver; 0: its default, none */
+	/* Disks that are there from the start; NULL from machine_make. Borrowed: a plan's specs, or
+	 * its blank ones in a template. */
+	const struct qspec *cold;
+	size_t ncold;
+	const char *vmlinuz, *initramfs;
 };
 
 /* fd numbers that the command line shall name; -1 shows a placeholder (--dry-run). */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Starting, watching and ending a vhost-user back end, and the socket between it and its driver. */
+/* Starting, watching and ending a vhost-user back end or an NBD server, and the socket between it
+ * and its driver. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -238,6 +239,10 @@ static int spawn(struct server *s, const struct disk_server *plan, const struct 
 				       .user = user,
 				       .own_group = true};
 
+		if (plan->activated) {
+			o.activate = theirs;
+			o.nkeep = 0;
+		}
 		/* one that floods its log loses words; it never waits for us to read them */
 		fcntl(out[1], F_SETFL, O_NONBLOCK);
 		rc = sink_open(&s->log, out[0], log, e);
@@ -296,7 +301,7 @@ int server_start(struct server **out, const struct disk_server *plan, const stru
 	s->child.pidfd = s->sock = s->log.fd = s->log.file = -1;
 	s->journal = journal;
 	s->what = plan->what;
-	rc = make_sockets(journal, plan->listens, &theirs, &s->sock, e);
+	rc = make_sockets(journal, plan->listens || plan->activated, &theirs, &s->sock, e);
 	s->folder = xstrdup(folder);
 	if (!rc && plan->reports && folder) {
 		s->scratch = server_scratch(folder, "server", user, journal, e);

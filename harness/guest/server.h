@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A vhost-user back end that runs beside a trial: our own device, or qemu-storage-daemon. */
+/* A vhost-user back end or an NBD server that runs beside a trial: our own device,
+ * qemu-storage-daemon, qemu-nbd, nbdkit. */
 #ifndef VB_GUEST_SERVER_H
 #define VB_GUEST_SERVER_H
 

@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "base/term.h"
 #include "guest/agent_decode.h"
 #include "guest/evidence.h"
+#include "guest/fdset.h"
+#include "guest/plug.h"
 #include "guest/server.h"
 #include "guest/small.h"
 #include "guest/template.h"
@@ -38,8 +41,9 @@ struct small {
 	const struct disk_plan *plan;
 	struct server *server; /* the plan's, NULL: none */
 	char pci[32];	       /* of a disk without a serial */
-	char scheduler[32];
+	char scheduler[32], bus[24];
 	json_t *facts;
+	json_t *disks; /* what the agent said of several */
 };
 
 static struct small *small_of(struct site *s)
@@ -64,6 +68,24 @@ static int small_fail(struct small *s, int rc, struct err *e)
 }
 
 /*
+ * Makes a template. One whose cold disks QEMU has no room for can not be made, however often one
+ * tries, and that is what there is to say.
+ */
+static void small_make(struct small *s, const struct machine *m, struct template *t)
+{
+	struct err e = {0};
+
+	template_make(&s->o.env, m, s->site.block, s->o.templates, s->o.boot_ms, t, NULL);
+	if (t->cause != CAUSE_QEMU || !m->ncold ||
+	    !plug_cold_limit(m->cold, m->ncold, s->bus, t->why, &e))
+		return;
+	free(t->why);
+	t->why = xstrdup(e.text);
+	t->rc = e.rc;
+	t->cause = CAUSE_LIMIT;
+}
+
+/*
  * The block's template for a machine, made if it is not there yet. A guest that was not up in time,
  * or died on the way, is booted once more: making a template measures nothing, and a block is worth
  * more than a boot. What failed is said. A second failure is remembered for the block.
@@ -80,16 +102,38 @@ static struct template *small_template(struct small *s, const struct machine *m)
 			return &s->templates[i];
 	s->templates = xrealloc(s->templates, s->ntemplates + 1, sizeof(*s->templates));
 	t = &s->templates[s->ntemplates++];
-	template_make(&s->o.env, m, s->site.block, s->o.templates, s->o.boot_ms, t, NULL);
-	if (t->rc && (t->cause == CAUSE_GUEST || t->cause == CAUSE_QEMU || t->cause == CAUSE_TIMEOUT)) {
+	small_make(s, m, t);
+	if (t->rc &&
+	    (t->cause == CAUSE_GUEST || t->cause == CAUSE_QEMU || t->cause == CAUSE_TIMEOUT)) {
 		if (s->o.again)
 			s->o.again(s->o.arg, t->why);
 		template_drop(t);
-		template_make(&s->o.env, m, s->site.block, s->o.templates, s->o.boot_ms, t, NULL);
+		small_make(s, m, t);
 	}
 	if (!t->rc && s->o.made)
 		s->o.made(s->o.arg, t->id, t->boot_ns, t->save_ns, t->bytes);
 	return t;
+}
+
+/* The cell's machine, with the blank disks of a cold plan in it: what its template is made of. */
+static int small_machine(struct small *s, const struct cell *c, const struct disk_plan *p,
+			 struct machine *m, const char **kernel, struct err *e)
+{
+	int rc = s->o.machine(s->o.arg, c, m, kernel, e);
+
+	snprintf(s->bus, sizeof(s->bus), "%s", cell_get(c, K_BUS) ? cell_get(c, K_BUS) : "disk");
+	if (!rc && p->cold && p->device)
+		rc = err_input(e, "disk.bus: a block device needs a bus that can be hot-plugged: "
+				  "virtio-blk, virtio-scsi or nvme");
+	if (rc) {
+		s->site.cause = CAUSE_PLAN;
+		return rc;
+	}
+	if (p->cold) {
+		m->cold = p->blank;
+		m->ncold = p->nblank;
+	}
+	return 0;
 }
 
 static bool wants_boot(const struct cell *c)
@@ -98,19 +142,16 @@ static bool wants_boot(const struct cell *c)
 }
 
 static int small_prepare(struct site *site, const struct cell *c, const struct disk_plan *p,
-			struct err *e)
+			 struct err *e)
 {
 	struct small *s = small_of(site);
 	struct machine m;
 	const char *kernel;
 	struct template *t;
-	int rc = s->o.machine(s->o.arg, c, &m, &kernel, e);
+	int rc = small_machine(s, c, p, &m, &kernel, e);
 
-	(void)p;
-	if (rc) {
-		site->cause = CAUSE_PLAN;
+	if (rc)
 		return rc;
-	}
 	if (wants_boot(c))
 		return 0;
 	t = small_template(s, &m);
@@ -118,38 +159,57 @@ static int small_prepare(struct site *site, const struct cell *c, const struct d
 	return t->rc ? err_set(e, t->rc, "template: %s", t->why) : 0;
 }
 
+/* Restores or boots. Afterwards s->machine is what QEMU was started with, and its cold disks (the
+ * real ones) are there. */
+static int small_up(struct small *s, const struct cell *c, const struct disk_plan *p,
+		    const struct template *t, struct err *e)
+{
+	struct err limit = {0};
+	int rc;
+
+	if (p->cold) {
+		s->machine.cold = p->specs;
+		s->machine.ncold = p->nspecs;
+	}
+	if (wants_boot(c))
+		rc = vm_boot(&s->vm, &s->o.env, &s->machine, s->site.folder, s->o.boot_ms, e);
+	else
+		rc = template_restore(&s->vm, &s->o.env, &s->machine, t, s->site.folder, e);
+	s->up = !rc;
+	if (rc && p->cold && s->vm.cause == CAUSE_QEMU && e &&
+	    plug_cold_limit(p->specs, p->nspecs, s->bus, e->text, &limit)) {
+		s->vm.cause = CAUSE_LIMIT;
+		rc = err_set(e, limit.rc, "%s", limit.text);
+	}
+	return rc;
+}
+
 static int small_open(struct site *site, const struct cell *c, const struct disk_plan *p,
-		     char template_id[40], struct err *e)
+		      char template_id[40], struct err *e)
 {
 	struct small *s = small_of(site);
-	int rc = s->o.machine(s->o.arg, c, &s->machine, &s->kernel, e);
+	struct template *t = NULL;
+	int rc = small_machine(s, c, p, &s->machine, &s->kernel, e);
 
-	(void)p;
 	template_id[0] = 0;
-	if (rc) {
-		site->cause = CAUSE_PLAN;
+	if (rc)
 		return rc;
-	}
 	snprintf(s->scheduler, sizeof(s->scheduler), "%s",
 		 cell_get(c, K_SCHEDULER) ? cell_get(c, K_SCHEDULER) : "none");
 	if (!wants_boot(c)) {
-		struct template *t = small_template(s, &s->machine);
-
+		t = small_template(s, &s->machine);
 		if (t->rc) {
 			site->cause = t->cause;
 			return err_set(e, t->rc, "template: %s", t->why);
 		}
 		snprintf(template_id, 40, "%s", t->id);
-		rc = template_restore(&s->vm, &s->o.env, &s->machine, t, site->folder, e);
-	} else {
-		rc = vm_boot(&s->vm, &s->o.env, &s->machine, site->folder, s->o.boot_ms, e);
 	}
-	s->up = !rc;
+	rc = small_up(s, c, p, t, e);
 	return rc ? small_fail(s, rc, e) : 0;
 }
 
-/* The commands as one would type them into a QMP shell: kept beside the trial, and shown in
- * reports. */
+/* The commands as one would type them into a QMP shell, or QEMU's options for disks that stand on
+ * its command line: kept beside the trial, and shown in reports. */
 static void plug_artefact(struct small *s, const struct disk_plan *p)
 {
 	char *path = xasprintf("%s/plug.txt", s->site.folder);
@@ -162,8 +222,11 @@ static void plug_artefact(struct small *s, const struct disk_plan *p)
 	for (i = 0; f && i < p->nspecs; i++) {
 		char *text = json_dumps(p->specs[i].args, JSON_COMPACT);
 
-		fprintf(f, "{\"execute\":\"%s\",\"arguments\":%s}\n",
-			qspec_command(p->specs[i].kind), text ? text : "{}");
+		if (p->cold)
+			fprintf(f, "%s '%s'\n", qspec_option(p->specs[i].kind), text ? text : "{}");
+		else
+			fprintf(f, "{\"execute\":\"%s\",\"arguments\":%s}\n",
+				qspec_command(p->specs[i].kind), text ? text : "{}");
 		free(text);
 	}
 	if (f)
@@ -229,24 +292,30 @@ static int small_serve(struct small *s, const struct disk_plan *p, struct err *e
 	return rc;
 }
 
-static int small_plug(struct site *site, const struct disk_plan *p, struct err *e)
+/* An open block device of the host into QEMU's hands, whose user may not open it. */
+static int small_device(struct small *s, const struct disk_plan *p, struct err *e)
 {
-	struct small *s = small_of(site);
+	int fd = fdset_open(p, e), rc = fd < 0 ? fd : 0;
+
+	if (!rc)
+		rc = fdset_add(&s->vm.qmp, fd, clock_mono_ns() + PLUG_MS * 1000000ull, e);
+	if (fd >= 0)
+		close(fd);
+	if (rc)
+		s->vm.cause = CAUSE_PLAN;
+	return rc;
+}
+
+/* Waits for the disks; the first one's facts come last, when all are set up. */
+static int small_find(struct small *s, const struct disk_plan *p, struct err *e)
+{
+	struct site *site = &s->site;
+	uint64_t t0 = clock_mono_ns();
 	json_t *facts = NULL;
-	uint64_t t0;
-	size_t i;
 	int rc = 0;
 
-	s->plan = p;
-	plug_artefact(s, p);
-	if (p->server.argv)
-		rc = small_serve(s, p, e);
-	for (i = 0; i < p->nspecs && !rc; i++)
-		rc = vm_qmp(&s->vm, qspec_command(p->specs[i].kind), json_incref(p->specs[i].args),
-			    NULL, PLUG_MS, e);
-	if (!rc && !p->serial[0])
-		rc = evidence_pci(&s->vm, p->device_id, s->pci, e);
-	t0 = clock_mono_ns();
+	if (p->nunits > 1)
+		rc = plug_find(&s->vm, p, s->bus, s->scheduler, &site->targets, &s->disks, e);
 	if (!rc)
 		rc = small_disk(s, true, &facts, e);
 	site->visible_ns = clock_mono_ns() - t0;
@@ -255,6 +324,28 @@ static int small_plug(struct site *site, const struct disk_plan *p, struct err *
 		snprintf(site->target, sizeof(site->target), "%s",
 			 json_string_value(json_object_get(facts, "path")));
 	json_decref(facts);
+	return rc;
+}
+
+static int small_plug(struct site *site, const struct disk_plan *p, struct err *e)
+{
+	struct small *s = small_of(site);
+	int rc = 0;
+
+	s->plan = p;
+	plug_artefact(s, p);
+	if (p->server.argv)
+		rc = small_serve(s, p, e);
+	if (!rc && p->device)
+		rc = small_device(s, p, e);
+	if (!rc && !p->cold)
+		rc = plug_specs(&s->vm, p, s->bus, e);
+	if (!rc && !p->serial[0])
+		rc = evidence_pci(&s->vm, p->device_id, s->pci, e);
+	if (!rc)
+		rc = small_find(s, p, e);
+	if (!rc)
+		site->rss_bytes = evidence_rss(s->vm.child.pid);
 	return rc ? small_fail(s, rc, e) : 0;
 }
 
@@ -287,6 +378,8 @@ static int small_ask(struct site *site, json_t **evidence, struct err *e)
 		if (!rc && (rc = agent_decode_facts(s->facts, e)))
 			s->vm.cause = CAUSE_AGENT;
 	}
+	if (!rc && (rc = evidence_images(s->plan, e)))
+		s->vm.cause = CAUSE_IO;
 	if (!rc)
 		rc = small_disk(s, false, &disk, e);
 	if (!rc)
@@ -299,6 +392,8 @@ static int small_ask(struct site *site, json_t **evidence, struct err *e)
 		*evidence = json_pack("{s:{s:O, s:O}, s:o, s:o}", "guest", "facts", s->facts,
 				      "disk", disk, "qmp", qmp, "host",
 				      evidence_host(&s->vm, &threads, s->plan->image));
+	if (!rc && s->disks)
+		json_object_set(json_object_get(*evidence, "guest"), "disks", s->disks);
 	if (!rc)
 		server_evidence(s, *evidence);
 	json_decref(disk);
@@ -410,6 +505,12 @@ static int small_work(struct site *site, const struct job *j,
 		}
 		agent_msg_free(&msg);
 	}
+	/* fio's own words would only be "Input/output error" */
+	if (!rc && json_integer_value(json_object_get(out->reply, "exit"))) {
+		rc = evidence_failed(&s->vm, s->plan, e);
+		if (rc)
+			job_result_free(out);
+	}
 	if (!rc)
 		job_window(samples, n, j->ramp_ns, out);
 	free(samples);
@@ -429,6 +530,11 @@ static void small_close(struct site *site, bool clean)
 	s->plan = NULL;
 	json_decref(s->facts);
 	s->facts = NULL;
+	json_decref(s->disks);
+	s->disks = NULL;
+	targets_free(site->targets);
+	site->targets = NULL;
+	site->rss_bytes = 0;
 }
 
 static void small_end_block(struct site *site)

@@ -73,6 +73,12 @@ static int vm_events(struct vm *v, struct err *e)
 				     why    ? why
 				     : full ? "no space left"
 					    : "unknown");
+		} else if (!strcmp(name, "BLOCK_IMAGE_CORRUPTED")) {
+			const char *why = json_string_value(json_object_get(data, "msg"));
+
+			v->cause = CAUSE_IO;
+			rc = err_set(e, -EIO, "QEMU finds the image corrupt: %s",
+				     why ? why : "(it gives no reason)");
 		}
 		json_decref(ev);
 	}
