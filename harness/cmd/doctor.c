@@ -117,14 +117,14 @@ static void doctor_program(struct host_checks *c, const char *name, const char *
 }
 
 /* Beside QEMU, where a run looks first; a QEMU named by its path must have one of its own build. */
-static char *doctor_daemon(const char *qemu)
+static char *doctor_companion(const char *qemu, const char *name)
 {
 	const char *dirs = getenv("PATH") ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin";
 	const char *slash = qemu ? strrchr(qemu, '/') : NULL;
 	char *p;
 
 	if (slash) {
-		p = xasprintf("%.*s/qemu-storage-daemon", (int)(slash - qemu), qemu);
+		p = xasprintf("%.*s/%s", (int)(slash - qemu), qemu, name);
 		if (!access(p, X_OK))
 			return p;
 		free(p);
@@ -133,7 +133,7 @@ static char *doctor_daemon(const char *qemu)
 	while (*dirs) {
 		size_t n = strcspn(dirs, ":");
 
-		p = xasprintf("%.*s/qemu-storage-daemon", (int)n, dirs);
+		p = xasprintf("%.*s/%s", (int)n, dirs, name);
 		if (n && !access(p, X_OK))
 			return p;
 		free(p);
@@ -145,7 +145,9 @@ static char *doctor_daemon(const char *qemu)
 /* Guests on QEMU's own disks can be measured without any of it. */
 static void doctor_host(struct host_checks *c, const char *qemu)
 {
-	char *daemon = doctor_daemon(qemu);
+	const char *where = qemu && strchr(qemu, '/') ? "the folder of that QEMU" : "PATH";
+	char *daemon = doctor_companion(qemu, "qemu-storage-daemon");
+	char *nbd = doctor_companion(qemu, "qemu-nbd"), *nbdkit = doctor_companion(NULL, "nbdkit");
 	struct host_assets a;
 
 	assets_host(&a);
@@ -155,10 +157,15 @@ static void doctor_host(struct host_checks *c, const char *qemu)
 		       "make engines");
 	doctor_program(c, "vhost-user device", a.vhost_blk, a.dir,
 		       "cells with disk.server = vbench", "make engines");
-	doctor_program(c, "qemu-storage-daemon", daemon,
-		       qemu && strchr(qemu, '/') ? "the folder of that QEMU" : "PATH",
+	doctor_program(c, "qemu-storage-daemon", daemon, where,
 		       "cells with disk.server = storage-daemon", "apt install qemu-system-common");
+	doctor_program(c, "qemu-nbd", nbd, where, "cells with disk.nbd = qemu-nbd",
+		       "apt install qemu-utils");
+	doctor_program(c, "nbdkit", nbdkit, "PATH", "cells with disk.nbd = nbdkit",
+		       "apt install nbdkit");
 	free(daemon);
+	free(nbd);
+	free(nbdkit);
 	assets_host_free(&a);
 }
 

@@ -28,6 +28,8 @@ static const char usage[] =
 	"                        command line; start nothing\n"
 	"      --resume[=RUN]    go on with an unfinished run (default: this host's newest)\n"
 	"      --label TEXT      name of what is measured (a build); same as --set run.label=TEXT\n"
+	"      --consent DEVICE  overwrite this block device, which the profile names in disk.device;\n"
+	"                        twice for one that holds partitions, a file system or the like\n"
 	"      --wait            wait while another measuring run of this host goes on\n"
 	"      --json            print the result as JSON on stdout instead of tables\n"
 	"      --no-report       write no HTML page\n"
@@ -39,6 +41,8 @@ struct args {
 	const char *profile, *resume, *db;
 	const char *sets[256];
 	size_t nsets;
+	const char *consents[64];
+	size_t nconsents;
 	char *label_set;
 	uint64_t budget;
 	bool dry, wait, json, quiet, no_report, help;
@@ -58,15 +62,30 @@ static int add_set(struct args *a, const char *set, struct err *e)
 	return 0;
 }
 
+static int add_consent(struct args *a, const char *device, struct err *e)
+{
+	if (a->nconsents == sizeof(a->consents) / sizeof(*a->consents))
+		return err_input(e, "more than %zu --consent", a->nconsents);
+	a->consents[a->nconsents++] = device;
+	return 0;
+}
+
 static int parse(int argc, char **argv, struct args *a, struct err *e)
 {
 	static const struct option options[] = {
-		{"set", required_argument, NULL, 's'},	 {"for", required_argument, NULL, 'f'},
-		{"dry-run", no_argument, NULL, 'n'},	 {"resume", optional_argument, NULL, 'r'},
-		{"label", required_argument, NULL, 'l'}, {"wait", no_argument, NULL, 'w'},
-		{"json", no_argument, NULL, 'j'},	 {"no-report", no_argument, NULL, 'R'},
-		{"db", required_argument, NULL, 'd'},	 {"quiet", no_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'},	 {NULL, 0, NULL, 0},
+		{"set", required_argument, NULL, 's'},
+		{"for", required_argument, NULL, 'f'},
+		{"dry-run", no_argument, NULL, 'n'},
+		{"resume", optional_argument, NULL, 'r'},
+		{"label", required_argument, NULL, 'l'},
+		{"wait", no_argument, NULL, 'w'},
+		{"json", no_argument, NULL, 'j'},
+		{"no-report", no_argument, NULL, 'R'},
+		{"db", required_argument, NULL, 'd'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},
+		{"consent", required_argument, NULL, 'c'},
+		{NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
 
@@ -91,6 +110,9 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 			free(a->label_set);
 			a->label_set = xasprintf("run.label=%s", optarg);
 			rc = add_set(a, a->label_set, e);
+			break;
+		case 'c':
+			rc = add_consent(a, optarg, e);
 			break;
 		case 'w':
 			a->wait = true;
@@ -218,6 +240,7 @@ static int execute(struct args *a, const struct profile *p, const struct run_opt
 	struct err e = {0};
 	int rc = a->resume ? run_resume(a->resume, o, &out, &e) : run_profile(p, o, &out, &e),
 	    status = 0;
+	unsigned trials = out.ok + out.failed + out.limited;
 
 	if (rc)
 		status = fail(&e);
@@ -226,8 +249,8 @@ static int execute(struct args *a, const struct profile *p, const struct run_opt
 		if (out.folder)
 			fprintf(stderr,
 				"vbench: %u trials are stored; go on with: vbench run --resume=%.8s\n",
-				out.ok + out.failed, out.uuid);
-	} else if (out.folder && out.ok + out.failed) {
+				trials, out.uuid);
+	} else if (out.folder && trials) {
 		int shown = show(a, o->db, &out);
 
 		if (!status)
@@ -235,7 +258,7 @@ static int execute(struct args *a, const struct profile *p, const struct run_opt
 	}
 	if (!status && out.failed) {
 		fprintf(stderr, "vbench: %u of %u trials failed: their causes are in the report\n",
-			out.failed, out.ok + out.failed);
+			out.failed, trials);
 		status = VB_NOT_MEASURED;
 	}
 	free(out.folder);
@@ -284,6 +307,8 @@ int cmd_run(int argc, char **argv)
 				     .budget_ns = a.budget,
 				     .wait = a.wait,
 				     .quiet = a.quiet,
+				     .consents = a.consents,
+				     .nconsents = a.nconsents,
 				     .stop_fd = -1};
 
 		if (a.dry) {

@@ -8,6 +8,8 @@
 #include "guest/machine.h"
 #include "guest/small.h"
 #include "host/host.h"
+#include "run/able.h"
+#include "run/device.h"
 #include "run/policy.h"
 #include "run/run.h"
 #include "run/tools.h"
@@ -16,6 +18,8 @@
 struct run_qemu {
 	const char *qemu, *machine; /* as in the profile */
 	struct qemu_info info;
+	bool asked; /* what it is able to do */
+	struct qemu_able able;
 };
 
 /* Which accelerator a kind of cell got: per QEMU, machine, cpu, ... as asked. */
@@ -31,8 +35,17 @@ struct run_kernel {
 	char *version, *vmlinuz, *initramfs, hash[65];
 };
 
+/* A block device that cells write to, as it was when the run was begun. */
+struct run_device {
+	const char *path; /* disk.device, borrowed */
+	dev_t dev;
+};
+
 struct run {
 	const struct profile *profile;
+	struct profile *kept; /* NULL, or profile: the whole one without the cells that cannot be
+				 had here (able.h) */
+	const struct profile *whole;
 	const struct run_opts *opts;
 	struct term term;
 	char uuid[37];
@@ -57,6 +70,8 @@ struct run {
 	struct run_daemon *daemons;
 	size_t ndaemons;
 	char fio_version[64]; /* of the host's */
+	struct run_device *devices;
+	size_t ndevices;
 
 	struct store *store;
 	struct site *guests, *host; /* NULL where no cell wants one */
@@ -71,7 +86,7 @@ struct run {
 
 	/* the current trial */
 	const char *watch_dir; /* folder whose free space is watched */
-	unsigned done, total, ok, failed;
+	unsigned done, total, ok, failed, limited;
 	uint64_t begun_ns;     /* monotonic */
 	uint64_t ns_per_trial; /* estimate */
 	unsigned session_trials;
@@ -123,6 +138,9 @@ int run_accels(struct run *r, struct err *e);
  * programs. Caller frees. */
 char *run_fingerprint(struct run *r);
 
+/* How many disks a cell has. */
+unsigned run_disks(const struct cell *c);
+
 /* What the run will cost. */
 struct run_cost {
 	uint64_t ns;		 /* time */
@@ -133,6 +151,7 @@ struct run_cost {
 	uint64_t memory; /* of the largest guest; of a server that keeps its disk there; of fio's
 			    buffers and rings on the host */
 	const char *memory_keys; /* what it is made of, in the profile's words; NULL without any */
+	unsigned disks;		 /* in one guest, at most */
 	unsigned trials, templates; /* templates: per block */
 	uint64_t write_ns;	    /* time spent in workloads that write */
 };

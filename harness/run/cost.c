@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/units.h"
+#include "guest/fdset.h"
 #include "guest/template.h"
 #include "run/context.h"
 
@@ -20,6 +21,11 @@
 #define HOST_TRIAL_NS 600000000ull /* on the host: fio and a server started and ended */
 #define FILL_START_NS 400000000ull /* fio's own start and end */
 #define FILL_BYTES_PER_S (200ull << 20)
+#define RANDOM_BYTES_PER_S (50ull << 20)
+#define CONVERT_BYTES_PER_S (100ull << 20) /* compressed */
+#define DISK_NS 20000000ull		   /* a further disk plugged and found */
+#define DISK_BYTES (1ull << 20)
+#define L2_MOST (32ull << 20)
 
 static bool writes(const struct workload *w)
 {
@@ -58,6 +64,25 @@ static uint64_t in_fio(const struct cell *c, const struct workload *w)
 	return jobs * workload_u64(w, K_IODEPTH) * workload_u64(w, K_BS) + rings;
 }
 
+/*
+ * What QEMU holds for each disk beside the guest's memory, at most: an iothread's stack and pools,
+ * queues and requests in flight (DISK_BYTES, seen with 256 LUNs), and qcow2's L2 tables, of which
+ * one MiB serves 8 GiB with clusters of 64 KiB and 32 MiB is the most that it takes by itself.
+ */
+static uint64_t in_qemu(const struct cell *c)
+{
+	uint64_t disks = run_disks(c), cluster = cell_u64(c, K_CLUSTER), tables;
+
+	if (cell_on_host(c))
+		return 0;
+	tables = cell_u64(c, K_L2_CACHE);
+	if (!tables && cluster)
+		tables = cell_u64(c, K_SIZE) / cluster * 8;
+	if (tables > L2_MOST)
+		tables = L2_MOST;
+	return disks > 1 ? disks * (DISK_BYTES + tables) : 0;
+}
+
 /* The largest sum of what lives at the same time, and the keys that make it. */
 static void cost_memory(struct run *r, struct run_cost *out)
 {
@@ -65,16 +90,17 @@ static void cost_memory(struct run *r, struct run_cost *out)
 
 	for (size_t i = 0; i < p->ncells; i++) {
 		const struct cell *c = &p->cells[i];
-		uint64_t guest = cell_u64(c, K_MEMORY), disk = in_memory(c);
+		uint64_t guest = cell_u64(c, K_MEMORY), disk = in_memory(c), disks = in_qemu(c);
 
 		for (size_t k = 0; k < p->nworkloads; k++) {
 			uint64_t fio = in_fio(c, &p->workloads[k]);
 
-			if (guest + disk + fio <= out->memory)
+			if (guest + disk + disks + fio <= out->memory)
 				continue;
-			out->memory = guest + disk + fio;
-			out->memory_keys = guest ? disk ? "guest.memory and disk.serves = memory"
-							: "guest.memory"
+			out->memory = guest + disk + disks + fio;
+			out->memory_keys = disks   ? "guest.memory and disk.count"
+					   : guest ? disk ? "guest.memory and disk.serves = memory"
+							  : "guest.memory"
 					   : disk > fio ? "disk.size with disk.serves = memory"
 							: "workload numjobs x iodepth x bs";
 		}
@@ -90,6 +116,7 @@ static unsigned count_templates(struct run *r, uint64_t *bytes)
 	*bytes = 0;
 	for (i = 0; i < n; i++) {
 		const struct cell *c = &r->profile->cells[i];
+		struct disk_plan plan = {0};
 		struct machine m;
 		char hash[17];
 
@@ -97,7 +124,12 @@ static unsigned count_templates(struct run *r, uint64_t *bytes)
 		    (cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot")))
 			continue;
 		run_machine(r, c, &m, NULL, NULL);
+		if (cell_is_cold(c) && !run_plan(r, c, &plan, NULL)) {
+			m.cold = plan.blank;
+			m.ncold = plan.nblank;
+		}
 		machine_hash(&m, hash);
+		disk_plan_free(&plan);
 		for (k = 0; k < found && strcmp(seen[k], hash); k++)
 			;
 		if (k < found)
@@ -109,13 +141,71 @@ static unsigned count_templates(struct run *r, uint64_t *bytes)
 	return (unsigned)found;
 }
 
+unsigned run_disks(const struct cell *c)
+{
+	return cell_u64(c, K_DISKS) ? (unsigned)cell_u64(c, K_DISKS) : 1;
+}
+
+/* Sources that the steps of all plans share: each once. */
+struct sources {
+	char **path;
+	size_t n;
+	uint64_t bytes;
+};
+
+static void sources_add(struct sources *s, const struct disk_plan *p)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->nsteps; i++) {
+		if (p->steps[i].argv || !p->steps[i].source)
+			continue;
+		for (k = 0; k < s->n && strcmp(s->path[k], p->steps[i].source); k++)
+			;
+		if (k < s->n)
+			continue;
+		s->path = xrealloc(s->path, s->n + 1, sizeof(*s->path));
+		s->path[s->n++] = xstrdup(p->steps[i].source);
+		s->bytes += p->steps[i].source_bytes;
+	}
+}
+
+static void sources_free(struct sources *s)
+{
+	while (s->n)
+		free(s->path[--s->n]);
+	free(s->path);
+}
+
+/* Of one cell, in one trial: bytes that making and filling its images writes, and the time. */
+static void image_cost(const struct cell *c, const struct disk_plan *p, const struct workload *w,
+		       uint64_t *bytes, uint64_t *ns)
+{
+	uint64_t all = p->size * run_disks(c);
+	bool data = cell_get(c, K_CONTENT) && !strcmp(cell_get(c, K_CONTENT), "data");
+
+	if (full(c) || data)
+		*bytes += all;
+	if (data)
+		*ns += all * 1000 / CONVERT_BYTES_PER_S * 1000000;
+	if (!workload_fills(w, c))
+		return;
+	*bytes += all;
+	*ns += FILL_START_NS * run_disks(c) + all * 1000 / FILL_BYTES_PER_S * 1000000;
+	if (!workload_randomizes(w, c))
+		return;
+	*bytes += all;
+	*ns += FILL_START_NS * run_disks(c) + all * 1000 / RANDOM_BYTES_PER_S * 1000000;
+}
+
 int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e)
 {
 	const struct profile *p = r->profile;
 	uint64_t job_ns = 0, per_block = 0, image = 0, fill_ns = 0, boot_ns = 0, trials_ns = 0;
+	struct sources sources = {0};
 	size_t i, k;
 
-	*out = (struct run_cost){0};
+	*out = (struct run_cost){.disks = 1};
 	for (i = 0; i < p->nworkloads; i++) {
 		uint64_t ns = workload_u64(&p->workloads[i], K_RUNTIME) +
 			      workload_u64(&p->workloads[i], K_RAMP);
@@ -129,22 +219,23 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 		struct disk_plan plan;
 		int rc = run_plan(r, c, &plan, e);
 
-		if (rc)
+		if (rc) {
+			sources_free(&sources);
 			return rc;
-		trials_ns += p->nworkloads * (cell_on_host(c) ? HOST_TRIAL_NS : TRIAL_OVERHEAD_NS);
-		/* the last trial's image is still being removed while the next one is made */
+		}
+		trials_ns += p->nworkloads *
+			     (cell_on_host(c) ? HOST_TRIAL_NS
+					      : TRIAL_OVERHEAD_NS + DISK_NS * (run_disks(c) - 1));
 		if (cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot"))
 			boot_ns += BOOT_NS * p->nworkloads;
-		if (plan.image && 2 * plan.peak_bytes > out->image_peak)
+		if (run_disks(c) > out->disks)
+			out->disks = run_disks(c);
+		/* the last trial's images are still being removed while the next ones are made */
+		if (plan.image && !plan.device && 2 * plan.peak_bytes > out->image_peak)
 			out->image_peak = 2 * plan.peak_bytes;
-		for (k = 0; k < p->nworkloads; k++) {
-			if (full(c))
-				image += plan.size;
-			if (!workload_fills(&p->workloads[k], c))
-				continue;
-			image += plan.size;
-			fill_ns += FILL_START_NS + plan.size * 1000 / FILL_BYTES_PER_S * 1000000;
-		}
+		sources_add(&sources, &plan);
+		for (k = 0; k < p->nworkloads; k++)
+			image_cost(c, &plan, &p->workloads[k], &image, &fill_ns);
 		disk_plan_free(&plan);
 	}
 	out->templates = count_templates(r, &out->template_bytes);
@@ -154,7 +245,9 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 		p->ncells * job_ns + trials_ns + fill_ns + boot_ns + out->templates * TEMPLATE_NS;
 	out->ns = per_block * blocks;
 	out->ns_per_trial = out->trials ? out->ns / out->trials : 0;
-	out->image_bytes = image * blocks;
+	out->image_bytes = image * blocks + sources.bytes;
+	out->image_peak += sources.bytes;
+	sources_free(&sources);
 	return 0;
 }
 
@@ -174,6 +267,8 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out)
 	fprintf(out, "; at most %s of images and %s of templates at a time",
 		units_size_text(c->image_peak, b, sizeof(b)),
 		units_size_text(c->template_bytes, d, sizeof(d)));
+	if (c->disks > 1)
+		fprintf(out, "; up to %u disks in a guest", c->disks);
 	if (c->memory)
 		fprintf(out, "; %s of memory (%s)", units_size_text(c->memory, a, sizeof(a)),
 			c->memory_keys);
@@ -206,10 +301,20 @@ static void print_guest(struct run *r, const struct cell *c, const struct disk_p
 	size_t i;
 
 	run_machine(r, c, &m, NULL, NULL);
+	if (plan->cold) {
+		m.cold = plan->specs;
+		m.ncold = plan->nspecs;
+	}
 	argv = machine_argv(&m, &fds, true);
 	print_command(argv, out);
 	argv_free(argv);
-	for (i = 0; i < plan->nspecs; i++) {
+	if (plan->device)
+		fprintf(out, "  {\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":%d}}\n",
+			FDSET_ID);
+	if (plan->server.argv)
+		fprintf(out, "  {\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"%s\"}}\n",
+			plan->sock_name);
+	for (i = 0; i < plan->nspecs && !plan->cold; i++) {
 		char *args = json_dumps(plan->specs[i].args, JSON_COMPACT);
 
 		fprintf(out, "  {\"execute\":\"%s\",\"arguments\":%s}\n",
@@ -249,8 +354,16 @@ static int print_cell(struct run *r, const struct cell *c, FILE *out, struct err
 			fprintf(out, "  over %s%s%s\n", g->over, g->adds ? ": " : "",
 				g->adds ? g->adds : "");
 	}
-	for (i = 0; i < plan.nsteps; i++)
-		print_command(plan.steps[i].argv, out);
+	for (i = 0; i < plan.nsteps; i++) {
+		char size[32];
+
+		if (plan.steps[i].argv)
+			print_command(plan.steps[i].argv, out);
+		else
+			fprintf(out, "  # once a run: %s of data in %s\n",
+				units_size_text(plan.steps[i].source_bytes, size, sizeof(size)),
+				plan.steps[i].source);
+	}
 	if (plan.server.argv)
 		print_command(plan.server.argv, out);
 	if (cell_on_host(c))
@@ -307,9 +420,10 @@ int run_dry(const struct profile *p, const struct run_opts *o, FILE *out, struct
 			fprintf(out, "%s\n", profile_get(p, K_TITLE));
 		run_cost_print(&r, &cost, out);
 		print_accel(&r, out);
-		print_skipped(p, out);
-		for (i = 0; i < p->ncells && !rc; i++)
-			rc = print_cell(&r, &p->cells[i], out, e);
+		print_skipped(r.profile, out);
+		device_print(&r, out);
+		for (i = 0; i < r.profile->ncells && !rc; i++)
+			rc = print_cell(&r, &r.profile->cells[i], out, e);
 	}
 	if (!rc)
 		print_schedule(&r, out);

@@ -99,8 +99,9 @@ static int begin_block(struct run *r, unsigned block)
 			rc = r->guests->ops->prepare(r->guests, c, &plan, &why);
 			disk_plan_free(&plan);
 		}
-		/* a template that cannot be made fails its trials one by one, with the cause */
-		if (rc && r->guests->cause != CAUSE_INTERRUPTED)
+		/* a template that cannot be made fails its trials one by one, with the cause; those
+		   of one that meets a limit say it all */
+		if (rc && r->guests->cause != CAUSE_INTERRUPTED && r->guests->cause != CAUSE_LIMIT)
 			term_line(&r->term, "vbench: block %u: %s: %s", block + 1,
 				  r->profile->cells[i].label, why.text);
 		if (stopped(r))
@@ -119,11 +120,34 @@ static void end_block(struct run *r)
 		r->host->ops->end_block(r->host);
 }
 
+/* QEMU or the guest takes no more disks: what a profile of many disks asks, not a failure. */
+static bool is_limit(const struct store_trial *t)
+{
+	return !t->ok && t->cause && !strcmp(t->cause, cause_name(CAUSE_LIMIT));
+}
+
+static void count_trial(struct run *r, const struct store_trial *t)
+{
+	r->done++;
+	if (t->ok)
+		r->ok++;
+	else if (is_limit(t))
+		r->limited++;
+	else
+		r->failed++;
+}
+
 static void say_trial(struct run *r, const struct store_trial *t, const struct order *o)
 {
 	const struct cell *c = &r->profile->cells[o->cell];
 	size_t i;
 
+	if (is_limit(t)) {
+		term_line(&r->term, "trial %u/%u  block %u  %s, %s: limit: %.*s", o->seq + 1,
+			  r->total, o->block + 1, t->workload, c->label,
+			  (int)strcspn(t->detail, "\n"), t->detail);
+		return;
+	}
 	if (!t->ok) {
 		/* a console's tail, behind the first line, is for the store */
 		term_line(&r->term, "trial %u/%u  block %u  %s, %s: FAILED (%s) %.*s", o->seq + 1,
@@ -157,11 +181,7 @@ static int one_trial(struct run *r, const struct order *o, struct err *e)
 				     lost.text);
 		told.ok = t.ok;
 		if (!put) {
-			r->done++;
-			if (t.ok)
-				r->ok++;
-			else
-				r->failed++;
+			count_trial(r, &t);
 			say_trial(r, &t, o);
 			r->policy->tell(r->policy, &told);
 		}
@@ -212,15 +232,15 @@ static int loop(struct run *r, struct err *e)
 			}
 		}
 		{
-			unsigned before = r->ok;
+			unsigned before = r->ok + r->limited;
 
 			rc = one_trial(r, &o, e);
-			block_ok += r->ok - before;
+			block_ok += r->ok + r->limited - before;
 			block_done++;
 		}
 	}
 	end_block(r);
-	if (!rc && block_done && !r->ok)
+	if (!rc && block_done && !r->ok && !r->limited)
 		rc = err_set(e, -EIO, "no trial could be measured; see the reasons above");
 	term_end(&r->term);
 	return rc;
@@ -280,6 +300,7 @@ static int run_go(struct run *r, struct run_outcome *out, struct err *e)
 	snprintf(out->uuid, sizeof(out->uuid), "%s", r->uuid);
 	out->ok = r->ok;
 	out->failed = r->failed;
+	out->limited = r->limited;
 	out->interrupted = rc == -EINTR;
 	out->folder = xstrdup(r->folder);
 	out->page = page && *page && strcmp(page, "auto") ? xstrdup(page)
@@ -319,7 +340,8 @@ int run_profile(const struct profile *p, const struct run_opts *o, struct run_ou
 	rc = record_begin(&r, e);
 	if (rc)
 		goto out;
-	r.policy = policy_fixed(r.seed, r.blocks, (unsigned)p->ncells, (unsigned)p->nworkloads);
+	r.policy = policy_fixed(r.seed, r.blocks, (unsigned)r.profile->ncells,
+				(unsigned)r.profile->nworkloads);
 	rc = run_go(&r, out, e);
 out:
 	run_teardown(&r);
@@ -349,11 +371,7 @@ static int replay(struct run *r, struct err *e)
 			break;
 		}
 		r->policy->tell(r->policy, &told);
-		r->done++;
-		if (t[i].ok)
-			r->ok++;
-		else
-			r->failed++;
+		count_trial(r, &t[i]);
 	}
 	if (!rc)
 		store_trials_free(t, n);
@@ -381,7 +399,8 @@ int run_resume(const char *what, const struct run_opts *o, struct run_outcome *o
 		rc = record_same(&r, &row, e);
 	if (rc)
 		goto out;
-	r.policy = policy_fixed(r.seed, r.blocks, (unsigned)p->ncells, (unsigned)p->nworkloads);
+	r.policy = policy_fixed(r.seed, r.blocks, (unsigned)r.profile->ncells,
+				(unsigned)r.profile->nworkloads);
 	rc = replay(&r, e);
 	if (rc)
 		goto out;

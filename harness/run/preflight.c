@@ -174,6 +174,8 @@ int run_preflight(struct run *r, const struct run_cost *cost, struct err *e)
 {
 	int rc = check_page(r, e);
 
+	if (!rc)
+		rc = device_check_all(r, e);
 	if (rc)
 		return rc;
 	if (!r->opts->quiet)

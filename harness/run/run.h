@@ -17,6 +17,8 @@ struct run_opts {
 	uint64_t budget_ns;  /* --for: fits the blocks into it; 0: run.blocks */
 	bool wait;	     /* for another measuring run of this host to end */
 	bool quiet;
+	const char *const *consents; /* block devices that may be overwritten, as typed */
+	size_t nconsents;
 	int stop_fd; /* readable when the user wants to stop (signalfd); -1: none */
 };
 
@@ -24,6 +26,7 @@ struct run_opts {
 struct run_outcome {
 	char uuid[37];
 	unsigned ok, failed;
+	unsigned limited; /* trials that met a limit (of slots, say): found out, not failed */
 	bool interrupted;
 	char *folder; /* caller frees */
 	char *page;   /* where its HTML page goes (run.out); caller frees */

@@ -36,9 +36,14 @@ struct run_qemu *run_qemu_of(struct run *r, const struct cell *c)
 	return NULL;
 }
 
+/* The kernel of clouds has no driver of AHCI. */
 static const char *asked_kernel(const struct cell *c)
 {
-	return cell_get(c, K_KERNEL) ? cell_get(c, K_KERNEL) : "auto";
+	const char *kernel = cell_get(c, K_KERNEL), *bus = cell_get(c, K_BUS);
+
+	if (kernel && strcmp(kernel, "auto"))
+		return kernel;
+	return bus && !strcmp(bus, "ahci") ? "full" : "auto";
 }
 
 struct run_kernel *run_kernel_of(struct run *r, const struct cell *c)
@@ -66,7 +71,8 @@ static int setup_qemus(struct run *r, struct err *e)
 			continue;
 		r->qemus = xrealloc(r->qemus, r->nqemus + 1, sizeof(*r->qemus));
 		q = &r->qemus[r->nqemus];
-		*q = (struct run_qemu){cell_get(c, K_QEMU), cell_get(c, K_MACHINE), {0}};
+		*q = (struct run_qemu){.qemu = cell_get(c, K_QEMU),
+				       .machine = cell_get(c, K_MACHINE)};
 		rc = qemu_info_get(q->qemu, q->machine, &q->info, e);
 		if (rc)
 			return rc;
@@ -96,10 +102,13 @@ static int prepare_kernel(struct run *r, struct run_kernel *k, struct err *e)
 	if (rc)
 		goto out;
 	{
+		/* a kernel need not have the drivers of buses that no cell of its has */
+		static const char *const none[] = {NULL};
 		struct initramfs_spec spec = {.agent = a.agent,
 					      .fio = a.fio,
 					      .modules = a.modules,
-					      .wanted = disk_guest_modules};
+					      .wanted = none,
+					      .optional = disk_guest_modules};
 
 		rc = initramfs_build(&spec, tmp, k->hash, e);
 	}
@@ -273,6 +282,8 @@ int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, 
 	if (!rc)
 		rc = setup_qemus(r, e);
 	if (!rc)
+		rc = able_setup(r, e);
+	if (!rc)
 		rc = setup_kernels(r, e);
 	if (!rc)
 		rc = tools_setup(r, e);
@@ -332,13 +343,16 @@ int run_prepare(struct run *r, struct err *e)
 
 int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, struct err *e)
 {
-	char *storage_daemon = tools_daemon(r, c);
+	char *storage_daemon = tools_daemon(r, c), *qemu_nbd = tools_nbd(r, c);
 	struct disk_env env = {.image_dir = run_image_dir(r, c),
 			       .qemu_img = r->tools[TOOL_IMG].path,
 			       .storage_daemon = storage_daemon,
 			       .storage_daemon_version = tools_daemon_version(r, storage_daemon),
 			       .vhost_blk = r->tools[TOOL_VHOST_BLK].path,
 			       .engine = r->tools[TOOL_VRING].path,
+			       .qemu_nbd = qemu_nbd,
+			       .nbdkit = r->tools[TOOL_NBDKIT].path,
+			       .source_dir = run_image_dir(r, c),
 			       .vcpus = (unsigned)cell_u64(c, K_VCPUS)};
 	size_t i;
 	int rc;
@@ -347,7 +361,13 @@ int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, s
 		if (cell_get(c, K_QEMU) && !strcmp(r->qemus[i].qemu, cell_get(c, K_QEMU)))
 			env.qemu_img = r->qemus[i].info.img;
 	rc = disk_plan_make(c, &env, out, e);
+	if (!rc && cell_uses_nbd(c) && out->server.argv && !out->server.version) {
+		const char *version = tools_daemon_version(r, out->server.argv[0]);
+
+		out->server.version = version ? xstrdup(version) : NULL;
+	}
 	free(storage_daemon);
+	free(qemu_nbd);
 	return rc;
 }
 
@@ -380,8 +400,10 @@ void run_teardown(struct run *r)
 	image_dropped(r);
 	if (r->policy)
 		r->policy->free(r->policy);
-	for (i = 0; i < r->nqemus; i++)
+	for (i = 0; i < r->nqemus; i++) {
 		qemu_info_free(&r->qemus[i].info);
+		qemu_able_free(&r->qemus[i].able);
+	}
 	for (i = 0; i < r->nkernels; i++) {
 		free(r->kernels[i].asked);
 		free(r->kernels[i].version);
@@ -393,6 +415,8 @@ void run_teardown(struct run *r)
 	free(r->qemus);
 	free(r->kernels);
 	free(r->accels);
+	free(r->devices);
+	able_free(r);
 	tools_free(r);
 	free(r->images_sub);
 	free(r->folder);

@@ -25,6 +25,11 @@ static bool serves(const struct cell *c, const char *server)
 	       !strcmp(cell_get(c, K_SERVER), server);
 }
 
+static bool nbd_is(const struct cell *c, const char *server)
+{
+	return cell_uses_nbd(c) && cell_get(c, K_NBD) && !strcmp(cell_get(c, K_NBD), server);
+}
+
 static bool needs(const struct cell *c, enum tool t)
 {
 	switch (t) {
@@ -36,6 +41,10 @@ static bool needs(const struct cell *c, enum tool t)
 		return serves(c, "vbench");
 	case TOOL_DAEMON:
 		return serves(c, "storage-daemon");
+	case TOOL_NBD:
+		return nbd_is(c, "qemu-nbd");
+	case TOOL_NBDKIT:
+		return nbd_is(c, "nbdkit");
 	case TOOL_IMG:
 		return cell_on_host(c) && cell_has_image(c);
 	default:
@@ -81,36 +90,54 @@ static const struct run_qemu *qemu_beside(const struct run *r, const struct cell
 	return NULL;
 }
 
-/* The daemon in the folder of a program; NULL: there is none. */
-static char *daemon_beside(const char *program)
+/* Programs that come with QEMU; a build folder has them where `built` says. */
+static const struct companion {
+	const char *name, *built, *package, *instead;
+} companions[] = {
+	[TOOL_DAEMON] = {"qemu-storage-daemon", "storage-daemon/qemu-storage-daemon",
+			 "qemu-system-common", "disk.server = vbench"},
+	[TOOL_NBD] = {"qemu-nbd", "qemu-nbd", "qemu-utils", "disk.nbd = nbdkit"},
+};
+
+/* The companion in the folder of a program; NULL: there is none. */
+static char *beside(const char *program, const struct companion *w)
 {
 	const char *slash = program ? strrchr(program, '/') : NULL;
 	char *p;
 
 	if (!slash)
 		return NULL;
-	p = xasprintf("%.*s/qemu-storage-daemon", (int)(slash - program), program);
+	p = xasprintf("%.*s/%s", (int)(slash - program), program, w->name);
 	if (!access(p, X_OK))
 		return p;
 	free(p);
-	/* a build folder has it a level down */
-	p = xasprintf("%.*s/storage-daemon/qemu-storage-daemon", (int)(slash - program), program);
+	p = xasprintf("%.*s/%s", (int)(slash - program), program, w->built);
 	if (!access(p, X_OK))
 		return p;
 	free(p);
 	return NULL;
 }
 
-char *tools_daemon(const struct run *r, const struct cell *c)
+static char *companion_of(const struct run *r, const struct cell *c, enum tool t)
 {
 	const struct run_qemu *q = qemu_beside(r, c);
-	char *p = q ? daemon_beside(q->info.path) : NULL;
+	char *p = q ? beside(q->info.path, &companions[t]) : NULL;
 
 	if (!p && q)
-		p = daemon_beside(q->info.exe); /* the path may be a link to it */
+		p = beside(q->info.exe, &companions[t]); /* the path may be a link to it */
 	if (p || (q && strchr(q->qemu, '/')))
 		return p;
-	return in_path("qemu-storage-daemon");
+	return in_path(companions[t].name);
+}
+
+char *tools_daemon(const struct run *r, const struct cell *c)
+{
+	return companion_of(r, c, TOOL_DAEMON);
+}
+
+char *tools_nbd(const struct run *r, const struct cell *c)
+{
+	return companion_of(r, c, TOOL_NBD);
 }
 
 const char *tools_daemon_version(const struct run *r, const char *path)
@@ -198,36 +225,34 @@ static int find_packaged(struct run *r, enum tool t, char *found, const char *wh
 	return 0;
 }
 
-static int no_daemon(const struct run *r, const struct cell *c, struct err *e)
+static int no_companion(const struct run *r, const struct cell *c, enum tool t, struct err *e)
 {
 	const struct run_qemu *q = qemu_beside(r, c);
+	const struct companion *w = &companions[t];
 
 	if (q && strchr(q->qemu, '/'))
 		return err_input(
 			e,
-			"%s: there is no qemu-storage-daemon beside guest.qemu = %s, and that of "
-			"another build must not be measured in its place; build it there "
-			"(--enable-tools), or use disk.server = vbench",
-			c->label, q->qemu);
-	return err_input(e,
-			 "%s: there is no qemu-storage-daemon beside QEMU nor in PATH; install "
-			 "qemu-system-common",
-			 c->label);
+			"%s: there is no %s beside guest.qemu = %s, and that of another build must "
+			"not be measured in its place; build it there (--enable-tools), or use %s",
+			c->label, w->name, q->qemu, w->instead);
+	return err_input(e, "%s: there is no %s beside QEMU nor in PATH; install %s", c->label,
+			 w->name, w->package);
 }
 
 /* One for each QEMU whose cells need it. */
-static int find_daemons(struct run *r, struct err *e)
+static int find_companions(struct run *r, enum tool t, struct err *e)
 {
 	size_t i, k;
 
 	for (i = 0; i < r->profile->ncells; i++) {
 		const struct cell *c = &r->profile->cells[i];
-		char *path = needs(c, TOOL_DAEMON) ? tools_daemon(r, c) : NULL;
+		char *path = needs(c, t) ? companion_of(r, c, t) : NULL;
 
-		if (!needs(c, TOOL_DAEMON))
+		if (!needs(c, t))
 			continue;
 		if (!path)
-			return no_daemon(r, c, e);
+			return no_companion(r, c, t, e);
 		for (k = 0; k < r->ndaemons && strcmp(r->daemons[k].path, path); k++)
 			;
 		if (k < r->ndaemons) {
@@ -235,7 +260,8 @@ static int find_daemons(struct run *r, struct err *e)
 			continue;
 		}
 		r->daemons = xrealloc(r->daemons, r->ndaemons + 1, sizeof(*r->daemons));
-		r->daemons[r->ndaemons] = (struct run_daemon){.path = path};
+		r->daemons[r->ndaemons] =
+			(struct run_daemon){.name = companions[t].name, .path = path};
 		stat_hash(path, r->daemons[r->ndaemons++].hash);
 	}
 	return 0;
@@ -281,7 +307,14 @@ int tools_setup(struct run *r, struct err *e)
 		rc = find_own(r, t, &a, e);
 	assets_host_free(&a);
 	if (!rc)
-		rc = find_daemons(r, e);
+		rc = find_companions(r, TOOL_DAEMON, e);
+	if (!rc)
+		rc = find_companions(r, TOOL_NBD, e);
+	if (!rc)
+		rc = find_packaged(r, TOOL_NBDKIT, in_path("nbdkit"),
+				   "there is no nbdkit in PATH; install nbdkit, or use "
+				   "disk.nbd = qemu-nbd",
+				   e);
 	if (!rc)
 		rc = find_packaged(r, TOOL_IMG,
 				   r->nqemus ? xstrdup(r->qemus[0].info.img) : in_path("qemu-img"),
@@ -370,17 +403,19 @@ static void prune(const struct run *r, const char *dir)
 		closedir(d);
 }
 
-/* "qemu-storage-daemon version 7.2.22 (Debian ...)": what a probe of its effects is judged by. One
- * that does not tell serves all the same. */
+/* "qemu-storage-daemon version 7.2.22 (Debian ...)", "qemu-nbd 7.2.22 (Debian ...)": what a probe
+ * of its effects is judged by. One that does not tell serves all the same. */
 static void ask_daemon(const struct run *r, struct run_daemon *d)
 {
 	const char *argv[] = {d->path, "--version", NULL};
 	const char *at;
 	char *out = NULL;
 
-	if (!child_run(argv, &r->user, 20000, &out, NULL) && out &&
-	    (at = strstr(out, " version "))) {
-		at += strlen(" version ");
+	if (!child_run(argv, &r->user, 20000, &out, NULL) && out) {
+		at = out + strcspn(out, " \n");
+		at += strspn(at, " ");
+		if (!strncmp(at, "version ", 8))
+			at += 8;
 		snprintf(d->version, sizeof(d->version), "%.*s", (int)strspn(at, "0123456789."),
 			 at);
 	}
@@ -413,6 +448,31 @@ static int try_fio(struct run *r, struct err *e)
 	return rc;
 }
 
+/* A plugin that is not installed is said once, not in each trial. */
+static int try_plugins(struct run *r, struct err *e)
+{
+	const char *nbdkit = r->tools[TOOL_NBDKIT].path;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; nbdkit && i < r->profile->ncells && !rc; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		const char *words = cell_get(c, K_NBDKIT);
+		char *plugin = needs(c, TOOL_NBDKIT) && words
+				       ? xasprintf("%.*s", (int)strcspn(words, " "), words)
+				       : NULL;
+		const char *argv[] = {nbdkit, "--dump-plugin", plugin, NULL};
+
+		struct err why = {0};
+
+		if (plugin && child_run(argv, &r->user, 20000, NULL, &why))
+			rc = err_input(e, "%s: nbdkit cannot load its plugin %s: %.1000s", c->label,
+				       plugin, why.text);
+		free(plugin);
+	}
+	return rc;
+}
+
 int tools_prepare(struct run *r, struct err *e)
 {
 	char *dir = xasprintf("%s/host", r->data);
@@ -434,6 +494,8 @@ int tools_prepare(struct run *r, struct err *e)
 		rc = try_fio(r, e);
 	for (i = 0; i < r->ndaemons && !rc; i++)
 		ask_daemon(r, &r->daemons[i]);
+	if (!rc)
+		rc = try_plugins(r, e);
 	if (!rc && any)
 		prune(r, dir);
 	free(dir);
@@ -454,7 +516,11 @@ void tools_fingerprint(const struct run *r, FILE *f)
 		if (r->tools[t].source)
 			fprintf(f, "%s %s\n", names[t], r->tools[t].hash);
 	for (i = 0; i < r->ndaemons; i++)
-		fprintf(f, "qemu-storage-daemon %s %s\n", r->daemons[i].path, r->daemons[i].hash);
+		fprintf(f, "%s %s %s\n", r->daemons[i].name, r->daemons[i].path,
+			r->daemons[i].hash);
+	if (r->tools[TOOL_NBDKIT].source)
+		fprintf(f, "nbdkit %s %s\n", r->tools[TOOL_NBDKIT].path,
+			r->tools[TOOL_NBDKIT].hash);
 }
 
 void tools_free(struct run *r)

@@ -10,7 +10,16 @@
 
 struct run;
 
-enum tool { TOOL_FIO, TOOL_VRING, TOOL_VHOST_BLK, TOOL_DAEMON, TOOL_IMG, TOOL_COUNT };
+enum tool {
+	TOOL_FIO,
+	TOOL_VRING,
+	TOOL_VHOST_BLK,
+	TOOL_DAEMON,
+	TOOL_NBD,    /* qemu-nbd */
+	TOOL_NBDKIT, /* of its package */
+	TOOL_IMG,
+	TOOL_COUNT
+};
 
 struct run_tool {
 	char *source;  /* where it was found; NULL: no cell needs it, or (daemon, image tool) it is
@@ -19,8 +28,9 @@ struct run_tool {
 	char hash[65]; /* of its content; for programs of packages their size, mtime and inode */
 };
 
-/* A qemu-storage-daemon that cells need: each build of QEMU has its own. */
+/* A qemu-storage-daemon or qemu-nbd that cells need: each build of QEMU has its own. */
 struct run_daemon {
+	const char *name; /* "qemu-storage-daemon" */
 	char *path;
 	char hash[65];	  /* as of a package's program */
 	char version[32]; /* "7.2.22"; "" before tools_prepare, and when it does not tell */
@@ -43,6 +53,8 @@ int tools_prepare(struct run *r, struct err *e);
  * frees.
  */
 char *tools_daemon(const struct run *r, const struct cell *c);
+/* The same of qemu-nbd. */
+char *tools_nbd(const struct run *r, const struct cell *c);
 /* Its version, borrowed; NULL: not known. */
 const char *tools_daemon_version(const struct run *r, const char *path);
 

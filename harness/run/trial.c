@@ -11,36 +11,20 @@
 #include "base/file.h"
 #include "run/context.h"
 #include "run/extract.h"
-#include "run/image.h"
+#include "run/space.h"
+#include "run/trial.h"
 
 #define NS_PER_S 1000000000ull
-#define MAX_CHECKS 64
 #define JOB_SLACK_NS                                                                           \
 	(30 * NS_PER_S) /* beyond what it was asked to run: start, layout and end of fio, on a \
 			   slow host */
 
-/* State of the trial that is going on. */
-struct trial {
-	struct run *r;
-	const struct cell *cell;
-	const struct workload *work;
-	const struct order *order;
-	struct store_trial *t;
-	struct disk_plan plan;
-	bool planned;
-	json_t *phases, *before, *after;
-	struct asked_got checks[MAX_CHECKS];
-	size_t nchecks;
-	char *folder;
-	enum cause cause;
-};
-
-static void phase(struct trial *x, const char *name, uint64_t since)
+void trial_phase(struct trial *x, const char *name, uint64_t since)
 {
 	json_object_set_new(x->phases, name, json_integer((json_int_t)(clock_mono_ns() - since)));
 }
 
-static void artefact(struct trial *x, const char *name, const char *text, size_t len)
+void trial_artefact(struct trial *x, const char *name, const char *text, size_t len)
 {
 	char *path = xasprintf("%s/%s", x->folder, name);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -65,43 +49,15 @@ static void artefact_json(struct trial *x, const char *name, const json_t *v)
 	char *text = v ? json_dumps(v, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
 
 	if (text)
-		artefact(x, name, text, strlen(text));
+		trial_artefact(x, name, text, strlen(text));
 	free(text);
 }
 
-static int fail(struct trial *x, enum cause cause, int rc)
+int trial_fail(struct trial *x, enum cause cause, int rc)
 {
 	if (!x->cause)
 		x->cause = cause ? cause : CAUSE_PLAN;
 	return rc;
-}
-
-/*
- * What a fill has left: every byte of the image there and written. A sparse or merely allocated
- * range would be read without the disk (qemu-fio-facts: unwritten extents).
- */
-static void agree_fill(struct trial *x)
-{
-	const json_t *image = json_object_get(x->after, "image");
-	json_int_t mapped = json_integer_value(json_object_get(image, "mapped_bytes"));
-	json_int_t unwritten = json_integer_value(json_object_get(image, "unwritten_bytes"));
-	struct asked_got *a;
-
-	if (!x->after || x->nchecks == MAX_CHECKS || !workload_fills(x->work, x->cell))
-		return;
-	a = &x->checks[x->nchecks++];
-	*a = (struct asked_got){.key = "disk.precondition", .asked = "fill", .from = "host"};
-	if (!json_is_integer(json_object_get(image, "mapped_bytes"))) {
-		snprintf(a->got, sizeof(a->got), "this file system does not tell (no FIEMAP)");
-		a->state = GOT_UNKNOWN;
-	} else if (unwritten > 0 || (uint64_t)mapped < x->plan.size) {
-		snprintf(a->got, sizeof(a->got),
-			 "%lld of %llu bytes written, %lld allocated but unwritten",
-			 (long long)mapped, (unsigned long long)x->plan.size, (long long)unwritten);
-		a->state = GOT_DIFFER;
-	} else {
-		snprintf(a->got, sizeof(a->got), "fill");
-	}
 }
 
 /* The rows of both sides and both times; a difference seen at either time stays. */
@@ -115,7 +71,7 @@ static void agree(struct trial *x)
 	n = site->ops->agreed(site, x->cell, x->before, guest, MAX_CHECKS);
 	for (i = 0; i < n && x->nchecks < MAX_CHECKS; i++)
 		x->checks[x->nchecks++] = guest[i];
-	agree_fill(x);
+	trial_agree_fill(x);
 	if (!x->after)
 		return;
 	n = site->ops->agreed(site, x->cell, x->after, guest, MAX_CHECKS);
@@ -134,16 +90,17 @@ static int judge(struct trial *x, struct err *e)
 		const struct asked_got *a = &x->checks[i];
 
 		if (a->state == GOT_DIFFER)
-			return fail(x, CAUSE_MISMATCH,
-				    err_set(e, -EBADE, "%s: asked %s, got %s (says the %s)", a->key,
-					    a->asked, a->got, *a->from ? a->from : "host"));
+			return trial_fail(x, CAUSE_MISMATCH,
+					  err_set(e, -EBADE, "%s: asked %s, got %s (says the %s)",
+						  a->key, a->asked, a->got,
+						  *a->from ? a->from : "host"));
 	}
 	/* what only the workload shows is not judged before it */
 	for (i = 0; x->r->strict && x->after && i < x->nchecks; i++) {
 		const struct asked_got *a = &x->checks[i];
 
 		if (a->state == GOT_UNKNOWN)
-			return fail(
+			return trial_fail(
 				x, CAUSE_MISMATCH,
 				err_set(e, -EBADE,
 					"%s: asked %s, and it cannot be told what is in force: %s "
@@ -160,7 +117,7 @@ static int ask_site(struct trial *x, bool after, struct err *e)
 	int rc = site->ops->ask(site, &ev, e);
 
 	if (rc)
-		return fail(x, site->cause, rc);
+		return trial_fail(x, site->cause, rc);
 	if (after) {
 		/* on the host fio has the image in its hands, and could have made it larger */
 		if (workload_fills(x->work, x->cell) || cell_on_host(x->cell))
@@ -192,8 +149,8 @@ void run_show(const struct job_progress *p, void *arg)
 	term_bar(&r->term, r->done, r->total, elapsed, left, what, false);
 }
 
-static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
-		struct job_result *res, struct err *e)
+int trial_work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
+	       struct job_result *res, struct err *e)
 {
 	struct site *site = x->r->site;
 	struct job j = {.fio = fio,
@@ -204,53 +161,57 @@ static int work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
 	json_int_t status, sig;
 
 	if (rc)
-		return fail(x, site->cause, rc);
+		return trial_fail(x, site->cause, rc);
 	if (json_is_true(json_object_get(res->reply, "timed_out")))
-		return fail(x, CAUSE_TIMEOUT,
-			    err_set(e, -ETIMEDOUT, "fio did not end in %.0f s",
-				    (double)j.timeout_ns / 1e9));
+		return trial_fail(x, CAUSE_TIMEOUT,
+				  err_set(e, -ETIMEDOUT, "fio did not end in %.0f s",
+					  (double)j.timeout_ns / 1e9));
 	status = json_integer_value(json_object_get(res->reply, "exit"));
 	sig = json_integer_value(json_object_get(res->reply, "signal"));
 	if (status || sig || !res->fio)
-		return fail(x, CAUSE_FIO,
-			    err_set(e, -EIO, "fio%s ended with %s %d: %.600s",
-				    cell_on_host(x->cell) ? "" : " in the guest",
-				    sig ? "signal" : "status", (int)(sig ? sig : status),
-				    res->output ? res->output : ""));
+		return trial_fail(x, CAUSE_FIO,
+				  err_set(e, -EIO, "fio%s ended with %s %d: %.600s",
+					  cell_on_host(x->cell) ? "" : " in the guest",
+					  sig ? "signal" : "status", (int)(sig ? sig : status),
+					  res->output ? res->output : ""));
 	return 0;
 }
 
-/*
- * Fills the disk from within the guest, as a guest's own history would have. On the host fio writes
- * to the image itself: a server takes one client only, which shall be the workload.
- */
-static int precondition(struct trial *x, struct err *e)
+static void add_sample(struct trial *x, const char *metric, double value)
 {
-	struct job_result res = {0};
-	const char *target = x->r->site->target;
-	uint64_t t0 = clock_mono_ns();
-	char *job;
-	int rc;
+	struct store_sample *s;
 
-	if (!workload_fills(x->work, x->cell))
-		return 0;
-	if (!*target && x->plan.image)
-		target = x->plan.image;
-	job = precondition_fio_job(x->cell, target, x->order->randseed);
-	artefact(x, "fill.fio", job, strlen(job));
-	/* at 4 MiB/s even the slowest disk of interest has filled */
-	rc = work(x, job, x->plan.size / (4u << 20) * NS_PER_S, 0, &res, e);
-	free(job);
-	job_result_free(&res);
-	phase(x, "fill_ns", t0);
-	return rc ? err_prefix(e, "precondition = fill") : 0;
+	x->t->samples = xrealloc(x->t->samples, x->t->nsamples + 1, sizeof(*s));
+	s = &x->t->samples[x->t->nsamples++];
+	*s = (struct store_sample){.value = value};
+	snprintf(s->metric, sizeof(s->metric), "%s", metric);
 }
 
-static void keep_samples(struct trial *x, struct store_sample *s, int n)
+/* What several disks are about; with one they would only repeat what is there. */
+static void add_disks(struct trial *x, const struct store_sample *s, int n)
 {
-	x->t->samples = xcalloc((unsigned long)n + 1, sizeof(*s));
-	memcpy(x->t->samples, s, (size_t)n * sizeof(*s));
-	x->t->nsamples = (size_t)n;
+	size_t disks = x->plan.nunits;
+	json_t *ns = json_object_get(x->phases, "plug_ns");
+	int i;
+
+	for (i = 0; disks > 1 && i < n; i++)
+		if (!strcmp(s[i].metric, "iops"))
+			add_sample(x, "iops.per_disk", s[i].value / (double)disks);
+	if (disks > 1 && ns)
+		add_sample(x, "plug.time", (double)json_integer_value(ns));
+	if (disks > 1 && x->r->site->rss_bytes)
+		add_sample(x, "host.rss", (double)x->r->site->rss_bytes);
+}
+
+static void keep_samples(struct trial *x, const struct store_sample *s, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		add_sample(x, s[i].metric, s[i].value);
+	add_disks(x, s, n);
+	for (i = 0; i < IMAGE_TIMES && x->times[i].metric; i++)
+		add_sample(x, x->times[i].metric, (double)x->times[i].ns);
 }
 
 /*
@@ -270,23 +231,35 @@ static void phase_fio(struct trial *x, const json_t *reply, uint64_t ns)
 		json_object_set_new(x->phases, "fio_process_ns", json_integer(t1 - t0));
 }
 
+static char *render(const struct trial *x)
+{
+	const struct site *site = x->r->site;
+	size_t n = 0;
+
+	while (site->targets && site->targets[n])
+		n++;
+	if (n > 1)
+		return workload_fio_job_disks(x->work, x->cell, site->targets, n,
+					      x->order->randseed);
+	return workload_fio_job(x->work, x->cell, *site->target ? site->target : NULL, site->engine,
+				x->order->randseed);
+}
+
 static int measure(struct trial *x, struct err *e)
 {
 	struct store_sample samples[EXTRACT_MAX];
 	struct job_result res = {0};
 	struct host_noise n0, n1;
 	uint64_t t0, ns = workload_u64(x->work, K_RUNTIME) + workload_u64(x->work, K_RAMP);
-	char *job =
-		workload_fio_job(x->work, x->cell, *x->r->site->target ? x->r->site->target : NULL,
-				 x->r->site->engine, x->order->randseed);
+	char *job = render(x);
 	json_t *noise;
 	int rc;
 
-	artefact(x, "job.fio", job, strlen(job));
+	trial_artefact(x, "job.fio", job, strlen(job));
 	host_noise_take(&n0);
 	t0 = clock_mono_ns();
-	rc = work(x, job, ns, workload_u64(x->work, K_RAMP), &res, e);
-	phase(x, "work_ns", t0);
+	rc = trial_work(x, job, ns, workload_u64(x->work, K_RAMP), &res, e);
+	trial_phase(x, "work_ns", t0);
 	phase_fio(x, res.reply, ns);
 	host_noise_take(&n1);
 	noise = host_noise_diff(&n0, &n1);
@@ -301,7 +274,7 @@ static int measure(struct trial *x, struct err *e)
 		int n = extract_samples(&res, samples, e);
 
 		if (n < 0)
-			rc = fail(x, CAUSE_FIO, n);
+			rc = trial_fail(x, CAUSE_FIO, n);
 		else
 			keep_samples(x, samples, n);
 	}
@@ -309,18 +282,11 @@ static int measure(struct trial *x, struct err *e)
 	return rc;
 }
 
-/* Bytes the image takes on the host, once QEMU has closed it. */
+/* Bytes the images take on the host, once QEMU has closed them. */
 static void measure_image(struct trial *x)
 {
-	struct store_sample *s;
-	struct stat st;
-
-	if (!x->plan.image || stat(x->plan.image, &st))
-		return;
-	x->t->samples = xrealloc(x->t->samples, x->t->nsamples + 1, sizeof(*s));
-	s = &x->t->samples[x->t->nsamples++];
-	snprintf(s->metric, sizeof(s->metric), "image.bytes");
-	s->value = (double)st.st_blocks * 512;
+	if (x->plan.image && !x->plan.device)
+		add_sample(x, "image.bytes", (double)image_bytes(&x->plan));
 }
 
 static int make_image(struct trial *x, struct err *e)
@@ -330,13 +296,13 @@ static int make_image(struct trial *x, struct err *e)
 	int rc = run_plan(x->r, x->cell, &x->plan, e);
 
 	if (rc)
-		return fail(x, CAUSE_PLAN, rc);
+		return trial_fail(x, CAUSE_PLAN, rc);
 	x->planned = true;
-	rc = image_make(x->r, x->cell, &x->plan, &cause, e);
+	rc = image_make(x->r, x->cell, &x->plan, x->times, &cause, e);
 	if (rc)
-		return fail(x, cause, rc);
+		return trial_fail(x, cause, rc);
 	x->before = json_pack("{s:o}", "image", image_evidence(x->r, x->cell, &x->plan));
-	phase(x, "image_ns", t0);
+	trial_phase(x, "image_ns", t0);
 	return 0;
 }
 
@@ -350,29 +316,29 @@ static int trial_steps(struct trial *x, struct err *e)
 		return rc;
 	t0 = clock_mono_ns();
 	rc = site->ops->open(site, x->cell, &x->plan, x->t->template_id, e);
-	phase(x, "open_ns", t0);
+	trial_phase(x, "open_ns", t0);
 	if (rc)
-		return fail(x, site->cause, rc);
+		return trial_fail(x, site->cause, rc);
 	t0 = clock_mono_ns();
 	rc = site->ops->plug(site, &x->plan, e);
-	phase(x, "plug_ns", t0);
+	trial_phase(x, "plug_ns", t0);
 	if (rc)
-		return fail(x, site->cause, rc);
+		return trial_fail(x, site->cause, rc);
 	t0 = clock_mono_ns();
 	image_dropped(x->r);
-	phase(x, "drop_ns", t0);
+	trial_phase(x, "drop_ns", t0);
 	t0 = clock_mono_ns();
 	rc = ask_site(x, false, e);
-	phase(x, "check_ns", t0);
+	trial_phase(x, "check_ns", t0);
 	if (!rc)
-		rc = precondition(x, e);
+		rc = trial_precondition(x, e);
 	if (!rc)
 		rc = measure(x, e);
 	if (rc)
 		return rc;
 	t0 = clock_mono_ns();
 	rc = ask_site(x, true, e);
-	phase(x, "recheck_ns", t0);
+	trial_phase(x, "recheck_ns", t0);
 	return rc;
 }
 
@@ -433,6 +399,19 @@ static void describe(struct trial *x, const struct order *o)
 		 x->work->name, x->cell->label);
 }
 
+/* Whether what filled the disk was the trial's own image, and is gone with it: then the run goes
+ * on. */
+static bool room_again(struct trial *x)
+{
+	struct run *r = x->r;
+
+	if (!x->planned || !r->watch_dir)
+		return false;
+	image_dropped(r);
+	return !space_check(r->watch_dir, x->plan.peak_bytes, r->keep_free, NULL) &&
+	       !space_check(r->folder, 0, r->keep_free, NULL);
+}
+
 int run_trial(struct run *r, const struct order *o, struct store_trial *t, struct err *e)
 {
 	struct trial x = {.r = r,
@@ -443,6 +422,7 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 			  .phases = json_object()};
 	struct err why = {0};
 	uint64_t t0 = clock_mono_ns(), t1;
+	bool full;
 	int rc;
 
 	r->site = cell_on_host(x.cell) ? r->host : r->guests;
@@ -455,19 +435,20 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	rc = dir_remove(x.folder, &why);
 	if (!rc)
 		rc = dir_make(x.folder, 0755, &why);
-	rc = rc ? fail(&x, rc == -ENOSPC ? CAUSE_DISK_FULL : CAUSE_PLAN, rc)
+	rc = rc ? trial_fail(&x, rc == -ENOSPC ? CAUSE_DISK_FULL : CAUSE_PLAN, rc)
 		: trial_steps(&x, &why);
 	t1 = clock_mono_ns();
 	/* an I/O that will never end must not be waited for */
 	r->site->ops->close(r->site, !rc);
-	phase(&x, "close_ns", t1);
+	trial_phase(&x, "close_ns", t1);
 	if (!rc)
 		measure_image(&x);
 	if (x.planned)
 		image_drop(r, &x.plan);
 	else
 		image_dropped(r);
-	phase(&x, "all_ns", t0);
+	full = x.cause == CAUSE_DISK_FULL && !room_again(&x);
+	trial_phase(&x, "all_ns", t0);
 	t->ended = (int64_t)clock_real_ns();
 	t->ok = !rc;
 	if (rc) {
@@ -487,7 +468,7 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	r->watch_dir = NULL;
 	if (x.cause == CAUSE_INTERRUPTED)
 		return err_set(e, -EINTR, "interrupted");
-	if (x.cause == CAUSE_DISK_FULL)
+	if (full)
 		return err_set(e, -ENOSPC, "%s", why.text);
 	return 0;
 }
