@@ -13,6 +13,7 @@ const struct cmd commands[] = {
 	{"report", cmd_report, "the report of a run: HTML, text or JSON"},
 	{"runs", cmd_runs, "list, export and import runs"},
 	{"host", cmd_host, "what this machine is and how it is set up"},
+	{"slim", cmd_slim, "make a disk image small: free what its file systems do not use"},
 	{"doctor", cmd_doctor, "whether this machine can measure, and what to mend"},
 	{"help", cmd_help, "this list, a command's options, or `help profile`: every key"},
 	{NULL, NULL, NULL},

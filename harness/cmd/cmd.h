@@ -9,6 +9,7 @@ int cmd_runs(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_host(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_slim(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 struct cmd {
