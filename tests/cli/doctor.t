@@ -36,7 +36,7 @@ opendir my $d, "$work/images";
 is_deeply [grep { !/^\.\.?$/ } readdir $d], [], 'nothing is left in the image folder';
 
 for my $what ('rights', 'host lock', 'QEMU', 'qemu-img', 'gnuplot', 'io_uring', 'O_DIRECT', 'FIEMAP', 'free space', 'KSM',
-	'swap', 'frequency governor', 'other guests', 'userfaultfd', 'qemu-storage-daemon') {
+	'swap', 'frequency governor', 'other guests', 'userfaultfd', 'qemu-storage-daemon', 'qemu-nbd', 'nbdkit') {
 	ok scalar(grep { /^\w+  \Q$what\E: / } @lines), "$what is looked at";
 }
 

@@ -236,6 +236,56 @@ static void test_facts(void **state)
 	json_decref(j);
 }
 
+#define DISKS(a, b) "{\"disks\":[" a "," b "]}"
+#define ONE(serial, path, size) \
+	"{\"serial\":\"" serial "\",\"path\":\"" path "\",\"size_bytes\":" size "}"
+
+static void test_disks(void **state)
+{
+	static const char *const good[] = {
+		DISKS(ONE("s0", "/dev/vda", "512"), ONE("s1", "/dev/vdb", "0")),
+		DISKS(ONE("s0", "/dev/nvme0n1", "512"), "null"),
+		DISKS("null", "null"),
+	};
+	static const char *const bad[] = {
+		"{}",
+		"{\"disks\":{}}",
+		"{\"disks\":[null]}",
+		"{\"disks\":[null,null,null]}",
+		DISKS(ONE("s1", "/dev/vda", "512"), "null"),
+		DISKS(ONE("s0", "/dev/vda", "512"),
+		      ONE("s1", "/dev/vda", "512")), /* one for both */
+		DISKS(ONE("s0", "/dev/../etc/passwd", "512"), "null"),
+		DISKS(ONE("s0", "/dev/", "512"), "null"),
+		DISKS(ONE("s0", "/dev/vda:vdb", "512"), "null"),
+		DISKS(ONE("s0", "vda", "512"), "null"),
+		DISKS(ONE("s0", "/dev/vda\\nexec_prerun=x", "512"), "null"),
+		DISKS(ONE("s0", "/dev/vda", "-1"), "null"),
+		DISKS(ONE("s0", "/dev/vda", "\"1\""), "null"),
+		DISKS("7", "null"),
+		DISKS("{\"serial\":\"s0\",\"size_bytes\":1}", "null"),
+	};
+	struct disk_unit units[2] = {{.serial = "s0"}, {.serial = "s1"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		json_t *j = parse(good[i]);
+
+		if (agent_decode_disks(j, units, 2, NULL))
+			fail_msg("refused: %s", good[i]);
+		json_decref(j);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct err e = {0};
+		json_t *j = parse(bad[i]);
+
+		if (agent_decode_disks(j, units, 2, &e) != -EPROTO)
+			fail_msg("taken: %s", bad[i]);
+		assert_true(e.text[0]);
+		json_decref(j);
+	}
+}
+
 static void test_error_text(void **state)
 {
 	json_t *j = parse("{\"error\":\"\\u001b[2Jno such disk\"}");
@@ -427,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_result_too_much_output),
 		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_error_text),
 		CHANNEL_TEST(test_channel_both_ways),
 		CHANNEL_TEST(test_channel_end),

@@ -248,7 +248,7 @@ static int work(struct place *p, const char *script, uint64_t timeout_ms, struct
 
 	free(text);
 	if (!rc)
-		rc = p->site->ops->open(p->site, NULL, template_id, e);
+		rc = p->site->ops->open(p->site, NULL, &p->plan, template_id, e);
 	if (!rc)
 		rc = p->site->ops->plug(p->site, &p->plan, e);
 	if (rc)

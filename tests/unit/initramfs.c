@@ -166,7 +166,8 @@ static void test_contents(void **state)
 {
 	static const char *const wanted[] = {"aa_top", "fixed", NULL};
 	struct fixture *f = *state;
-	struct initramfs_spec spec = {f->agent, f->fio, f->modules, wanted};
+	struct initramfs_spec spec = {
+		.agent = f->agent, .fio = f->fio, .modules = f->modules, .wanted = wanted};
 	const struct entry *e;
 	struct entry v[40];
 	struct err err = {0};
@@ -211,7 +212,8 @@ static void test_hash_and_same_bytes(void **state)
 {
 	static const char *const wanted[] = {"aa_top", NULL};
 	struct fixture *f = *state;
-	struct initramfs_spec spec = {f->agent, f->fio, f->modules, wanted};
+	struct initramfs_spec spec = {
+		.agent = f->agent, .fio = f->fio, .modules = f->modules, .wanted = wanted};
 	char hash[65], again[65], *cmd, line[128] = "";
 	FILE *p;
 
@@ -238,7 +240,8 @@ static void test_compressed_module(void **state)
 {
 	static const char *const wanted[] = {"zz_base", NULL};
 	struct fixture *f = *state;
-	struct initramfs_spec spec = {f->agent, f->fio, f->modules, wanted};
+	struct initramfs_spec spec = {
+		.agent = f->agent, .fio = f->fio, .modules = f->modules, .wanted = wanted};
 	char *cmd = xasprintf("cd %s/kernel && cp zz_base.ko ../plain && xz zz_base.ko && "
 			      "PATH=$PATH:/sbin:/usr/sbin depmod -b %s 1.0 2>/dev/null",
 			      f->modules, f->dir),
@@ -278,7 +281,8 @@ static void test_refusals(void **state)
 {
 	static const char *const wanted[] = {"no_such_module", NULL}, *const none[] = {NULL};
 	struct fixture *f = *state;
-	struct initramfs_spec spec = {f->agent, f->fio, f->modules, none};
+	struct initramfs_spec spec = {
+		.agent = f->agent, .fio = f->fio, .modules = f->modules, .wanted = none};
 
 	refused(&spec, f->out, -ENOENT, "depmod");
 	if (!kernel_make(f)) {
@@ -295,9 +299,41 @@ static void test_refusals(void **state)
 	refused(&spec, f->out, -ENOEXEC, "no program");
 }
 
+/* What a kernel lacks is left out if it need not be there; what it has comes, with its
+ * dependencies. */
+static void test_optional(void **state)
+{
+	static const char *const optional[] = {"no_such_module", "aa_top", NULL};
+	static const char *const none[] = {NULL};
+	struct fixture *f = *state;
+	struct initramfs_spec spec = {.agent = f->agent,
+				      .fio = f->fio,
+				      .modules = f->modules,
+				      .wanted = none,
+				      .optional = optional};
+	char hash[65], *text;
+	size_t len;
+
+	if (!kernel_make(f)) {
+		print_message("# no compiler or depmod here\n");
+		skip();
+	}
+	assert_int_equal(initramfs_build(&spec, f->out, hash, NULL), 0);
+	assert_int_equal(file_read(f->out, 1 << 24, &text, &len), 0);
+	assert_non_null(memmem(text, len, "-zz_base.ko\n", 12));
+	assert_non_null(memmem(text, len, "-aa_top.ko\n", 11));
+	assert_null(memmem(text, len, "no_such_module", 14));
+	free(text);
+}
+
 static int build_one(char **argv)
 {
-	struct initramfs_spec spec = {argv[3], argv[4], argv[5], disk_guest_modules};
+	static const char *const none[] = {NULL};
+	struct initramfs_spec spec = {.agent = argv[3],
+				      .fio = argv[4],
+				      .modules = argv[5],
+				      .wanted = none,
+				      .optional = disk_guest_modules};
 	struct err e = {0};
 	char hash[65];
 
@@ -315,6 +351,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_hash_and_same_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compressed_module, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_optional, setup, teardown),
 	};
 
 	if (argc == 6 && !strcmp(argv[1], "build"))

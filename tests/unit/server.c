@@ -273,6 +273,65 @@ static void ends_a_deaf_one(void **state)
 	assert_int_equal(errno, ESRCH);
 }
 
+/* sd_listen_fds(3): the socket is fd 3, LISTEN_FDS says how many, LISTEN_PID whose they are. */
+static void hands_over_as_systemd_does(void **state)
+{
+	struct place *p = *state;
+	char *argv[] = {"bash", "-c",
+			"echo \"$LISTEN_FDS $(($LISTEN_PID == $$)) ${LISTEN_FDNAMES-unset}\"; "
+			"for i in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$i ] && echo $i; done; "
+			"stat -Lc %F /proc/$$/fd/3; sleep 60",
+			NULL};
+	struct disk_server plan = {.argv = argv, .what = "it", .listens = true, .activated = true};
+	struct server *s;
+	struct err e = {0};
+	char *log;
+
+	setenv("LISTEN_FDNAMES", "ours", 1);
+	assert_int_equal(server_start(&s, &plan, NULL, p->journal, p->folder, &e), 0);
+	unsetenv("LISTEN_FDNAMES");
+	poll(NULL, 0, 300);
+	assert_int_equal(server_check(s, &e), 0);
+	server_stop(s);
+	log = artefact(p, "server.log");
+	assert_string_equal(log, "1 1 unset\n0\n1\n2\n3\nsocket\n");
+	free(log);
+}
+
+/* Independent servers: the first 8 bytes of NBD's handshake are its magic (the NBD protocol,
+ * "Fixed newstyle negotiation"). */
+static void nbd_servers_greet(void **state)
+{
+	struct place *p = *state;
+	char *image = xasprintf("%s/image", p->folder);
+	char *kit[] = {"nbdkit", "--foreground", "null", "size=1M", NULL};
+	char *nbd[] = {"qemu-nbd", "--persistent", "--shared=1", "--format=raw", image, NULL};
+	char **servers[] = {kit, nbd};
+	int fd = open(image, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+	for (size_t i = 0; i < 2; i++) {
+		struct disk_server plan = {
+			.argv = servers[i], .what = "it", .listens = true, .activated = true};
+		struct pollfd in = {.events = POLLIN};
+		struct server *s;
+		struct err e = {0};
+		char magic[9] = "";
+		int rc = server_start(&s, &plan, NULL, p->journal, p->folder, &e);
+
+		if (rc)
+			fail_msg("%s: %s", servers[i][0], e.text);
+		in.fd = server_sock(s);
+		assert_int_equal(poll(&in, 1, 20000), 1);
+		assert_int_equal(read(in.fd, magic, 8), 8);
+		assert_string_equal(magic, "NBDMAGIC");
+		server_sock_given(s);
+		server_stop(s);
+	}
+	free(image);
+}
+
 static void nothing_is_fine(void **state)
 {
 	(void)state;
@@ -292,6 +351,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(distrusts_its_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(survives_a_flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_a_deaf_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(hands_over_as_systemd_does, setup, teardown),
+		cmocka_unit_test_setup_teardown(nbd_servers_greet, setup, teardown),
 		cmocka_unit_test(nothing_is_fine),
 	};
 
