@@ -71,9 +71,14 @@ static int boot_keep(struct slim *s, const char *tmp, const char *path, struct e
 static int boot_initramfs(struct slim *s, const struct assets *a, const char *dir, struct err *e)
 {
 	char *tmp = xasprintf("%s/slim-initramfs.%d.tmp", dir, (int)getpid()), hash[65];
+	/* none is a must: a file system that the kernel cannot mount is named and kept as it is */
+	static const char *const none[] = {NULL};
 	const char **modules = boot_modules();
-	struct initramfs_spec spec = {
-		.agent = a->agent, .fio = a->fio, .modules = a->modules, .wanted = modules};
+	struct initramfs_spec spec = {.agent = a->agent,
+				      .fio = a->fio,
+				      .modules = a->modules,
+				      .wanted = none,
+				      .optional = modules};
 	int rc = journal_path(s->journal, tmp, e);
 
 	if (!rc)

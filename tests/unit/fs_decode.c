@@ -256,8 +256,10 @@ static void test_progress(void **state)
 static int build(char **argv)
 {
 	size_t a = 0, b = 0;
+	static const char *const none[] = {NULL};
 	const char **all;
-	struct initramfs_spec spec = {.agent = argv[1], .fio = argv[2], .modules = argv[3]};
+	struct initramfs_spec spec = {
+		.agent = argv[1], .fio = argv[2], .modules = argv[3], .wanted = none};
 	struct err e = {0};
 	char hash[65];
 	int rc;
@@ -269,7 +271,7 @@ static int build(char **argv)
 	all = xcalloc(a + b + 1, sizeof(*all));
 	memcpy(all, disk_guest_modules, a * sizeof(*all));
 	memcpy(all + a, slim_guest_modules, b * sizeof(*all));
-	spec.wanted = all;
+	spec.optional = all;
 	rc = initramfs_build(&spec, argv[0], hash, &e);
 	if (rc)
 		fprintf(stderr, "%s\n", e.text);
