@@ -158,8 +158,6 @@ static void virtio_blk_properties(const struct cell *c, const struct disk_env *e
 {
 	iothreads(c, env, u->iothread, d);
 	json_object_set_new(d, "num-queues", number(c, K_QUEUES));
-	/* VIRTIO 1.2, 4.2.2: QEMU's virtio-mmio has 1024 for QueueNumMax, whatever its device says
-	 */
 	if (cell_get(c, K_QUEUE_SIZE))
 		json_object_set_new(d, "queue-size", number(c, K_QUEUE_SIZE));
 	disk_properties(c, u, d);

@@ -162,7 +162,7 @@ const struct key_row profile_keys[K_COUNT] = {
 		.axis = true, .conflict = conflict_queues, .applies = applies_queues,
 		.help = "request queues; on the host at least one for each job of fio" },
 	[K_QUEUE_SIZE] = { .id = K_QUEUE_SIZE, .section = SEC_DISK, .name = "queue-size", .type = KT_INT, .min = 2, .max = 32768,
-		.def = "256", .axis = true, .applies = applies_virtio,
+		.def = "256", .axis = true, .applies = applies_queue_size,
 		.conflict = conflict_queue_size,
 		.help = "entries of each virtqueue: in a guest powers of two from 4 to 1024, on the host any number if packed" },
 	[K_WAIT] = { .id = K_WAIT, .section = SEC_DISK, .name = "wait", .type = KT_ENUM, .values = "poll,eventfd,adaptive",

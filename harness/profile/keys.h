@@ -54,6 +54,7 @@ const char *applies_throttle_iops(const struct cell *c);
 const char *applies_v3(const struct cell *c);
 const char *applies_vhost(const struct cell *c);
 const char *applies_virtio(const struct cell *c);
+const char *applies_queue_size(const struct cell *c);
 const char *applies_wait(const struct cell *c);
 const char *applies_written(const struct cell *c);
 

@@ -184,6 +184,13 @@ const char *applies_virtio(const struct cell *c)
 	return key_is(c, K_BUS, "nvme") ? "nvme has no virtio ring" : "this bus has no virtio ring";
 }
 
+/* VIRTIO 1.2, 4.2.2: QueueNumMax is the device's to say, and QEMU's virtio-mmio says 1024. */
+const char *applies_queue_size(const struct cell *c)
+{
+	return key_is(c, K_BUS, "virtio-mmio") ? "virtio-mmio has 1024 entries, always"
+					       : applies_virtio(c);
+}
+
 /* The transports of a microvm belong to its board. */
 const char *applies_ioeventfd(const struct cell *c)
 {

@@ -8,6 +8,7 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use JSON::PP;
 use Test::More;
 use VBTest;
 
@@ -28,11 +29,13 @@ my %elsewhere = (
 # The table: what may be asked.
 my $help = $s->vbench('help', 'profile');
 is($help->{status}, 0, 'help profile: exit 0');
-my (%values, $section);
+my (%values, %default, $section);
 for (split /\n/, $help->{stdout}) {
 	$section = $1 if /^\[(\w+)/;
 	next if !defined $section || $section !~ /^(?:guest|disk)$/;
-	$values{"$section.$1"} = [split /, /, $2] if /^    ([\w-]+) = ([a-z0-9][\w.-]*(?:, [a-z0-9][\w.-]*)+) \(default/;
+	next if !/^    ([\w-]+) = ([a-z0-9][\w.-]*(?:, [a-z0-9][\w.-]*)+) \(default (\S+)\)/;
+	$values{"$section.$1"} = [split /, /, $2];
+	$default{"$section.$1"} = $3;
 }
 cmp_ok(scalar keys %values, '>=', 20, 'the table of keys with values can be read') or diag($help->{stdout});
 
@@ -41,13 +44,14 @@ my %qcow2 = ('disk.format' => 'qcow2');
 my %vhost = ('disk.backend' => 'vhost-user');
 my %host = (%vhost, 'guest.site' => 'host');
 my %cells = (
-	(map { ("format-$_" => { 'disk.format' => $_, 'disk.content' => 'data', 'disk.size' => '32M' }) } qw(raw qcow2 qcow qed vmdk vdi vpc vhdx luks)),
-	(map { ("bus-$_" => { 'disk.bus' => $_ }) } qw(virtio-blk virtio-scsi nvme ide)),
+	'plain' => { 'disk.bus' => 'virtio-blk' },
+	(map { ("format-$_" => { 'disk.format' => $_, 'disk.content' => 'data', 'disk.size' => '32M' }) } qw(qcow2 qcow qed vmdk vdi vpc vhdx luks)),
+	(map { ("bus-$_" => { 'disk.bus' => $_ }) } qw(virtio-scsi nvme ide)),
 	'bus-ahci' => { 'disk.bus' => 'ahci' },
 	'bus-mmio' => { 'disk.bus' => 'virtio-mmio', 'guest.machine' => 'microvm' },
-	(map { ("mode-$_" => { %qcow2, 'disk.mode' => $_ }) } qw(thin metadata falloc full)),
-	(map { ("cache-$_" => { 'disk.cache' => $_ }) } qw(none writeback writethrough directsync unsafe)),
-	(map { ("aio-$_" => { 'disk.aio' => $_ }) } qw(io_uring native threads)),
+	(map { ("mode-$_" => { %qcow2, 'disk.mode' => $_ }) } qw(metadata falloc full)),
+	(map { ("cache-$_" => { 'disk.cache' => $_ }) } qw(writeback writethrough directsync unsafe)),
+	(map { ("aio-$_" => { 'disk.aio' => $_ }) } qw(native threads)),
 	'l2' => { %qcow2, 'disk.extended-l2' => 'on', 'disk.cluster-size' => '128k', 'disk.l2-cache-size' => '256k' },
 	'old' => { %qcow2, 'disk.compat' => '0.10' },
 	'lazy' => { %qcow2, 'disk.lazy-refcounts' => 'on', 'disk.data-file' => 'on' },
@@ -80,6 +84,7 @@ my %cells = (
 	'host-none' => { 'guest.site' => 'host', 'disk.driver' => 'none', 'disk.backend' => undef },
 	'host-file' => { 'guest.site' => 'host', 'disk.driver' => 'file' },
 	'host-loop' => { %host, 'disk.server' => 'loop', 'disk.wait' => 'eventfd' },
+	'host-poll' => { %host, 'disk.wait' => 'poll' },
 	'host-adaptive' => { %host, 'disk.wait' => 'adaptive' },
 );
 my %rungs = map { my $n = $_; map { defined $cells{$n}{$_} ? ("rung $n.$_" => $cells{$n}{$_}) : () } keys %{ $cells{$n} } } keys %cells;
@@ -91,16 +96,22 @@ my %there = map { $_->{label} => 1 } @trials;
 is(join(' ', grep { !$there{$_} } sort keys %cells), '', 'no cell was left out') or diag($s->newest->{skipped});
 
 # What was in force.
-my %seen;
+my (%seen, %cell_of);
 for my $c ($s->checks) {
 	isnt($c->{state}, 1, "$c->{key}: asked $c->{asked}") or diag("got $c->{got} ($c->{source}) in trial $c->{seq}");
-	push @{ $seen{"$c->{key}=$c->{asked}"} }, $c;
+	$seen{"$c->{key}=$c->{asked}"} = 1;
+}
+# A default may be the absence of an option, of which there is nothing to read back: that a cell was measured with it is enough.
+for my $cell ($s->rows('SELECT c.keys, c.label FROM cell c JOIN run r ON r.id = c.run WHERE r.uuid = ?', $s->newest->{uuid})) {
+	my $keys = decode_json($cell->{keys});
+	$cell_of{"$_=$keys->{$_}"} = $cell->{label} for keys %$keys;
 }
 for my $key (sort keys %values) {
 	for my $value (@{ $values{$key} }) {
 		my $what = "$key=$value";
 		if ($elsewhere{$what}) { note("$what: $elsewhere{$what}"); next }
-		ok($seen{$what}, "$what is in a measured cell");
+		ok($cell_of{$what}, "$what is in a measured cell");
+		ok($seen{$what}, "$what was read back") if $value ne $default{$key};
 	}
 }
 $s->clean('after all tables');
