@@ -39,8 +39,9 @@ struct disk_unit {
 };
 
 /*
- * A vhost-user back end or an NBD server that has to run beside the trial, as QEMU's user. In argv the text {sock}
- * stands for the number of an inherited socket, {report} for a file that it may write (JSON).
+ * A vhost-user back end or an NBD server that has to run beside the trial, as QEMU's user. In argv
+ * the text {sock} stands for the number of an inherited socket, {report} for a file that it may
+ * write (JSON).
  */
 struct disk_server {
 	char **argv;	  /* NULL-terminated, owned; NULL: none is needed */
@@ -81,6 +82,8 @@ struct disk_plan {
 	char *image;	      /* path, NULL for a null back end; a block device's path with `device`
 			       */
 	bool device;	      /* image is a device of the host: never made, measured or removed */
+	uint64_t device_number; /* st_rdev of the one that was looked at and agreed to, 0: none was
+				 */
 	/* What else the steps leave on the host (overlays' bases, data files): removed with the
 	 * image. */
 	char **files;

@@ -26,6 +26,11 @@ int fdset_open(const struct disk_plan *p, struct err *e)
 		close(fd);
 		return err_input(e, "%s is no block device", p->image);
 	}
+	if (st.st_rdev != p->device_number) {
+		close(fd);
+		return err_input(e, "%s is another device now than the one that was agreed to",
+				 p->image);
+	}
 	return fd;
 }
 

@@ -245,6 +245,46 @@ static int not_held(const struct family *f, const char *root, const char *label,
 	return rc;
 }
 
+/* A loop device takes neither hold of the device that it lies over nor opens it exclusively. */
+static int not_looped(const struct family *f, const char *root, const char *label, struct err *e)
+{
+	char **names = NULL, path[PATH_MAX];
+	size_t n = host_names(&names, root, "/sys/block"), i;
+	int rc = 0, who;
+
+	for (i = 0; i < n && !rc; i++) {
+		if (strncmp(names[i], "loop", 4) ||
+		    !host_line(path, sizeof(path), root, "/sys/block/%s/loop/backing_file",
+			       names[i]) ||
+		    strncmp(path, "/dev/", 5))
+			continue;
+		who = member_path(f, root, path);
+		if (who >= 0)
+			rc = refuse(
+				f, who, label, e,
+				"is what the loop device /dev/%s lies over; losetup -d it first",
+				names[i]);
+	}
+	host_names_free(names, n);
+	return rc;
+}
+
+/* A loop device over a device would write to that one, whose users are not known here. */
+static int not_over_device(const struct family *f, const char *root, const char *label,
+			   struct err *e)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int rc = 0;
+
+	for (size_t i = 0; i < f->n && !rc && !*root; i++)
+		if (host_line(path, sizeof(path), root, "%s/loop/backing_file", f->m[i].sys) &&
+		    !strncmp(path, "/dev/", 5) && !stat(path, &st) && S_ISBLK(st.st_mode))
+			rc = refuse(f, (int)i, label, e, "lies over %s; name that device itself",
+				    path);
+	return rc;
+}
+
 int blockdev_in_use(const char *root, unsigned major, unsigned minor, const char *label,
 		    struct err *e)
 {
@@ -263,6 +303,10 @@ int blockdev_in_use(const char *root, unsigned major, unsigned minor, const char
 		rc = no_swap(f, root, label, e);
 	if (!rc)
 		rc = not_held(f, root, label, e);
+	if (!rc)
+		rc = not_looped(f, root, label, e);
+	if (!rc)
+		rc = not_over_device(f, root, label, e);
 	free(f);
 	return rc;
 }

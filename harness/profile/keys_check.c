@@ -71,6 +71,36 @@ const char *check_device(const char *v)
 	return NULL;
 }
 
+/* Parameters of the filters log and stats: they begin these files anew, or run a script. */
+static bool writes_files(const char *w, size_t n)
+{
+	static const char *const keys[] = {"logfile=", "logscript=", "statsfile="};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (n >= strlen(keys[i]) && !strncmp(w, keys[i], strlen(keys[i])))
+			return true;
+	return false;
+}
+
+/* Is the plugin that one, by its name or by the path of nbdkit-NAME-plugin.so? */
+static bool plugin_is(const char *w, size_t n, const char *name)
+{
+	static const char head[] = "nbdkit-", tail[] = "-plugin.so";
+	size_t i, len = strlen(name);
+
+	for (i = n; i && w[i - 1] != '/'; i--)
+		;
+	w += i;
+	n -= i;
+	if (n > sizeof(head) - 1 && !strncmp(w, head, sizeof(head) - 1)) {
+		w += sizeof(head) - 1;
+		n -= sizeof(head) - 1;
+	}
+	return !strncmp(w, name, len < n ? len : n) &&
+	       (n == len ||
+		(n == len + sizeof(tail) - 1 && !strncmp(w + len, tail, sizeof(tail) - 1)));
+}
+
 /* One word of nbdkit's: an option would name sockets, users, files and commands. */
 static const char *check_nbdkit_word(const char *w, size_t n, bool plugin)
 {
@@ -78,8 +108,10 @@ static const char *check_nbdkit_word(const char *w, size_t n, bool plugin)
 		return "may have --filter=NAME and no other option of nbdkit";
 	/* consent is asked for backend = block */
 	for (size_t i = 0; i + 5 <= n; i++)
-		if (!strncmp(w + i, "/dev/", 5) && (!i || w[i - 1] == '=' || w[i - 1] == '/'))
+		if (!strncmp(w + i, "/dev/", 5))
 			return "may name no device; write disk.backend = block";
+	if (writes_files(w, n))
+		return "may not write files of the host (logfile, logscript, statsfile)";
 	if (plugin && w[0] != '/' && strspn(w, LETTERS) < n)
 		return "must begin with the name of a plugin";
 	return NULL;
@@ -105,7 +137,7 @@ const char *check_nbdkit(const char *v)
 
 		why = check_nbdkit_word(v, n, plugin);
 		for (size_t i = 0; !why && plugin && i < sizeof(files) / sizeof(files[0]); i++)
-			if (strlen(files[i]) == n && !strncmp(v, files[i], n))
+			if (plugin_is(v, n, files[i]))
 				why = "would serve files of the host; write file alone for the "
 				      "disk's image, or another plugin";
 		found = found || plugin;

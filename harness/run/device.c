@@ -95,6 +95,17 @@ int device_check(struct run *r, const struct cell *c, bool first, struct err *e)
 	return rc ? rc : same(r, path, &b, first, e);
 }
 
+uint64_t device_number(const struct run *r, const struct cell *c)
+{
+	const char *path = device_of(c);
+	size_t i;
+
+	for (i = 0; path && i < r->ndevices; i++)
+		if (!strcmp(r->devices[i].path, path))
+			return r->devices[i].dev;
+	return 0;
+}
+
 static int check_words(const struct run *r, struct err *e)
 {
 	size_t i, k;

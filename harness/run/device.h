@@ -4,6 +4,7 @@
 #define VB_RUN_DEVICE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include "base/err.h"
 #include "profile/profile.h"
@@ -16,6 +17,9 @@ struct run;
  * the device that path means is remembered; later it must be the same. Cells on no device pass.
  */
 int device_check(struct run *r, const struct cell *c, bool first, struct err *e);
+
+/* st_rdev of a cell's device, as it was agreed to; 0: it was not, or the cell has none. */
+uint64_t device_number(const struct run *r, const struct cell *c);
 
 /* All cells'; before anything is written. Every --consent must name a device of the profile. */
 int device_check_all(struct run *r, struct err *e);

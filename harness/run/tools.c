@@ -458,9 +458,14 @@ static int try_plugins(struct run *r, struct err *e)
 	for (i = 0; nbdkit && i < r->profile->ncells && !rc; i++) {
 		const struct cell *c = &r->profile->cells[i];
 		const char *words = cell_get(c, K_NBDKIT);
-		char *plugin = needs(c, TOOL_NBDKIT) && words
-				       ? xasprintf("%.*s", (int)strcspn(words, " "), words)
-				       : NULL;
+		char *plugin;
+
+		/* behind its filters */
+		while (words && strchr("- \t", *words) && *words)
+			words += *words == '-' ? strcspn(words, " \t") : strspn(words, " \t");
+		plugin = needs(c, TOOL_NBDKIT) && words
+				 ? xasprintf("%.*s", (int)strcspn(words, " \t"), words)
+				 : NULL;
 		const char *argv[] = {nbdkit, "--dump-plugin", plugin, NULL};
 
 		struct err why = {0};

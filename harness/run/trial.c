@@ -301,6 +301,7 @@ static int make_image(struct trial *x, struct err *e)
 	rc = image_make(x->r, x->cell, &x->plan, x->times, &cause, e);
 	if (rc)
 		return trial_fail(x, cause, rc);
+	x->plan.device_number = device_number(x->r, x->cell);
 	x->before = json_pack("{s:o}", "image", image_evidence(x->r, x->cell, &x->plan));
 	trial_phase(x, "image_ns", t0);
 	return 0;

@@ -90,6 +90,9 @@ int source_qmp(struct slim *s, const char *cmd, json_t *args, json_t **ret, stru
 /* target.c */
 int target_check(struct slim *s, struct err *e);
 int target_files(struct slim *s, struct err *e);
+/* Whether what has the result's name, if anything, may lose it: never a file that the image stands
+ * on. Once source_nodes has found those. */
+int target_replaces(const struct slim *s, struct err *e);
 /* Puts the result under its name, atomically and durably. */
 int target_publish(struct slim *s, struct err *e);
 void target_close(struct slim *s);

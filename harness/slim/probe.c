@@ -29,6 +29,18 @@ static const struct magic magics[] = {
 	{"parallels", 0, 16, "WithouFreSpacExt"},
 };
 
+/*
+ * A sparse VMDK without capacity whose header points to a description: QEMU goes by that, and opens
+ * the files that it names (VMDK4Header and vmdk_open_vmdk4 of QEMU's block/vmdk.c).
+ */
+static bool vmdk_describes(const char *head, size_t n)
+{
+	static const char none[8];
+
+	return n >= 36 && !memcmp(head, "KDMV", 4) && !memcmp(head + 12, none, 8) &&
+	       memcmp(head + 28, none, 8);
+}
+
 static ssize_t read_at(int fd, void *buf, size_t size, uint64_t at)
 {
 	ssize_t n;
@@ -54,6 +66,7 @@ int slim_probe(int fd, uint64_t size, const char **format, bool *descriptor)
 
 		if ((size_t)n >= m->at + m->len && !memcmp(head + m->at, m->bytes, m->len)) {
 			*format = m->format;
+			*descriptor = vmdk_describes(head, (size_t)n);
 			return 0;
 		}
 	}

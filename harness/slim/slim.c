@@ -162,6 +162,8 @@ static int slim_all(struct slim *s, struct err *e)
 		rc = boot_guest(s, e);
 	if (!rc)
 		rc = source_nodes(s, e);
+	if (!rc)
+		rc = target_replaces(s, e);
 	if (!rc) {
 		s->r->l2_cache =
 			slim_l2_cache(s->r->virtual_size, s->r->cluster_size, s->r->extended_l2);

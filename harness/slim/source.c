@@ -107,8 +107,9 @@ static int link_open(struct slim *s, char *path, const char *asked, struct err *
 	if (rc)
 		return err_set(e, rc, "%s: %s", path, strerror(-rc));
 	if (asked && *asked) {
+		/* QEMU takes a VMDK without a header for such a text, wherever its words stand */
+		descriptor = !strcmp(asked, "vmdk") && (descriptor || strcmp(format, "vmdk"));
 		format = asked;
-		descriptor = descriptor && !strcmp(asked, "vmdk");
 	}
 	if (descriptor)
 		return err_input(e,

@@ -46,6 +46,53 @@ static char *fresh_name(const char *dir)
 	return xasprintf("%s/.vbench-slim-%016llx", dir, (unsigned long long)n);
 }
 
+/* In s->dirfd: a folder on the way to it that is swapped for a link meanwhile changes nothing. */
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* QEMU's image locks, of a guest that would go on writing to a file without a name. */
+static bool locked(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool yes = fd >= 0 && !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+int target_replaces(const struct slim *s, struct err *e)
+{
+	struct stat st;
+	size_t i;
+
+	if (fstatat(s->dirfd, base_of(s->final), &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT && !s->o->in_place
+			       ? 0
+			       : err_set(e, -errno, "%s: %s", s->final, strerror(errno));
+	if (s->o->in_place)
+		return same_file(&st, &s->chain[0].st)
+			       ? 0
+			       : err_set(e, -EBUSY, "%s is another file now; nothing was written",
+					 s->final);
+	for (i = 0; i < s->nchain; i++)
+		if (same_file(&st, &s->chain[i].st))
+			return err_input(e,
+					 "-o %s: %s stands on that file, and would be lost with it",
+					 s->final, s->o->image);
+	return 0;
+}
+
 /* Before anything is made: where the result goes, and whether it may. */
 int target_check(struct slim *s, struct err *e)
 {
@@ -87,6 +134,8 @@ int target_check(struct slim *s, struct err *e)
 		return err_input(e, "%s exists; --force replaces it", s->final);
 	if (!S_ISREG(st.st_mode))
 		return err_input(e, "%s is no regular file and is not replaced", s->final);
+	if (locked(s->final))
+		return err_input(e, "%s is in use (a guest's disk?) and is not replaced", s->final);
 	return 0;
 }
 
@@ -104,8 +153,8 @@ static int file_make(struct slim *s, struct slim_file *f, struct err *e)
 		f->name = fresh_name(s->dir);
 		rc = journal_path(s->journal, f->name, e);
 		if (!rc)
-			f->fd = open(f->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-				     0600);
+			f->fd = openat(s->dirfd, base_of(f->name),
+				       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	}
 	if (rc)
 		return rc;
@@ -212,26 +261,27 @@ static int target_name(struct slim *s, struct err *e)
 	s->out.name = fresh_name(s->dir);
 	rc = journal_path(s->journal, s->out.name, e);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->out.fd);
-	if (!rc && linkat(AT_FDCWD, path, AT_FDCWD, s->out.name, AT_SYMLINK_FOLLOW))
+	if (!rc && linkat(AT_FDCWD, path, s->dirfd, base_of(s->out.name), AT_SYMLINK_FOLLOW))
 		rc = err_set(e, -errno, "%s: %s", s->out.name, strerror(errno));
 	return rc;
 }
 
 /* Never replaces: who made that name meanwhile keeps it. 0, or -1 with errno. */
-static int rename_new(const char *from, const char *to)
+static int rename_new(int dir, const char *from, const char *to)
 {
-	if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
+	if (!renameat2(dir, from, dir, to, RENAME_NOREPLACE))
 		return 0;
 	/* a file system that does not know the flag (rename(2)) */
 	if (errno != EINVAL && errno != ENOSYS)
 		return -1;
-	return link(from, to) ? -1 : unlink(from);
+	return linkat(dir, from, dir, to, 0) ? -1 : unlinkat(dir, from, 0);
 }
 
 int target_publish(struct slim *s, struct err *e)
 {
 	bool replace = s->o->in_place || s->o->force;
-	struct stat st;
+	const char *from, *to = base_of(s->final);
+	struct stat st, ours;
 	int rc = target_rights(s, e);
 
 	target_peak(s);
@@ -239,12 +289,16 @@ int target_publish(struct slim *s, struct err *e)
 		rc = err_set(e, -errno, "%s: %s", s->final, strerror(errno));
 	if (!rc)
 		rc = target_name(s, e);
+	if (!rc)
+		rc = target_replaces(s, e);
 	if (rc)
 		return rc;
+	from = base_of(s->out.name);
 	/* QEMU's user can write below a folder of its own: it must still be the file we know */
-	if (lstat(s->out.name, &st) || !S_ISREG(st.st_mode))
+	if (fstat(s->out.fd, &ours) || fstatat(s->dirfd, from, &st, AT_SYMLINK_NOFOLLOW) ||
+	    !same_file(&st, &ours))
 		return err_set(e, -ESTALE, "%s has gone", s->out.name);
-	if (replace ? rename(s->out.name, s->final) : rename_new(s->out.name, s->final))
+	if (replace ? renameat(s->dirfd, from, s->dirfd, to) : rename_new(s->dirfd, from, to))
 		return err_set(e, -errno, "%s: %s", s->final, strerror(errno));
 	journal_done_path(s->journal, s->out.name);
 	free(s->out.name);
@@ -265,7 +319,7 @@ static void file_close(struct slim *s, struct slim_file *f)
 		close(f->fd);
 	f->fd = -1;
 	if (f->name) {
-		unlink(f->name);
+		unlinkat(s->dirfd, base_of(f->name), 0);
 		journal_done_path(s->journal, f->name);
 	}
 	free(f->name);

@@ -173,6 +173,14 @@ int volumes_scan(struct slim *s, const char *disk, struct err *e)
 	rc = skips_known(s, e);
 	if (rc)
 		return rc;
+	/* it would go on with file systems that are not what it remembers of them */
+	for (i = 0; i < s->r->nvolumes; i++)
+		if (!strcmp(s->r->volumes[i].type, "swsuspend"))
+			return err_input(
+				e,
+				"%s: a suspended system is stored in it, whose file systems "
+				"must not be touched; resume its guest and shut it down",
+				s->r->volumes[i].name);
 	for (i = 0; i < s->r->nvolumes; i++) {
 		const struct slim_volume *v = &s->r->volumes[i];
 

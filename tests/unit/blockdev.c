@@ -150,6 +150,16 @@ static void swap_is_in_use(void **state)
 	passes(16);
 }
 
+static void what_a_loop_device_lies_over_is_in_use(void **state)
+{
+	(void)state;
+	put("sys/block/loop6/loop/backing_file", "/home/x/sdb\n");
+	passes(16);
+	put("sys/block/loop7/loop/backing_file", "/dev/sdb\n");
+	refused(16, "/dev/loop7 lies over");
+	passes(2);
+}
+
 static void held_ones_are_in_use(void **state)
 {
 	(void)state;
@@ -200,6 +210,7 @@ int main(void)
 		CASE(a_disk_in_use_covers_its_partitions),
 		CASE(swap_is_in_use),
 		CASE(held_ones_are_in_use),
+		CASE(what_a_loop_device_lies_over_is_in_use),
 		CASE(the_unknown_is_refused),
 		CASE(consents_are_counted_by_device),
 	};

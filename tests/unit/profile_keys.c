@@ -316,6 +316,12 @@ static void servers_of_nbd(void **state)
 	refused(KIT "file /etc/passwd\n", "would serve files of the host");
 	refused(KIT "--filter=cow split /etc/passwd\n", "would serve files of the host");
 	refused(KIT "linuxdisk dir=/dev/sda\n", "backend = block");
+	refused(KIT "linuxdisk dir=/./dev/sda\n", "backend = block");
+	refused(KIT "/usr/lib/nbdkit/plugins/nbdkit-file-plugin.so /x\n",
+		"would serve files of the host");
+	refused(KIT "nbdkit-split-plugin.so /x\n", "would serve files of the host");
+	good(KIT "/x/nbdkit-files-plugin.so 1G\n");
+	refused(KIT "--filter=log memory 1G logfile=/x\n", "may not write files");
 }
 
 static void block_devices_are_named(void **state)

@@ -59,6 +59,21 @@ static const char *probed(uint64_t size, uint64_t at, const char *bytes, size_t 
 	return format;
 }
 
+/* VMDK4Header of QEMU's block/vmdk.c: capacity at 12, desc_offset at 28. */
+static void a_vmdk_that_names_files_is_told(void **state)
+{
+	char head[512] = "KDMV\1";
+	bool descriptor;
+
+	(void)state;
+	head[28] = 1;
+	assert_string_equal(probed(4096, 0, head, sizeof(head), &descriptor), "vmdk");
+	assert_true(descriptor);
+	head[13] = 8; /* it has a size: its own extent holds the data */
+	assert_string_equal(probed(4096, 0, head, sizeof(head), &descriptor), "vmdk");
+	assert_false(descriptor);
+}
+
 static void formats_are_told_by_their_bytes(void **state)
 {
 	static const struct {
@@ -128,6 +143,7 @@ int main(void)
 		cmocka_unit_test(l2_cache_covers_the_disk),
 		cmocka_unit_test(keep_is_a_tenth_or_ten_gib),
 		cmocka_unit_test(formats_are_told_by_their_bytes),
+		cmocka_unit_test(a_vmdk_that_names_files_is_told),
 		cmocka_unit_test(short_files_are_raw),
 		cmocka_unit_test(unreadable_is_an_error),
 	};
