@@ -119,7 +119,8 @@ static const char *check_nbdkit_word(const char *w, size_t n, bool plugin)
 
 /*
  * A plugin and its arguments, handed to nbdkit as words: there is no shell. The plugins that serve
- * files by their names get vbench's image and nothing else: files of the host are not written.
+ * files by their names get vbench's image and nothing else, against slips of the hand. Against a
+ * hostile profile nothing here helps: it names programs (guest.qemu, plugins that run commands).
  */
 const char *check_nbdkit(const char *v)
 {
