@@ -217,5 +217,13 @@ const char *claim_pass(const json_t *keys, const struct model_cell *c)
 		v = cell_value(c, "disk.precondition");
 	if (!v)
 		return NULL;
-	return !strcmp(v, "none") || !strcmp(v, "first-write") ? "first-write" : "steady";
+	if (strcmp(v, "none") && strcmp(v, "first-write"))
+		return "steady";
+	/* a device has what the trial before left on it, and nobody made it fresh */
+	if (value_is(c, "disk.backend", "block"))
+		return NULL;
+	/* converted data are allocated, unless they lie under an overlay */
+	if (value_is(c, "disk.content", "data") && !(number_of(c, "disk.backing") > 0))
+		return "steady";
+	return "first-write";
 }

@@ -228,7 +228,12 @@ static bool unwritten(const struct model_cell *c, const char *own)
 {
 	bool by_disk = !own || !strcmp(own, "disk");
 
-	if (!value_is(c, "disk.backend", "file") || fills(own))
+	bool nbd = value_is(c, "disk.backend", "nbd") &&
+		   (value_is(c, "disk.nbd", "qemu-nbd") || value_is(c, "disk.nbdkit", "file"));
+	bool served =
+		value_is(c, "disk.backend", "vhost-user") && value_is(c, "disk.serves", "file");
+
+	if ((!value_is(c, "disk.backend", "file") && !nbd && !served) || fills(own))
 		return false;
 	/* full wrote every byte of the image already, and data came with it */
 	return !(by_disk && fills(cell_value(c, "disk.precondition"))) &&

@@ -326,6 +326,10 @@ static void add_throttle(struct builder *b, const char *below)
 			 b->u->fmt_node, "throttle-group", id, "file", below, "cache",
 			 cache_json(b->c));
 	put_discard(b->c, node);
+	/* blockdev.discard, too, has to pass here */
+	for (size_t i = 0; node && i < b->c->nextras; i++)
+		if (!strcmp(b->c->extras[i].key, "discard"))
+			json_object_set_new(node, "discard", json_string(b->c->extras[i].value));
 	add(b, Q_BLOCKDEV, node);
 }
 

@@ -89,6 +89,15 @@ static bool proc_field(const char *text, const char *name, int base, long long *
 	return false;
 }
 
+/* The image, or what lies beside it under its name: layers ("IMAGE.0"), a data file ("IMAGE.data").
+ */
+static bool of_image(const char *link, const char *image)
+{
+	size_t n = image ? strlen(image) : 0;
+
+	return n && !strncmp(link, image, n) && (!link[n] || link[n] == '.');
+}
+
 /* One fd of QEMU: is it the image, or an io_uring? */
 static void evidence_fd(pid_t pid, const char *fd, const char *image, json_t *images,
 			json_t *urings)
@@ -103,7 +112,7 @@ static void evidence_fd(pid_t pid, const char *fd, const char *image, json_t *im
 		return;
 	link[n] = 0;
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.20s", (int)pid, fd);
-	if (image && !strcmp(link, image)) {
+	if (of_image(link, image)) {
 		if (file_read(path, 65536, &info, NULL))
 			return;
 		if (proc_field(info, "flags", 10, &value))

@@ -11,6 +11,7 @@
 
 #define PLUG_MS 30000
 #define FIND_MS 20000
+#define AGAIN_MS 10000 /* a second look: do more come? */
 #define FIND_EACH_MS \
 	250 /* for each disk: a guest under TCG takes some 10 ms, on a busy host more */
 
@@ -163,40 +164,77 @@ static size_t take_targets(const struct disk_plan *p, const json_t *disks, char 
 	return there;
 }
 
-int plug_find(struct vm *v, const struct disk_plan *p, const char *bus, const char *scheduler,
-	      char ***targets, json_t **disks, struct err *e)
+/* The agent's answer about all disks, when they are there or ms have passed. */
+static int ask_disks(struct vm *v, const struct disk_plan *p, const char *scheduler, int ms,
+		     json_t **body, struct err *e)
 {
-	int ms = FIND_MS + FIND_EACH_MS * (int)p->nunits;
-	json_t *serials = json_array(), *body = NULL;
-	size_t there, missing;
+	json_t *serials = json_array();
 	int rc;
 
-	*targets = NULL;
-	*disks = NULL;
+	*body = NULL;
 	for (size_t i = 0; i < p->nunits; i++)
 		json_array_append_new(serials, json_string(p->units[i].serial));
 	rc = vm_ask(v, WIRE_DISKS,
 		    json_pack("{s:o, s:i, s:s}", "serials", serials, "timeout_ms", ms, "scheduler",
 			      scheduler),
-		    ms + 5000, &body, e);
-	if (!rc && (rc = agent_decode_disks(body, p->units, p->nunits, e)))
+		    ms + 5000, body, e);
+	if (!rc && (rc = agent_decode_disks(*body, p->units, p->nunits, e)))
 		v->cause = CAUSE_AGENT;
 	if (rc) {
-		json_decref(body);
-		return err_prefix(e, "%zu disks", p->nunits);
+		json_decref(*body);
+		*body = NULL;
+		err_prefix(e, "%zu disks", p->nunits);
 	}
+	return rc;
+}
+
+/* 1: there are more than `there` by now, the guest is slow and has not come to a limit; 0: no more
+ * of them. */
+static int still_coming(struct vm *v, const struct disk_plan *p, const char *scheduler,
+			size_t there, struct err *e)
+{
+	json_t *body;
+	size_t now = 0;
+	int rc = ask_disks(v, p, scheduler, AGAIN_MS, &body, e);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < p->nunits; i++)
+		now += json_is_object(json_array_get(json_object_get(body, "disks"), i));
+	json_decref(body);
+	return now > there;
+}
+
+int plug_find(struct vm *v, const struct disk_plan *p, const char *bus, const char *scheduler,
+	      char ***targets, json_t **disks, struct err *e)
+{
+	int ms = FIND_MS + FIND_EACH_MS * (int)p->nunits;
+	json_t *body = NULL;
+	size_t there, missing;
+	int rc;
+
+	*targets = NULL;
+	*disks = NULL;
+	rc = ask_disks(v, p, scheduler, ms, &body, e);
+	if (rc)
+		return rc;
 	*targets = xcalloc(p->nunits + 1, sizeof(**targets));
 	there = take_targets(p, json_object_get(body, "disks"), *targets, &missing);
 	if (missing == p->nunits) {
 		*disks = json_incref(json_object_get(body, "disks"));
 	} else {
-		/* of several, some: it has all the time that there is, and no more room */
-		v->cause = there ? CAUSE_LIMIT : CAUSE_TIMEOUT;
-		rc = err_set(e, there ? -ENOSPC : -ETIMEDOUT,
-			     "%s: the guest shows %zu of %zu disks after %d s; number %zu (serial "
-			     "%s) is the first that is missing",
-			     bus, there, p->nunits, ms / 1000, missing + 1,
-			     p->units[missing].serial);
+		/* of several, some, and no more of them come: it has no more room */
+		int more = there ? still_coming(v, p, scheduler, there, e) : 1;
+
+		if (more >= 0)
+			v->cause = more ? CAUSE_TIMEOUT : CAUSE_LIMIT;
+		rc = more < 0
+			     ? more
+			     : err_set(e, more ? -ETIMEDOUT : -ENOSPC,
+				       "%s: the guest shows %zu of %zu disks after %d s; number %zu (serial "
+				       "%s) is the first that is missing",
+				       bus, there, p->nunits, ms / 1000, missing + 1,
+				       p->units[missing].serial);
 		targets_free(*targets);
 		*targets = NULL;
 	}

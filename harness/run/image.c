@@ -194,6 +194,9 @@ int image_make(struct run *r, const struct cell *c, const struct disk_plan *p,
 			rc = make_source(r, &p->steps[i], e);
 	if (!rc && p->image)
 		rc = space_check(r->watch_dir, p->peak_bytes, r->keep_free, e);
+	/* the time that the steps take is a sample: not beside the removal of the last images */
+	if (!rc && p->nsteps)
+		image_dropped(r);
 	for (i = 0; i < p->nsteps && !rc; i++) {
 		uint64_t t0 = clock_mono_ns();
 

@@ -197,7 +197,8 @@ static void add_disks(struct trial *x, const struct store_sample *s, int n)
 	for (i = 0; disks > 1 && i < n; i++)
 		if (!strcmp(s[i].metric, "iops"))
 			add_sample(x, "iops.per_disk", s[i].value / (double)disks);
-	if (disks > 1 && ns)
+	/* cold disks are in the template already: only the search for them is left */
+	if (disks > 1 && ns && !x->plan.cold)
 		add_sample(x, "plug.time", (double)json_integer_value(ns));
 	if (disks > 1 && x->r->site->rss_bytes)
 		add_sample(x, "host.rss", (double)x->r->site->rss_bytes);

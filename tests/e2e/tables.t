@@ -26,6 +26,9 @@ my %elsewhere = (
 	'disk.iothread-mapping=queues' => 'QEMU 9.0: left out with the reason on older ones',
 );
 
+# Values that QEMU takes and does not tell again.
+my %untold = ('disk.discard=unmap' => 1);
+
 # The table: what may be asked.
 my $help = $s->vbench('help', 'profile');
 is($help->{status}, 0, 'help profile: exit 0');
@@ -55,7 +58,8 @@ my %cells = (
 	'l2' => { %qcow2, 'disk.extended-l2' => 'on', 'disk.cluster-size' => '128k', 'disk.l2-cache-size' => '256k' },
 	'old' => { %qcow2, 'disk.compat' => '0.10' },
 	'lazy' => { %qcow2, 'disk.lazy-refcounts' => 'on', 'disk.data-file' => 'on' },
-	(map { ("compressed-$_" => { %qcow2, 'disk.content' => 'data', 'disk.compression' => $_ }) } qw(zlib zstd)),
+	# smaller ones do not tell: their metadata is as large as the data (probe_node.c)
+	(map { ("compressed-$_" => { %qcow2, 'disk.content' => 'data', 'disk.compression' => $_, 'disk.size' => '64M' }) } qw(zlib zstd)),
 	'chain' => { %qcow2, 'disk.content' => 'data', 'disk.backing' => 2 },
 	'zeroes' => { 'disk.detect-zeroes' => 'on' },
 	'unmap' => { 'disk.detect-zeroes' => 'unmap', 'disk.discard' => 'unmap' },
@@ -99,7 +103,8 @@ is(join(' ', grep { !$there{$_} } sort keys %cells), '', 'no cell was left out')
 my (%seen, %cell_of);
 for my $c ($s->checks) {
 	isnt($c->{state}, 1, "$c->{key}: asked $c->{asked}") or diag("got $c->{got} ($c->{source}) in trial $c->{seq}");
-	$seen{"$c->{key}=$c->{asked}"} = 1;
+	# "it cannot be told" is no reading
+	$seen{"$c->{key}=$c->{asked}"} = 1 if $c->{state} == 0;
 }
 # A default may be the absence of an option, of which there is nothing to read back: that a cell was measured with it is enough.
 for my $cell ($s->rows('SELECT c.keys, c.label FROM cell c JOIN run r ON r.id = c.run WHERE r.uuid = ?', $s->newest->{uuid})) {
@@ -111,7 +116,7 @@ for my $key (sort keys %values) {
 		my $what = "$key=$value";
 		if ($elsewhere{$what}) { note("$what: $elsewhere{$what}"); next }
 		ok($cell_of{$what}, "$what is in a measured cell");
-		ok($seen{$what}, "$what was read back") if $value ne $default{$key};
+		ok($seen{$what}, "$what was read back") if $value ne $default{$key} && !$untold{$what};
 	}
 }
 $s->clean('after all tables');
