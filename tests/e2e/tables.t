@@ -26,8 +26,8 @@ my %elsewhere = (
 	'disk.iothread-mapping=queues' => 'QEMU 9.0: left out with the reason on older ones',
 );
 
-# Values that QEMU takes and does not tell again.
-my %untold = ('disk.discard=unmap' => 1);
+# Values that QEMU or fio takes and does not tell again.
+my %untold = ('disk.discard=unmap' => 1, 'disk.driver=none' => 1);
 
 # The table: what may be asked.
 my $help = $s->vbench('help', 'profile');
