@@ -61,6 +61,9 @@ struct job_result {
 	 * (the three above are 0 there). */
 	uint64_t cpu_server_ns, cpu_fio_ns;
 	json_t *engine; /* what fio's vring engine reports of itself, or NULL */
+	/* A workload that writes only and verifies: its reads are checks, not load. Set by whoever
+	 * knows the workload. */
+	bool reads_check;
 };
 void job_result_free(struct job_result *r);
 

@@ -246,6 +246,14 @@ static char *render(const struct trial *x)
 				x->order->randseed);
 }
 
+/* Does it read nothing but what it has written, to check it? */
+static bool only_checked(const struct workload *w)
+{
+	const char *rw = workload_get(w, K_RW), *verify = workload_get(w, K_VERIFY);
+
+	return verify && strcmp(verify, "none") && (!strcmp(rw, "write") || !strcmp(rw, "randwrite"));
+}
+
 static int measure(struct trial *x, struct err *e)
 {
 	struct store_sample samples[EXTRACT_MAX];
@@ -272,8 +280,10 @@ static int measure(struct trial *x, struct err *e)
 	if (res.engine)
 		artefact_json(x, "engine.json", res.engine);
 	if (!rc) {
-		int n = extract_samples(&res, samples, e);
+		int n;
 
+		res.reads_check = only_checked(x->work);
+		n = extract_samples(&res, samples, e);
 		if (n < 0)
 			rc = trial_fail(x, CAUSE_FIO, n);
 		else
