@@ -255,6 +255,19 @@ fail:
 	return NULL;
 }
 
+/*
+ * Once btrfs has written metadata, the largest free piece of that chunk belongs to a cluster of the
+ * allocator's until the unmount, and FITRIM passes over clusters: of a small file system that is
+ * half of all. A first mount has reasons to write (the log, chunks that nobody uses any more, the
+ * UUID tree) and does so at its end at the latest; one after it has none.
+ */
+static bool btrfs_settle(const struct fs_request *r, char why[FS_WHY])
+{
+	int dir = fs_mount(r->path, r->type, FS_WRITE, why);
+
+	return dir >= 0 && fs_unmount(dir, r->path, why);
+}
+
 json_t *fs_free(const struct fs_request *r, char why[FS_WHY])
 {
 	uint64_t done = 0, free_bytes, began = sys_mono_ns();
@@ -264,6 +277,8 @@ json_t *fs_free(const struct fs_request *r, char why[FS_WHY])
 
 	if (!strcmp(r->type, "swap"))
 		return swap_free(r, why);
+	if (!strcmp(r->type, "btrfs") && !r->zero && !btrfs_settle(r, why))
+		return NULL;
 	dir = fs_mount(r->path, r->type, FS_WRITE, why);
 	if (dir < 0)
 		return NULL;

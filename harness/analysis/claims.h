@@ -25,10 +25,11 @@ enum claim_rule { RULE_NONE, RULE_SIZE, RULE_SAME, RULE_MORE, RULE_LESS, RULE_BE
 /* Which workloads: as far as it matters. */
 struct claim_work {
 	const char *rw;	  /* NULL: any */
+	const char *engine; /* of fio; NULL: any */
 	const char *pass; /* "first-write", "steady" (workload.precondition); NULL: any */
 	unsigned long min_bs, max_bs; /* bytes; 0: any */
 	unsigned long depth, jobs;    /* 0: any */
-	unsigned long min_depth;
+	unsigned long min_depth, max_depth;
 	unsigned long reads; /* share in %, of mixes; 0: any */
 };
 

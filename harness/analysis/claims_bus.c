@@ -20,15 +20,15 @@
 		.metric = "read.bw", .rule = how, .low = lo, .high = hi, .published = text      \
 	}
 
-#define BLOG_SETTING "one NVMe disk on the host, 4 KiB random reads"
+#define BLOG_SETTING "one NVMe disk on the host, 4 KiB random reads; no iothread is named"
 #define BLOG_SOURCE "QEMU blog, Configuring virtio-blk and virtio-scsi devices, 2021"
 #define BLOG(queue, x, text)                                                                       \
 	{                                                                                          \
 		.id = "qemu-blog-qd" #queue,                                                       \
 		.what = "virtio-blk against virtio-scsi, random reads", .profiles = "blk-vs-scsi", \
-		.a = "disk.bus=virtio-scsi", .b = "disk.bus=virtio-blk",                           \
-		.work = {.rw = "randread", .depth = queue}, .rule = RULE_SIZE, .low = x,           \
-		.high = x, .published = text, .setting = BLOG_SETTING, .source = BLOG_SOURCE       \
+		.a = SCSI_0, .b = BLK_0, .work = {.rw = "randread", .depth = queue},               \
+		.rule = RULE_SIZE, .low = x, .high = x, .published = text,                         \
+		.setting = BLOG_SETTING, .source = BLOG_SOURCE                                     \
 	}
 
 /* b against a, and more of it is claimed, without a figure. */
@@ -55,14 +55,16 @@ static const struct claim rows[] = {
 	 MP,
 	 .a = BLK_0,
 	 .b = SCSI_0,
-	 .work = {.rw = "randrw", .reads = 25},
+	 /* its own figures at depth 8 are 3 % apart (25.0 / 25.8), which is not what its text says
+	  */
+	 .work = {.rw = "randrw", .reads = 25, .max_depth = 4},
 	 .metric = "read.bw",
 	 .rule = RULE_BETWEEN, /* "at least 5 % ahead" is said of virtio-blk */
 	 .low = 0.85,
-	 .high = 0.97,
+	 .high = 0.95,
 	 .from = 0,
 	 .to = 1 / 1.05,
-	 .published = "virtio-blk at least 5 % ahead (7.8 / 8.2, 16.1 / 19.0, 25.0 / 25.8 MB/s)"},
+	 .published = "virtio-blk at least 5 % ahead (depth 1 and 4: 7.8 / 8.2, 16.1 / 19.0 MB/s)"},
 	{.id = "mpolednik-mix75-write",
 	 .what = "virtio-scsi against virtio-blk without iothreads, writes beside 25 % reads",
 	 MP,
@@ -92,7 +94,7 @@ static const struct claim rows[] = {
 	 MP,
 	 .a = BLK_0,
 	 .b = "disk.bus=virtio-blk disk.iothread=on disk.iothreads=8",
-	 .work = {.rw = "randread", .min_depth = 4},
+	 .work = {.rw = "randread", .min_depth = 4, .max_depth = 8, .engine = "libaio"},
 	 .metric = "read.bw",
 	 .rule = RULE_SIZE,
 	 .low = 1.06,

@@ -190,6 +190,14 @@ static unsigned long work_number(const json_t *keys, const char *key, unsigned l
 	return v ? strtoul(v, NULL, 10) : otherwise;
 }
 
+static bool is_text(const json_t *keys, const char *key, const char *value)
+{
+	char buf[32];
+	const char *v = work_text(keys, key, buf, sizeof(buf));
+
+	return v && !strcmp(v, value);
+}
+
 bool claim_workload(const struct claim_work *want, const json_t *keys)
 {
 	char buf[32];
@@ -203,6 +211,10 @@ bool claim_workload(const struct claim_work *want, const json_t *keys)
 		return false;
 	if ((want->depth && depth != want->depth) || depth < want->min_depth)
 		return false;
+	if (want->max_depth && depth > want->max_depth)
+		return false;
+	if (want->engine && !is_text(keys, "workload.ioengine", want->engine))
+		return false;
 	if (want->jobs && work_number(keys, "workload.numjobs", 1) != want->jobs)
 		return false;
 	/* fio's own default is an equal mix */
@@ -211,19 +223,12 @@ bool claim_workload(const struct claim_work *want, const json_t *keys)
 
 const char *claim_pass(const json_t *keys, const struct model_cell *c)
 {
-	const char *v = json_string_value(json_object_get(keys, "workload.precondition"));
-
-	if (!v || !strcmp(v, "disk"))
-		v = cell_value(c, "disk.precondition");
-	if (!v)
-		return NULL;
-	if (strcmp(v, "none") && strcmp(v, "first-write"))
+	switch (cell_pass(json_string_value(json_object_get(keys, "workload.precondition")), c)) {
+	case PASS_FIRST_WRITE:
+		return "first-write";
+	case PASS_STEADY:
 		return "steady";
-	/* a device has what the trial before left on it, and nobody made it fresh */
-	if (value_is(c, "disk.backend", "block"))
+	default:
 		return NULL;
-	/* converted data are allocated, unless they lie under an overlay */
-	if (value_is(c, "disk.content", "data") && !(number_of(c, "disk.backing") > 0))
-		return "steady";
-	return "first-write";
+	}
 }

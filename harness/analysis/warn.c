@@ -158,6 +158,21 @@ static void warn_crowded(struct build *b)
 	json_decref(host);
 }
 
+/* A run that ended by itself, and what that does to its figures (part 6). */
+static void warn_early(struct model *m)
+{
+	if (m->seq_max)
+		model_warn(
+			m,
+			"Stopped early, after %u of at most %u blocks, since all was decided: intervals are those that allow a look after each block, wider than Student's; an estimate after an early stop is a little too large.",
+			m->blocks_done, m->blocks_planned);
+	else
+		model_warn(
+			m,
+			"Stopped early, after %u of at most %u blocks, when the intervals were as narrow as was asked for.",
+			m->blocks_done, m->blocks_planned);
+}
+
 static void warn_state(struct build *b)
 {
 	struct model *m = b->m;
@@ -176,6 +191,8 @@ static void warn_state(struct build *b)
 			"The run is not complete (%s, %u of %u trials, %u of %u blocks): vbench run --resume %s goes on with it.",
 			m->status, all, m->trials_planned, m->blocks_done, m->blocks_planned,
 			m->uuid);
+	else if (m->stopped_early)
+		warn_early(m);
 	else if (m->blocks_done < m->blocks_planned)
 		model_warn(m, "Stopped after %u of %u blocks, when the time asked for was used up.",
 			   m->blocks_done, m->blocks_planned);
@@ -237,7 +254,8 @@ static bool unwritten(const struct model_cell *c, const char *own)
 		return false;
 	/* full wrote every byte of the image already, and data came with it */
 	return !(by_disk && fills(cell_value(c, "disk.precondition"))) &&
-	       !value_is(c, "disk.mode", "full") && !value_is(c, "disk.content", "data");
+	       !value_is(c, "disk.mode", "full") &&
+	       (!cell_value(c, "disk.content") || value_is(c, "disk.content", "empty"));
 }
 
 /*
@@ -383,6 +401,38 @@ static void warn_disagree(struct model *m)
 						"%s, %s: mean and median of the pairs tell different stories; look for outliers among the points.",
 						w->name, m->cells[r].label);
 	}
+	for (size_t i = 0; i < m->nvs; i++)
+		if (m->vs[i].disagree)
+			model_warn(
+				m,
+				"%s, %s, change against base: mean and median of the pairs tell different stories; look for outliers among the points.",
+				m->workloads[m->vs[i].workload].name, m->vs[i].label);
+}
+
+/* Their share is part of what a reader buys: the estimates speak of the typical trial. */
+static void warn_slow(struct model *m)
+{
+	for (size_t i = 0; !m->nrungs && i < m->nworkloads; i++) {
+		const struct model_workload *w = &m->workloads[i];
+		char *by, *cells = NULL;
+		unsigned n = 0;
+
+		if (!w->spread.slow)
+			continue;
+		by = text_signed(w->spread.slow_by);
+		for (size_t r = 0; r < w->nrows; r++)
+			if (w->rows[r].slow && ++n <= LABELS_SHOWN)
+				text_add(&cells, "%s%s: %u of %u", cells ? "; " : "",
+					 m->cells[r].label, w->rows[r].slow, w->rows[r].ok);
+		model_warn(
+			m,
+			"%s: %zu of %zu trials (%.1f %%) were far off the typical one, to the bad side: %s in the median (%s%s). They are in the means.",
+			w->name, w->spread.slow, w->spread.judged,
+			100.0 * w->spread.slow / w->spread.judged, by, cells,
+			n > LABELS_SHOWN ? "; ..." : "");
+		free(by);
+		free(cells);
+	}
 }
 
 void build_warnings(struct build *b)
@@ -395,6 +445,7 @@ void build_warnings(struct build *b)
 	warn_state(b);
 	warn_failed(b->m);
 	warn_unwritten(b);
+	warn_used_up(b);
 	warn_checks(b->m);
 	warn_noise(b->m);
 	warn_guests(b);
@@ -402,6 +453,7 @@ void build_warnings(struct build *b)
 	warn_percentiles(b->m);
 	warn_start(b);
 	warn_disagree(b->m);
+	warn_slow(b->m);
 	for (size_t i = 0; i < nodd; i++) {
 		model_warn(b->m, "%s", odd[i]);
 		free(odd[i]);

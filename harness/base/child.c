@@ -184,6 +184,10 @@ static int child_check_opts(const struct child_opts *o, struct err *e)
 				       "%s: file descriptor %d cannot be passed as it is",
 				       o->argv[0], o->keep[i]);
 	}
+	/* 0 to 2 become the child's own before it is looked at; 0 says that there is none */
+	if (o->activate && o->activate < 3)
+		return err_set(e, -EINVAL, "%s: file descriptor %d cannot be passed as it is",
+			       o->argv[0], o->activate);
 	if (o->user && o->user->ngroups > sizeof(o->user->groups) / sizeof(o->user->groups[0]))
 		return err_set(e, -EINVAL, "%s: too many supplementary groups", o->argv[0]);
 	return 0;

@@ -34,8 +34,8 @@ struct child_opts {
 	bool own_group; /* its own process group, so that ^C on the terminal does not reach it */
 	/*
 	 * A listening socket handed over as systemd does it (sd_listen_fds(3)): the child has it as
-	 * fd 3, with LISTEN_FDS=1 and its own pid in LISTEN_PID. 0: none. Then 3 cannot be among
-	 * keep.
+	 * fd 3, with LISTEN_FDS=1 and its own pid in LISTEN_PID. 0: none; else at least 3, as those of
+	 * keep, among which 3 cannot be then.
 	 */
 	int activate;
 };

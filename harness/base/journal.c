@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -311,6 +312,31 @@ int journal_path(struct journal *j, const char *path, struct err *e)
 		free(whole);
 	else
 		journal_add(j, whole, 0, 0);
+	return rc;
+}
+
+int journal_folder(struct journal *j, const char *prefix, char **out, struct err *e)
+{
+	uint64_t random;
+	char *path;
+	int rc = 0;
+
+	*out = NULL;
+	/* not to be guessed: nobody else has such a name, and what is swept is our own */
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_set(e, -EIO, "no random number: %s", strerror(errno));
+	path = xasprintf("%s%016" PRIx64, prefix, random);
+	if (j)
+		rc = journal_path(j, path, e);
+	if (!rc && mkdir(path, 0700)) {
+		rc = err_set(e, -errno, "%s: cannot be made: %s", path, strerror(errno));
+		if (j)
+			journal_done_path(j, path);
+	}
+	if (rc)
+		free(path);
+	else
+		*out = path;
 	return rc;
 }
 

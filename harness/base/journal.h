@@ -20,6 +20,14 @@ int journal_open(const char *dir, struct journal **out, struct err *e);
 int journal_path(struct journal *j, const char *path, struct err *e);
 int journal_pid(struct journal *j, pid_t pid, struct err *e);
 
+/*
+ * Makes a folder that nobody else may enter (0700), known to the journal before it is there: a
+ * SIGKILL at any instant leaves nothing for good. *out: prefix and 16 random hexadecimal digits;
+ * the caller removes the folder, strikes it out with journal_done_path and frees the name. j may be
+ * NULL: then nothing is recorded.
+ */
+int journal_folder(struct journal *j, const char *prefix, char **out, struct err *e);
+
 /* Strikes an entry out again. */
 void journal_done_path(struct journal *j, const char *path);
 void journal_done_pid(struct journal *j, pid_t pid);

@@ -122,7 +122,7 @@ json_t *runs_text_json(const char *text)
 	return text ? json_string(text) : json_null();
 }
 
-json_t *runs_run_json(const struct store_run *r, unsigned ok, unsigned failed)
+json_t *runs_run_json(const struct store_run *r, const struct run_counts *n)
 {
 	char *accel = runs_accel(r);
 	json_t *j = json_object();
@@ -135,15 +135,16 @@ json_t *runs_run_json(const struct store_run *r, unsigned ok, unsigned failed)
 	json_object_set_new(j, "begun_ns", json_integer(r->begun));
 	json_object_set_new(j, "ended_ns", r->ended ? json_integer(r->ended) : json_null());
 	json_object_set_new(j, "trials_planned", json_integer(r->trials));
-	json_object_set_new(j, "trials_ok", json_integer(ok));
-	json_object_set_new(j, "trials_failed", json_integer(failed));
+	json_object_set_new(j, "trials_ok", json_integer(n->ok));
+	json_object_set_new(j, "trials_failed", json_integer(n->failed));
+	json_object_set_new(j, "trials_limit", json_integer(n->limited));
 	json_object_set_new(j, "host", json_string(r->host_id));
 	free(accel);
 	return j;
 }
 
 /* A table: cells of text, columns as wide as their longest. */
-#define COLUMNS 8
+#define COLUMNS 9
 struct table {
 	char *(*rows)[COLUMNS];
 	size_t n;
@@ -170,7 +171,7 @@ static void table_print(const struct table *t)
 				width[c] = w;
 	for (i = 0; i < t->n; i++) {
 		for (c = 0; c < COLUMNS; c++) {
-			bool number = c >= 4 && c <= 6;
+			bool number = c >= 4 && c <= 7;
 			int pad = width[c] - width_of(t->rows[i][c]);
 
 			printf("%*s", c ? 2 : 0, "");
@@ -208,8 +209,8 @@ static int id_digits(const struct store_run *runs, size_t n)
 	return digits;
 }
 
-static void table_run(struct table *t, const struct store_run *r, int digits, unsigned ok,
-		      unsigned failed)
+static void table_run(struct table *t, const struct store_run *r, int digits,
+		      const struct run_counts *n)
 {
 	char **row = t->rows[t->n++], when[32];
 	char *accel = runs_accel(r);
@@ -219,10 +220,11 @@ static void table_run(struct table *t, const struct store_run *r, int digits, un
 	row[1] = xstrdup(r->label && *r->label ? r->label : "-");
 	row[2] = xstrdup(r->profile_name ? r->profile_name : "-");
 	row[3] = xstrdup(when);
-	row[4] = xasprintf("%u", ok);
-	row[5] = xasprintf("%u", failed);
-	row[6] = xasprintf("%u", r->trials);
-	row[7] = xasprintf("%s%s%s", r->status ? r->status : "-", accel ? ", " : "",
+	row[4] = xasprintf("%u", n->ok);
+	row[5] = xasprintf("%u", n->failed);
+	row[6] = xasprintf("%u", n->limited);
+	row[7] = xasprintf("%u", r->trials);
+	row[8] = xasprintf("%s%s%s", r->status ? r->status : "-", accel ? ", " : "",
 			   accel ? accel : "");
 	free(accel);
 }
@@ -240,22 +242,22 @@ static int list_none(const struct ask *a)
 static int list_print(const struct ask *a, struct store *s, const struct store_run *runs, size_t n,
 		      struct err *e)
 {
-	static const char *const head[COLUMNS] = {"RUN", "LABEL",  "PROFILE", "BEGUN",
-						  "OK",	 "FAILED", "PLANNED", "STATUS"};
+	static const char *const head[COLUMNS] = {"RUN",    "LABEL", "PROFILE", "BEGUN", "OK",
+						  "FAILED", "LIMIT", "PLANNED", "STATUS"};
 	struct table t = {.rows = xcalloc(n + 1, sizeof(*t.rows)), .n = 1};
 	int digits = id_digits(runs, n), rc = 0;
 	json_t *all = json_array();
-	unsigned ok, failed;
+	struct run_counts c;
 	size_t i;
 
 	for (i = 0; i < COLUMNS; i++)
 		t.rows[0][i] = xstrdup(head[i]);
 	for (i = 0; !rc && i < n; i++) {
-		rc = store_trial_counts(s, runs[i].uuid, &ok, &failed, e);
+		rc = store_trial_counts(s, runs[i].uuid, &c.ok, &c.failed, &c.limited, e);
 		if (rc)
 			break;
-		table_run(&t, &runs[i], digits, ok, failed);
-		json_array_append_new(all, runs_run_json(&runs[i], ok, failed));
+		table_run(&t, &runs[i], digits, &c);
+		json_array_append_new(all, runs_run_json(&runs[i], &c));
 	}
 	if (rc)
 		rc = runs_say(e);

@@ -18,6 +18,11 @@ struct ask {
 	int nargs;
 };
 
+/* Trials of a run or a cell. */
+struct run_counts {
+	unsigned ok, failed, limited; /* limited: at a limit of QEMU or the guest, no failure */
+};
+
 int runs_show(const struct ask *a);
 
 /* Text that comes from elsewhere, on one line and without control characters. NULL prints nothing.
@@ -39,6 +44,6 @@ char *runs_accel(const struct store_run *r);
 
 /* New references: a text or null; what list and show say of a run alike. */
 json_t *runs_text_json(const char *text);
-json_t *runs_run_json(const struct store_run *r, unsigned ok, unsigned failed);
+json_t *runs_run_json(const struct store_run *r, const struct run_counts *n);
 
 #endif

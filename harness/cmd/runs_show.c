@@ -21,8 +21,19 @@ struct whole {
 	struct store_workload *workloads;
 	struct store_trial *trials;
 	size_t ncells, nworkloads, ntrials;
-	unsigned ok, failed;
+	struct run_counts count;
 };
+
+/* QEMU or the guest took no more disks: a finding, as analysis and the run itself have it. */
+static bool at_limit(const struct store_trial *t)
+{
+	return !t->ok && t->cause && !strcmp(t->cause, "limit");
+}
+
+static void count_trial(const struct store_trial *t, struct run_counts *n)
+{
+	*(t->ok ? &n->ok : at_limit(t) ? &n->limited : &n->failed) += 1;
+}
 
 static int whole_read(struct store *s, const char *what, struct whole *w, struct err *e)
 {
@@ -35,7 +46,7 @@ static int whole_read(struct store *s, const char *what, struct whole *w, struct
 	if (!rc)
 		rc = store_trials(s, w->run.uuid, &w->trials, &w->ntrials, e);
 	for (size_t i = 0; !rc && i < w->ntrials; i++)
-		*(w->trials[i].ok ? &w->ok : &w->failed) += 1;
+		count_trial(&w->trials[i], &w->count);
 	return rc;
 }
 
@@ -47,13 +58,14 @@ static void whole_free(struct whole *w)
 	store_trials_free(w->trials, w->ntrials);
 }
 
-static void count_cell(const struct whole *w, const struct store_cell *c, unsigned *ok,
-		       unsigned *failed)
+static struct run_counts count_cell(const struct whole *w, const struct store_cell *c)
 {
-	*ok = *failed = 0;
+	struct run_counts n = {0};
+
 	for (size_t i = 0; i < w->ntrials; i++)
 		if (!strcmp(w->trials[i].cell, c->id))
-			*(w->trials[i].ok ? ok : failed) += 1;
+			count_trial(&w->trials[i], &n);
+	return n;
 }
 
 static json_t *failure_json(const struct store_trial *t)
@@ -71,9 +83,9 @@ static json_t *failure_json(const struct store_trial *t)
 
 static json_t *whole_json(const struct whole *w)
 {
-	json_t *j = runs_run_json(&w->run, w->ok, w->failed), *cells = json_array(),
-	       *work = json_array(), *failures = json_array(), *x;
-	unsigned ok, failed;
+	json_t *j = runs_run_json(&w->run, &w->count), *cells = json_array(), *work = json_array(),
+	       *failures = json_array(), *limits = json_array(), *x;
+	struct run_counts n;
 	size_t i;
 
 	json_object_set_new(j, "command", runs_text_json(w->run.command));
@@ -87,13 +99,14 @@ static json_t *whole_json(const struct whole *w)
 	json_object_set_new(j, "skipped", json_of(w->run.skipped_json));
 	json_object_set_new(j, "meta", json_of(w->run.meta_json));
 	for (i = 0; i < w->ncells; i++) {
-		count_cell(w, &w->cells[i], &ok, &failed);
+		n = count_cell(w, &w->cells[i]);
 		x = json_object();
 		json_object_set_new(x, "id", json_string(w->cells[i].id));
 		json_object_set_new(x, "label", runs_text_json(w->cells[i].label));
 		json_object_set_new(x, "keys", json_of(w->cells[i].keys_json));
-		json_object_set_new(x, "trials_ok", json_integer(ok));
-		json_object_set_new(x, "trials_failed", json_integer(failed));
+		json_object_set_new(x, "trials_ok", json_integer(n.ok));
+		json_object_set_new(x, "trials_failed", json_integer(n.failed));
+		json_object_set_new(x, "trials_limit", json_integer(n.limited));
 		json_array_append_new(cells, x);
 	}
 	for (i = 0; i < w->nworkloads; i++) {
@@ -105,10 +118,12 @@ static json_t *whole_json(const struct whole *w)
 	}
 	for (i = 0; i < w->ntrials; i++)
 		if (!w->trials[i].ok)
-			json_array_append_new(failures, failure_json(&w->trials[i]));
+			json_array_append_new(at_limit(&w->trials[i]) ? limits : failures,
+					      failure_json(&w->trials[i]));
 	json_object_set_new(j, "cells", cells);
 	json_object_set_new(j, "workloads", work);
 	json_object_set_new(j, "failures", failures);
+	json_object_set_new(j, "limits", limits);
 	return j;
 }
 
@@ -141,14 +156,43 @@ static void show_head(const struct whole *w)
 	show_line("folder", r->folder);
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)r->seed);
 	show_line("seed", seed);
-	printf("%-10s%u ok, %u failed, %u planned in %u blocks\n", "trials", w->ok, w->failed,
-	       r->trials, r->blocks);
+	printf("%-10s%u ok, %u failed, ", "trials", w->count.ok, w->count.failed);
+	if (w->count.limited)
+		printf("%u at a limit, ", w->count.limited);
+	printf("%u planned in %u blocks\n", r->trials, r->blocks);
 	free(accel);
+}
+
+/* Those that failed, or that ended at a limit. */
+static void show_trials(const struct whole *w, const char *title, bool limits)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < w->ntrials; i++) {
+		struct store_trial *t = &w->trials[i];
+
+		if (t->ok || at_limit(t) != limits)
+			continue;
+		if (!any)
+			printf("\n%s\n", title);
+		any = true;
+		printf("  %u, cell %s, ", t->seq, t->cell);
+		runs_put_line(stdout, t->workload);
+		printf(": ");
+		runs_put_line(stdout, t->cause);
+		if (t->detail) {
+			printf(": ");
+			/* The console's tail follows the sentence on lines of its own; --json has
+			 * it. */
+			t->detail[strcspn(t->detail, "\n")] = 0;
+			runs_put_line(stdout, t->detail);
+		}
+		putchar('\n');
+	}
 }
 
 static void show_text(const struct whole *w)
 {
-	unsigned ok, failed;
 	size_t i;
 
 	show_head(w);
@@ -162,29 +206,16 @@ static void show_text(const struct whole *w)
 	}
 	printf("\ncells\n");
 	for (i = 0; i < w->ncells; i++) {
-		count_cell(w, &w->cells[i], &ok, &failed);
-		printf("  %-16s  %3u ok  %3u failed  ", w->cells[i].id, ok, failed);
+		struct run_counts n = count_cell(w, &w->cells[i]);
+
+		printf("  %-16s  %3u ok  %3u failed  ", w->cells[i].id, n.ok, n.failed);
+		if (n.limited)
+			printf("%3u at a limit  ", n.limited);
 		runs_put_line(stdout, w->cells[i].label);
 		putchar('\n');
 	}
-	if (w->failed)
-		printf("\nfailed trials\n");
-	for (i = 0; i < w->ntrials; i++) {
-		if (w->trials[i].ok)
-			continue;
-		printf("  %u, cell %s, ", w->trials[i].seq, w->trials[i].cell);
-		runs_put_line(stdout, w->trials[i].workload);
-		printf(": ");
-		runs_put_line(stdout, w->trials[i].cause);
-		if (w->trials[i].detail) {
-			printf(": ");
-			/* The console's tail follows the sentence on lines of its own; --json has
-			 * it. */
-			w->trials[i].detail[strcspn(w->trials[i].detail, "\n")] = 0;
-			runs_put_line(stdout, w->trials[i].detail);
-		}
-		putchar('\n');
-	}
+	show_trials(w, "failed trials", false);
+	show_trials(w, "trials at a limit of QEMU or the guest", true);
 }
 
 int runs_show(const struct ask *a)

@@ -28,6 +28,7 @@ struct disk_step {
 	const char *what;   /* "create image" */
 	const char *metric; /* the time it takes is a sample of this metric; NULL: of none */
 	char *source;	    /* absolute path, owned */
+	const char *content; /* of the source: disk.content, borrowed from the cell */
 	uint64_t source_bytes;
 };
 

@@ -46,11 +46,11 @@ char *image_data_file(const struct cell *c, const struct disk_unit *u)
 	return u->image && cell_on(c, K_DATA_FILE) ? xasprintf("%s.data", u->image) : NULL;
 }
 
-char *image_source(const struct disk_env *env, uint64_t size)
+char *image_source(const struct cell *c, const struct disk_env *env, uint64_t size)
 {
-	return xasprintf("%s/vbench-source-%llu.raw",
+	return xasprintf("%s/vbench-source-%s-%llu.raw",
 			 env->source_dir ? env->source_dir : env->image_dir,
-			 (unsigned long long)size);
+			 cell_get(c, K_CONTENT), (unsigned long long)size);
 }
 
 /* A NULL-terminated argv that grows. */
@@ -198,7 +198,7 @@ static void convert_step(const struct cell *c, const struct disk_env *env, struc
 	if (!is(c, K_COMPRESSION, "none") && cell_get(c, K_COMPRESSION))
 		words(&w, "-c", NULL);
 	put_create(&w, c, data_file);
-	word(&w, image_source(env, p->size));
+	word(&w, image_source(c, env, p->size));
 	words(&w, path, NULL);
 	s->argv = w.v;
 	s->metric = sample ? "image.convert" : NULL;
@@ -251,7 +251,7 @@ static uint64_t image_overhead(const struct cell *c, uint64_t size)
 static uint64_t image_peak(const struct cell *c, uint64_t size)
 {
 	uint64_t over = image_overhead(c, size), peak = size + over;
-	bool full = is(c, K_CONTENT, "data") || is(c, K_MODE, "full") || is(c, K_MODE, "falloc");
+	bool full = cell_has_data(c) || is(c, K_MODE, "full") || is(c, K_MODE, "falloc");
 
 	if (image_layers(c) == 1)
 		return peak + (full && cell_get(c, K_COMPRESSION) && !is(c, K_COMPRESSION, "none")
@@ -291,7 +291,7 @@ static void unit_steps(const struct cell *c, const struct disk_env *env, struct 
 {
 	char *below = image_layer(c, u, 0), *data = image_data_file(c, u);
 
-	if (is(c, K_CONTENT, "data"))
+	if (cell_has_data(c))
 		convert_step(c, env, p, below, data, first);
 	else
 		create_step(c, env, p, below, data, first);
@@ -327,10 +327,11 @@ void image_units(const struct cell *c, const struct disk_env *env, struct disk_p
 	}
 	if (!cell_has_image(c) || !p->nunits)
 		return;
-	if (is(c, K_CONTENT, "data")) {
+	if (cell_has_data(c)) {
 		struct disk_step *s = add_step(p, "make source data");
 
-		s->source = image_source(env, p->size);
+		s->content = cell_get(c, K_CONTENT);
+		s->source = image_source(c, env, p->size);
 		s->source_bytes = p->size;
 	}
 	for (unsigned i = 0; i < p->nunits; i++)

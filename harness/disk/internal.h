@@ -72,7 +72,7 @@ char *image_layer(const struct cell *c, const struct disk_unit *u, unsigned laye
 /* qcow2's raw data file of the lowest layer; NULL: it has none. Caller frees. */
 char *image_data_file(const struct cell *c, const struct disk_unit *u);
 /* What images of that size are converted from (struct disk_step). Caller frees. */
-char *image_source(const struct disk_env *env, uint64_t size);
+char *image_source(const struct cell *c, const struct disk_env *env, uint64_t size);
 /* How many layers there are: disk.backing + 1. */
 unsigned image_layers(const struct cell *c);
 

@@ -198,7 +198,7 @@ static bool nothing_asked(const struct cell *c, enum key_id key)
 		return is(c, K_CONTENT, "empty") &&
 		       (is(c, K_MODE, "falloc") || is(c, K_MODE, "full"));
 	case K_COMPRESSION:
-		return is(c, K_COMPRESSION, "none") && !is(c, K_CONTENT, "data");
+		return is(c, K_COMPRESSION, "none") && !cell_has_data(c);
 	case K_SIZE:
 		return cell_on_host(c) && !cell_uses_vring(c) && !cell_has_image(c);
 	default:

@@ -188,9 +188,9 @@ void probe_mode(const struct evidence *ev, struct asked_got *r)
 			"the image was not looked at before its first write");
 		return;
 	}
-	if (cell_get(ev->cell, K_CONTENT) && !strcmp(cell_get(ev->cell, K_CONTENT), "data")) {
+	if (cell_has_data(ev->cell)) {
 		got_set(r, GOT_UNKNOWN, "host",
-			"the image is full of data: all of it is allocated");
+			"the image has data in it, which is allocated in every mode");
 		return;
 	}
 	if (file < 0 || written < 0 || unwritten < 0) {

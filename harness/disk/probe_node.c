@@ -110,13 +110,20 @@ static int64_t data_allocated(const struct evidence *ev)
 /* Below that the metadata of some formats is as large as the data. */
 #define TELLING_SIZE (64u << 20)
 
-/* The data compresses to about half, so that an image of data has a quarter at least. */
+/*
+ * The data compresses to about half, so that an image of it has a third of that at least. Of what
+ * was deleted the stale data shows; zeroes and holes are told by nothing from what was never used.
+ */
 void probe_content(const struct evidence *ev, struct asked_got *r)
 {
-	bool data = is(ev->cell, K_CONTENT, "data");
+	double share = cell_data_share(ev->cell);
+	const char *asked = cell_get(ev->cell, K_CONTENT);
 	bool reserved = is(ev->cell, K_MODE, "falloc") || is(ev->cell, K_MODE, "full");
 	int64_t bytes = data_allocated(ev);
-	bool there = bytes >= 0 && (uint64_t)bytes >= ev->plan->size / 4;
+	double got = (double)bytes / (double)ev->plan->size;
+	/* no less than a third of it (compressed, or a format's own holes), and no more than it and
+	 * a tenth for tables */
+	bool there = got >= share / 3 && got <= share + 0.1;
 	char text[32];
 
 	if (bytes < 0)
@@ -124,13 +131,13 @@ void probe_content(const struct evidence *ev, struct asked_got *r)
 			"the image was not looked at before its first write");
 	else if (reserved)
 		got_set(r, GOT_UNKNOWN, "host", "all of the image is allocated beforehand");
-	else if (there && ev->plan->size < TELLING_SIZE)
+	else if (ev->plan->size < TELLING_SIZE && got > 0.25)
 		got_set(r, GOT_UNKNOWN, "host", "too small a disk: its metadata is as large");
-	else if (there != data)
+	else if (!there)
 		got_set(r, GOT_DIFFER, "host", "%s are allocated",
 			units_size_text((uint64_t)bytes, text, sizeof(text)));
 	else
-		got_set(r, GOT_MATCH, "host", "%s", data ? "data" : "empty");
+		got_set(r, GOT_MATCH, "host", "%s", asked);
 }
 
 /* QEMU counts what is under the format node; without QEMU qemu-img names the next layer only. */
@@ -167,9 +174,10 @@ void probe_compression(const struct evidence *ev, struct asked_got *r)
 	const char *asked = cell_get(ev->cell, K_COMPRESSION);
 	const char *type = json_string_value(qcow2_info(lowest_info(ev), "compression-type"));
 	int64_t bytes = data_allocated(ev);
-	bool squeezed = bytes >= 0 && (uint64_t)bytes < ev->plan->size / 4 * 3;
+	bool squeezed = bytes >= 0 &&
+			(double)bytes < 0.75 * cell_data_share(ev->cell) * (double)ev->plan->size;
 
-	if (!is(ev->cell, K_CONTENT, "data"))
+	if (!cell_has_data(ev->cell))
 		got_set(r, GOT_UNKNOWN, "host", "there is no data in the image to be compressed");
 	else if (!ev->before)
 		got_set(r, GOT_UNKNOWN, "host", "shows only before the first write");

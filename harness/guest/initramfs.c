@@ -6,6 +6,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libkmod.h>
 #include <sha256.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "guest/initramfs.h"
 
@@ -301,6 +303,40 @@ static int tree_pack(const struct tree *t, struct blob *out, struct err *e)
 	return rc == ARCHIVE_OK ? 0 : -EIO;
 }
 
+static int blob_put(const struct blob *b, int fd)
+{
+	for (size_t done = 0; done < b->len;) {
+		ssize_t n = write(fd, b->data + done, b->len - done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/* Synced, so that the caller's rename never puts an empty file in place. */
+static int blob_save(const struct blob *b, const char *path, struct err *e)
+{
+	int fd, rc;
+
+	/* a new file, never one that somebody else has open, or a link that leads elsewhere */
+	if (unlink(path) && errno != ENOENT)
+		return err_set(e, -errno, "%s: cannot be replaced: %s", path, strerror(errno));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_set(e, -errno, "%s: cannot be written: %s", path, strerror(errno));
+	rc = blob_put(b, fd);
+	if (!rc && fsync(fd))
+		rc = -errno;
+	if (close(fd) && !rc)
+		rc = -errno;
+	if (!rc)
+		return 0;
+	unlink(path);
+	return err_set(e, rc, "%s: cannot be written: %s", path, strerror(-rc));
+}
+
 int initramfs_build(const struct initramfs_spec *spec, const char *out_path, char hash[65],
 		    struct err *e)
 {
@@ -312,7 +348,7 @@ int initramfs_build(const struct initramfs_spec *spec, const char *out_path, cha
 	if (!rc)
 		rc = tree_pack(t, &out, e);
 	if (!rc)
-		rc = file_write(out_path, out.data, out.len, 0644, e);
+		rc = blob_save(&out, out_path, e);
 	if (!rc)
 		SHA256Data((const uint8_t *)out.data, out.len, hash);
 	tree_free(t);

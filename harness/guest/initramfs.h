@@ -20,9 +20,12 @@ struct initramfs_spec {
 };
 
 /*
- * Writes the archive (newc, not compressed) to out_path, atomically, and its SHA-256 in hex to
- * hash. Equal input gives equal bytes. Modules built into the kernel are left out; one of wanted
- * that the kernel does not have at all is -ENOENT.
+ * Writes the archive (newc, not compressed) to out_path, and its SHA-256 in hex to hash. There is
+ * no temporary file beside it, which a journal would not know: out_path is to be a journalled
+ * temporary itself, and the caller renames it, for until the return it is half written. What
+ * stands there already is replaced; on failure nothing is left. Equal input gives equal bytes.
+ * Modules built into the kernel are left out; one of wanted that the kernel does not have at all is
+ * -ENOENT.
  */
 int initramfs_build(const struct initramfs_spec *spec, const char *out_path, char hash[65],
 		    struct err *e);

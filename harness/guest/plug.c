@@ -205,6 +205,20 @@ static int still_coming(struct vm *v, const struct disk_plan *p, const char *sch
 	return now > there;
 }
 
+int plug_missing(const struct disk_plan *p, const char *bus, size_t there, size_t missing, int ms,
+		 bool limit, struct err *e)
+{
+	char end[64] = "";
+
+	if (limit)
+		snprintf(end, sizeof(end), "; the limit is %zu", there);
+	return err_set(e, limit ? -ENOSPC : -ETIMEDOUT,
+		       "%s: the guest shows %zu of %zu disks after %d s; number %zu (serial %s) is "
+		       "the first that is missing%s",
+		       bus, there, p->nunits, ms / 1000, missing + 1, p->units[missing].serial,
+		       end);
+}
+
 int plug_find(struct vm *v, const struct disk_plan *p, const char *bus, const char *scheduler,
 	      char ***targets, json_t **disks, struct err *e)
 {
@@ -228,13 +242,9 @@ int plug_find(struct vm *v, const struct disk_plan *p, const char *bus, const ch
 
 		if (more >= 0)
 			v->cause = more ? CAUSE_TIMEOUT : CAUSE_LIMIT;
-		rc = more < 0
-			     ? more
-			     : err_set(e, more ? -ETIMEDOUT : -ENOSPC,
-				       "%s: the guest shows %zu of %zu disks after %d s; number %zu (serial "
-				       "%s) is the first that is missing",
-				       bus, there, p->nunits, ms / 1000, missing + 1,
-				       p->units[missing].serial);
+		rc = more < 0 ? more
+			      : plug_missing(p, bus, there, missing, ms + (there ? AGAIN_MS : 0),
+					     !more, e);
 		targets_free(*targets);
 		*targets = NULL;
 	}

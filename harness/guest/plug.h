@@ -39,6 +39,14 @@ int plug_cold_limit(const struct qspec *specs, size_t n, const char *bus, const 
 int plug_specs(struct vm *v, const struct disk_plan *p, const char *bus, struct err *e);
 
 /*
+ * For a guest that shows only `there` disks of the plan after ms milliseconds, of which number
+ * `missing` (from 0) is the first that is not: a sentence, which ends with the number that did fit
+ * where that is a limit (-ENOSPC), and not just slow (-ETIMEDOUT).
+ */
+int plug_missing(const struct disk_plan *p, const char *bus, size_t there, size_t missing, int ms,
+		 bool limit, struct err *e);
+
+/*
  * Waits until the guest shows all disks of the plan (more than one) and sets their scheduler.
  * *targets: their paths, NULL-terminated, *disks: the agent's list; both the caller's. When some
  * are missing in the end, CAUSE_LIMIT.

@@ -154,26 +154,26 @@ json_t *server_json(const char *path)
  */
 static int listen_pair(struct journal *journal, int *theirs, int *ours, struct err *e)
 {
-	char dir[] = "/tmp/vbench-XXXXXX";
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int rc = 0;
+	char *dir;
+	int rc;
 
 	*theirs = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	*ours = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (*theirs < 0 || *ours < 0)
 		return err_set(e, -errno, "socket: %s", strerror(errno));
-	if (!mkdtemp(dir))
-		return err_set(e, -errno, "%s: %s", dir, strerror(errno));
-	if (journal)
-		rc = journal_path(journal, dir, e);
+	rc = journal_folder(journal, "/tmp/vbench-", &dir, e);
+	if (rc)
+		return rc;
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s/s", dir);
 	/* connect() does not wait for accept() (unix(7)) */
-	if (!rc && (bind(*theirs, (struct sockaddr *)&a, sizeof(a)) || listen(*theirs, 1) ||
-		    connect(*ours, (struct sockaddr *)&a, sizeof(a))))
+	if (bind(*theirs, (struct sockaddr *)&a, sizeof(a)) || listen(*theirs, 1) ||
+	    connect(*ours, (struct sockaddr *)&a, sizeof(a)))
 		rc = err_set(e, -errno, "%s: %s", a.sun_path, strerror(errno));
 	unlink(a.sun_path);
 	if (!rmdir(dir) && journal)
 		journal_done_path(journal, dir);
+	free(dir);
 	return rc;
 }
 

@@ -136,6 +136,12 @@ static int small_machine(struct small *s, const struct cell *c, const struct dis
 	return 0;
 }
 
+/* What met a limit says itself what there is to say, as a trial that meets one after its start. */
+static int small_no_template(const struct template *t, struct err *e)
+{
+	return err_set(e, t->rc, "%s%s", t->cause == CAUSE_LIMIT ? "" : "template: ", t->why);
+}
+
 static bool wants_boot(const struct cell *c)
 {
 	return cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot");
@@ -156,7 +162,7 @@ static int small_prepare(struct site *site, const struct cell *c, const struct d
 		return 0;
 	t = small_template(s, &m);
 	site->cause = t->cause;
-	return t->rc ? err_set(e, t->rc, "template: %s", t->why) : 0;
+	return t->rc ? small_no_template(t, e) : 0;
 }
 
 /* Restores or boots. Afterwards s->machine is what QEMU was started with, and its cold disks (the
@@ -200,7 +206,7 @@ static int small_open(struct site *site, const struct cell *c, const struct disk
 		t = small_template(s, &s->machine);
 		if (t->rc) {
 			site->cause = t->cause;
-			return err_set(e, t->rc, "template: %s", t->why);
+			return small_no_template(t, e);
 		}
 		snprintf(template_id, 40, "%s", t->id);
 	}
@@ -216,6 +222,10 @@ static void plug_artefact(struct small *s, const struct disk_plan *p)
 	FILE *f = fopen(path, "we");
 	size_t i;
 
+	if (f && p->device && !p->cold)
+		fprintf(f,
+			"{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":%d,\"opaque\":\"disk\"}}\n",
+			FDSET_ID);
 	if (f && p->server.argv)
 		fprintf(f, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"%s\"}}\n",
 			p->sock_name);

@@ -331,7 +331,7 @@ static bool writes_to(int proc, const char *pid, const char *fd, const struct fa
 
 /*
  * QEMU does not open a guest's disk exclusively, so another guest's would look free. Only root sees
- * every process.
+ * every process: blockdev_unseen() says so where consent is asked for.
  */
 static int no_writers(const struct family *f, const char *label, struct err *e)
 {
@@ -365,6 +365,13 @@ static int no_writers(const struct family *f, const char *label, struct err *e)
 	if (d)
 		closedir(d);
 	return rc;
+}
+
+const char *blockdev_unseen(uid_t uid)
+{
+	return uid ? "processes of other users that have it open are not seen without root, and "
+		     "such as only read it are not looked for"
+		   : "processes that only read it are not looked for";
 }
 
 /* What libblkid finds, into out->found; -EIO when the device cannot be read. */

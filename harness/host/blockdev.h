@@ -23,9 +23,15 @@ struct blockdev {
  * Looks at path (links are followed). 0, or an error with exit status 2 that says why the device
  * can never be used: none, read-only, mounted (or a partition of it), swap, held by another device
  * (dm, md, bcache, ...), opened by a process that writes or exclusively, or not to be read by us.
- * What is on it is no error here: see found.
+ * What is on it is no error here: see found. What it cannot see, blockdev_unseen says.
  */
 int blockdev_look(const char *path, struct blockdev *out, struct err *e);
+
+/*
+ * What consent is given in spite of, as a sentence part: processes that only read the device are
+ * never looked for, and without root (uid: geteuid()) the open files of other users are hidden.
+ */
+const char *blockdev_unseen(uid_t uid);
 
 /*
  * How often the device behind path is among those that the user named (--consent), whatever link

@@ -3,6 +3,7 @@
 #include "run/device.h"
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/units.h"
 #include "host/blockdev.h"
 #include "run/context.h"
@@ -31,9 +32,9 @@ static int agreed(const struct run *r, const char *path, const struct blockdev *
 	if (!times)
 		return err_input(e,
 				 "disk.device = %s would be overwritten, all of it%s%s; if that is "
-				 "meant, add %s--consent %s",
+				 "meant, add %s--consent %s (%s)",
 				 path, *b->found ? "; it holds " : "", b->found,
-				 *b->found ? "twice " : "", path);
+				 *b->found ? "twice " : "", path, blockdev_unseen(geteuid()));
 	if (*b->found && times < 2)
 		return err_input(
 			e,

@@ -171,7 +171,7 @@ static int make_source(struct run *r, const struct disk_step *s, struct err *e)
 	if (lstat(s->source, &st))
 		rc = space_check(r->watch_dir, s->source_bytes, r->keep_free, e);
 	if (!rc)
-		rc = source_make(s->source, s->source_bytes, r->seed, &r->user, source_tick, r, e);
+		rc = source_make(s->source, s->content, s->source_bytes, r->seed, &r->user, source_tick, r, e);
 	return rc;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Data for images that are converted from something: repeatable, half of it compressible. */
+/* Data for images that are converted from something: repeatable, half of it compressible; also
+ * with freed room in it, as disks have before their export. */
 #include "run/source.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -43,17 +44,18 @@ static int put(int fd, const unsigned char *data, size_t len)
 	return 0;
 }
 
-static int fill(int fd, uint64_t bytes, uint64_t seed, int (*tick)(void *, struct err *), void *arg,
-		const char *path, struct err *e)
+/* Bytes [from, to) of the source; zero: zeroes that take room. */
+static int fill(int fd, uint64_t from, uint64_t to, bool zero, uint64_t seed,
+		int (*tick)(void *, struct err *), void *arg, const char *path, struct err *e)
 {
 	unsigned char *buf = xcalloc(1, CHUNK);
 	uint64_t at;
 	int rc = 0;
 
-	for (at = 0; at < bytes && !rc; at += CHUNK) {
-		size_t n = bytes - at < CHUNK ? (size_t)(bytes - at) : CHUNK, i;
+	for (at = from; at < to && !rc; at += CHUNK) {
+		size_t n = to - at < CHUNK ? (size_t)(to - at) : CHUNK, i;
 
-		for (i = 0; i < n; i += SOURCE_BLOCK)
+		for (i = 0; i < n && !zero; i += SOURCE_BLOCK)
 			source_block(seed, (at + i) / SOURCE_BLOCK, buf + i);
 		rc = put(fd, buf, n);
 		if (rc)
@@ -62,7 +64,29 @@ static int fill(int fd, uint64_t bytes, uint64_t seed, int (*tick)(void *, struc
 			rc = tick(arg, e);
 	}
 	free(buf);
+	return rc;
+}
+
+static int content_put(int fd, const char *content, uint64_t bytes, uint64_t seed,
+		       int (*tick)(void *, struct err *), void *arg, const char *path,
+		       struct err *e)
+{
+	bool all = !strcmp(content, "data");
+	uint64_t used = all ? bytes : bytes / 4 / SOURCE_BLOCK * SOURCE_BLOCK, freed = used * 3;
+	int rc = fill(fd, 0, used, false, seed, tick, arg, path, e);
+
+	if (!rc && !all && strcmp(content, "fresh"))
+		rc = fill(fd, used, freed, !strcmp(content, "zeroed"), seed, tick, arg, path, e);
 	if (!rc && fdatasync(fd))
+		rc = err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (!rc && !strcmp(content, "trimmed") &&
+	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)used,
+		      (off_t)(freed - used)))
+		rc = err_set(e, -errno,
+			     "%s: holes cannot be punched into files here (%s); use another "
+			     "disk.dir, or disk.content without trimmed",
+			     path, strerror(errno));
+	if (!rc && ftruncate(fd, (off_t)bytes))
 		rc = err_set(e, -errno, "%s: %s", path, strerror(errno));
 	return rc;
 }
@@ -90,8 +114,9 @@ static int create(const char *path, const struct child_user *user)
 	return fd < 0 ? -saved : fd;
 }
 
-int source_make(const char *path, uint64_t bytes, uint64_t seed, const struct child_user *user,
-		int (*tick)(void *arg, struct err *e), void *arg, struct err *e)
+int source_make(const char *path, const char *content, uint64_t bytes, uint64_t seed,
+		const struct child_user *user, int (*tick)(void *arg, struct err *e), void *arg,
+		struct err *e)
 {
 	char *tmp;
 	struct stat st;
@@ -108,7 +133,7 @@ int source_make(const char *path, uint64_t bytes, uint64_t seed, const struct ch
 		free(tmp);
 		return rc;
 	}
-	rc = fill(fd, bytes, seed, tick, arg, path, e);
+	rc = content_put(fd, content, bytes, seed, tick, arg, path, e);
 	close(fd);
 	if (!rc && rename(tmp, path))
 		rc = err_set(e, -errno, "%s: %s", path, strerror(errno));

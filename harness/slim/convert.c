@@ -65,7 +65,10 @@ static bool outcome_read(struct slim *s, int fd, bool bar, struct outcome *o)
 static int img_wait(struct slim *s, struct child *c, int fd, bool bar, uint64_t seconds,
 		    struct outcome *o, struct err *e)
 {
-	uint64_t deadline = clock_mono_ns() + seconds * 1000000000ull;
+	uint64_t now = clock_mono_ns(), second = 1000000000ull;
+	/* an image's size is what its header says: one of 8 EiB has no deadline */
+	uint64_t deadline =
+		seconds < (UINT64_MAX - now) / second ? now + seconds * second : UINT64_MAX;
 	int status = 0, rc = 0;
 
 	while (!rc && child_wait(c, 0, &status) == -ETIMEDOUT) {
@@ -157,19 +160,17 @@ int convert_overlay(struct slim *s, uint64_t size, struct err *e)
 /* A connected pair over a name that is gone again: fd[0] listens, fd[1] is connected to it. */
 static int nbd_pair(struct slim *s, int fd[2], struct err *e)
 {
-	char *dir = xasprintf("%s/slim-XXXXXX", s->o->data);
+	char *prefix = xasprintf("%s/slim-", s->o->data), *dir;
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int dfd = -1, rc = 0;
+	int dfd = -1, rc;
 
 	fd[0] = fd[1] = -1;
 	/* only we can enter it, so that nobody else can connect while the name is there */
-	if (!mkdtemp(dir)) {
-		rc = err_set(e, -errno, "%s: %s", dir, strerror(errno));
-		free(dir);
+	rc = journal_folder(s->journal, prefix, &dir, e);
+	free(prefix);
+	if (rc)
 		return rc;
-	}
-	rc = journal_path(s->journal, dir, e);
-	if (!rc) {
+	{
 		dfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/nbd", dfd);
 		fd[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

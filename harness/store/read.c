@@ -321,23 +321,27 @@ int store_trials(struct store *s, const char *uuid, struct store_trial **out, si
 }
 
 int store_trial_counts(struct store *s, const char *uuid, unsigned *ok, unsigned *failed,
-		       struct err *e)
+		       unsigned *limited, struct err *e)
 {
 	struct stmt q = {0};
 	int64_t run = 0;
 	int rc;
 
-	*ok = *failed = 0;
+	*ok = *failed = *limited = 0;
 	rc = db_run_id(s, uuid, &run, e);
 	if (!rc)
-		rc = stmt_new(&q, s, "SELECT sum(ok), count(*) FROM trial WHERE run = ?", e);
+		rc = stmt_new(&q, s,
+			      "SELECT sum(ok), count(*), sum(NOT ok AND cause IS 'limit') "
+			      "FROM trial WHERE run = ?",
+			      e);
 	if (!rc) {
 		stmt_int(&q, run);
 		rc = stmt_step(&q, "counting the trials", e);
 	}
 	if (rc > 0) {
 		*ok = (unsigned)stmt_col_int(&q, 0);
-		*failed = (unsigned)stmt_col_int(&q, 1) - *ok;
+		*limited = (unsigned)stmt_col_int(&q, 2);
+		*failed = (unsigned)stmt_col_int(&q, 1) - *ok - *limited;
 	}
 	stmt_end(&q);
 	return rc < 0 ? rc : 0;

@@ -121,8 +121,10 @@ int store_workloads(struct store *s, const char *uuid, struct store_workload **o
 		    struct err *e);
 int store_trials(struct store *s, const char *uuid, struct store_trial **out, size_t *n,
 		 struct err *e);
+/* Trials that succeeded, that failed, and that ended at a limit of QEMU or the guest, which is a
+ * finding and no failure. */
 int store_trial_counts(struct store *s, const char *uuid, unsigned *ok, unsigned *failed,
-		       struct err *e);
+		       unsigned *limited, struct err *e);
 void store_runs_free(struct store_run *r, size_t n);
 void store_cells_free(struct store_cell *c, size_t n);
 void store_workloads_free(struct store_workload *w, size_t n);

@@ -59,15 +59,16 @@ my @db = ('--db', "$dir/from.db");
 is($rc, 0, 'list: exit 0');
 my @lines = split /\n/, $out;
 is(scalar @lines, 3, 'a head and two runs');
-like($lines[0], qr/^RUN\s+LABEL\s+PROFILE\s+BEGUN\s+OK\s+FAILED\s+PLANNED\s+STATUS$/, 'the head');
+like($lines[0], qr/^RUN\s+LABEL\s+PROFILE\s+BEGUN\s+OK\s+FAILED\s+LIMIT\s+PLANNED\s+STATUS$/, 'the head');
 # 1700000000 s is 2023-11-14 22:13:20 UTC; the other began a minute later. 5 trials, of which number 3 failed.
-like($lines[1], qr/^bbbb3333\s+evil \?\[31m\? label\s+quick\s+2023-11-14 22:14\s+0\s+0\s+6\s+running, tcg$/,
+like($lines[1], qr/^bbbb3333\s+evil \?\[31m\? label\s+quick\s+2023-11-14 22:14\s+0\s+0\s+0\s+6\s+running, tcg$/,
 	'newest first; control characters of a label do not reach the terminal');
-like($lines[2], qr/^aaaa1111\s+build 7\s+quick\s+2023-11-14 22:13\s+4\s+1\s+6\s+complete, tcg$/, 'the other');
+like($lines[2], qr/^aaaa1111\s+build 7\s+quick\s+2023-11-14 22:13\s+4\s+1\s+0\s+6\s+complete, tcg$/, 'the other');
 ($rc, $out) = vbench('runs', '--json', @db);
 my $list = decode_json($out);
 is($list->[1]{uuid}, $A, 'json: uuid');
 is($list->[1]{trials_failed}, 1, 'json: failed trials');
+is($list->[1]{trials_limit}, 0, 'json: trials at a limit');
 is($list->[1]{begun_ns}, 1700000000000000000, 'json: begun');
 
 # One run.

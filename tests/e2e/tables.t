@@ -60,6 +60,7 @@ my %cells = (
 	'lazy' => { %qcow2, 'disk.lazy-refcounts' => 'on', 'disk.data-file' => 'on' },
 	# smaller ones do not tell: their metadata is as large as the data (probe_node.c)
 	(map { ("compressed-$_" => { %qcow2, 'disk.content' => 'data', 'disk.compression' => $_, 'disk.size' => '64M' }) } qw(zlib zstd)),
+	(map { ("content-$_" => { %qcow2, 'disk.content' => $_, 'disk.size' => '64M' }) } qw(fresh deleted zeroed trimmed)),
 	'chain' => { %qcow2, 'disk.content' => 'data', 'disk.backing' => 2 },
 	'zeroes' => { 'disk.detect-zeroes' => 'on' },
 	'unmap' => { 'disk.detect-zeroes' => 'unmap', 'disk.discard' => 'unmap' },

@@ -200,6 +200,17 @@ static void consents_are_counted_by_device(void **state)
 	assert_non_null(strstr(e.text, "No such file"));
 }
 
+/* Consent is given in spite of what cannot be seen: root sees all processes, and nobody looks for
+ * readers (writes_to). */
+static void what_is_not_seen_is_said(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(blockdev_unseen(0), "only read"));
+	assert_null(strstr(blockdev_unseen(0), "without root"));
+	assert_non_null(strstr(blockdev_unseen(1000), "only read"));
+	assert_non_null(strstr(blockdev_unseen(1000), "other users"));
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -213,6 +224,7 @@ int main(void)
 		CASE(what_a_loop_device_lies_over_is_in_use),
 		CASE(the_unknown_is_refused),
 		CASE(consents_are_counted_by_device),
+		CASE(what_is_not_seen_is_said),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -183,6 +183,16 @@ static void arranges_overlapping_descriptors(void **state)
 							  .nkeep = 1},
 				     &e),
 			 -EBADF);
+	/* its own input, output and errors cannot be the socket it listens on; 0 is none */
+	for (int fd = -1; fd < 3; fd++)
+		assert_int_equal(child_start(&c,
+					     &(struct child_opts){.argv = ARGV("true"),
+								  .in = -1,
+								  .out = -1,
+								  .err = -1,
+								  .activate = fd ? fd : -2},
+					     &e),
+				 -EINVAL);
 }
 
 static void waits_and_ends(void **state)
@@ -252,8 +262,8 @@ static void starts_with_clean_signals(void **state)
 	out = run(ARGV("grep", "-E", "SigBlk|SigIgn", "/proc/self/status"));
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	/* 32 and 33 are glibc's own (nptl(7)): whoever started us may have had them ignored, and sigaction(2)
-	 * does not let us change that */
+	/* 32 and 33 are glibc's own (nptl(7)): whoever started us may have had them ignored, and
+	 * sigaction(2) does not let us change that */
 	assert_int_equal(sscanf(out, "SigBlk:\t%llx\nSigIgn:\t%llx", &blocked, &ignored), 2);
 	assert_true(!(blocked & ~glibc));
 	assert_true(!(ignored & ~glibc));

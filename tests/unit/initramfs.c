@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <sys/resource.h>
+#include <signal.h>
+#include <glob.h>
 #include "base/file.h"
 #include "disk/disk.h"
 #include "guest/initramfs.h"
@@ -267,6 +270,53 @@ static void test_compressed_module(void **state)
 	free(cmd);
 }
 
+/*
+ * Into a full device: nothing is left, neither under the name (which is all that a journal knows)
+ * nor beside it. And what a link of that name leads to is not written.
+ */
+static void test_no_other_file(void **state)
+{
+	static const char *const wanted[] = {NULL};
+	struct fixture *f = *state;
+	struct initramfs_spec spec = {
+		.agent = f->agent, .fio = f->fio, .modules = f->modules, .wanted = wanted};
+	char *other = xasprintf("%s/other", f->dir), hash[65], *b;
+	struct stat st;
+	size_t len;
+
+	if (!kernel_make(f)) {
+		print_message("# no compiler or depmod here\n");
+		skip();
+	}
+	put(f, "other", "mine", 4);
+	assert_int_equal(symlink(other, f->out), 0);
+	assert_int_equal(initramfs_build(&spec, f->out, hash, NULL), 0);
+	assert_int_equal(lstat(f->out, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(file_read(other, 100, &b, &len), 0);
+	assert_int_equal(len, 4);
+	free(b);
+	/* a limit of the file's size stands for a full disk: EFBIG in mid-write */
+	{
+		struct rlimit old, small = {.rlim_cur = 100};
+		struct err e = {0};
+		glob_t g;
+
+		unlink(f->out);
+		getrlimit(RLIMIT_FSIZE, &old);
+		small.rlim_max = old.rlim_max;
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &small);
+		assert_int_equal(initramfs_build(&spec, f->out, hash, &e), -EFBIG);
+		setrlimit(RLIMIT_FSIZE, &old);
+		assert_non_null(strstr(e.text, f->out));
+		free(other);
+		other = xasprintf("%s*", f->out);
+		assert_int_equal(glob(other, 0, NULL, &g), GLOB_NOMATCH);
+	}
+	free(other);
+}
+
 static void refused(const struct initramfs_spec *spec, const char *out, int rc, const char *word)
 {
 	struct err e = {0};
@@ -350,6 +400,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_contents, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash_and_same_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compressed_module, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_other_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_optional, setup, teardown),
 	};

@@ -499,6 +499,46 @@ static void survives_kills_at_any_instant(void **state)
 	}
 }
 
+/* A folder is known before it is there: the journal of one who was killed right after names it. */
+static void folders_are_known_beforehand(void **state)
+{
+	char *prefix = xasprintf("%s/f-", top), *dir = xasprintf("%s/j", top), *a, *b;
+	struct journal *j;
+	struct err e = {0};
+	struct stat st;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	pid = fork();
+	if (!pid) {
+		if (!journal_open(dir, &j, &e) && !journal_folder(j, prefix, &a, &e))
+			raise(SIGKILL);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(journal_sweep(dir, NULL, NULL, &e), 1);
+	/* without a journal; private; no two alike; the rest is the folder's own */
+	assert_int_equal(journal_folder(NULL, prefix, &a, &e), 0);
+	assert_int_equal(journal_folder(NULL, prefix, &b, &e), 0);
+	assert_string_not_equal(a, b);
+	assert_int_equal(strlen(a), strlen(prefix) + 16);
+	assert_int_equal(stat(a, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	free(a);
+	free(b);
+	free(prefix);
+	/* where none can be made nothing is recorded */
+	prefix = xasprintf("%s/not/there/f-", top);
+	assert_int_equal(journal_open(dir, &j, &e), 0);
+	assert_int_equal(journal_folder(j, prefix, &a, &e), -ENOENT);
+	assert_null(a);
+	journal_close(j);
+	free(prefix);
+	free(dir);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -519,6 +559,7 @@ int main(void)
 		T(refuses_what_is_never_ours),
 		T(is_private),
 		T(survives_kills_at_any_instant),
+		T(folders_are_known_beforehand),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

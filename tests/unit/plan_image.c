@@ -122,12 +122,12 @@ static void a_chain_is_made_and_opened_layer_by_layer(void **state)
 
 	(void)state;
 	assert_int_equal(p.nsteps, 4);
-	assert_string_equal(p.steps[0].source, "/src/vbench-source-67108864.raw");
+	assert_string_equal(p.steps[0].source, "/src/vbench-source-data-67108864.raw");
 	assert_int_equal(p.steps[0].source_bytes, 67108864);
 	expect_words(p.steps[1].argv,
 		     "qemu-img convert -q -f raw -t writeback -O qcow2 -c -o "
 		     "preallocation=off,cluster_size=131072,extended_l2=on,lazy_refcounts=on,"
-		     "compression_type=zstd /src/vbench-source-67108864.raw /img/vb0.img.0");
+		     "compression_type=zstd /src/vbench-source-data-67108864.raw /img/vb0.img.0");
 	assert_string_equal(p.steps[1].metric, "image.convert");
 	expect_words(p.steps[2].argv,
 		     "qemu-img create -q -f qcow2 -b /img/vb0.img.0 -F qcow2 -o "

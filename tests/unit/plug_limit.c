@@ -101,12 +101,30 @@ static void cold_other(void **state)
 	specs_free(s);
 }
 
+/* The guest has fewer than QEMU took: the sentence ends with the number, unless it may just be
+ * slow. */
+static void missing(void **state)
+{
+	struct disk_unit units[3] = {{.serial = "a"}, {.serial = "b"}, {.serial = "c"}};
+	struct disk_plan p = {.units = units, .nunits = 3};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(plug_missing(&p, "nvme", 2, 1, 30999, true, &e), -ENOSPC);
+	assert_string_equal(e.text, "nvme: the guest shows 2 of 3 disks after 30 s; number 2 "
+				    "(serial b) is the first that is missing; the limit is 2");
+	assert_int_equal(plug_missing(&p, "nvme", 2, 1, 30999, false, &e), -ETIMEDOUT);
+	assert_string_equal(e.text, "nvme: the guest shows 2 of 3 disks after 30 s; number 2 "
+				    "(serial b) is the first that is missing");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full),
 		cmocka_unit_test(cold),
 		cmocka_unit_test(cold_other),
+		cmocka_unit_test(missing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -74,7 +74,7 @@ static void trials_come_back_in_order(void **state)
 	char *path = in_folder(state, "vbench.db");
 	struct store *s = open_store(path);
 	struct store_trial *t = NULL;
-	unsigned ok = 0, failed = 0;
+	unsigned ok = 0, failed = 0, limited = 0;
 	struct err e = {0};
 	size_t n = 0;
 
@@ -119,10 +119,43 @@ static void trials_come_back_in_order(void **state)
 	assert_string_equal(t[1].detail, "QEMU was killed by SIGSEGV\nconsole: \x1b[31mbye");
 	assert_string_equal(t[2].folder, "trials/2");
 	store_trials_free(t, n);
-	expect_rc(store_trial_counts(s, UUID_A, &ok, &failed, &e), 0, &e);
+	expect_rc(store_trial_counts(s, UUID_A, &ok, &failed, &limited, &e), 0, &e);
 	assert_int_equal(ok, 2);
 	assert_int_equal(failed, 1);
+	assert_int_equal(limited, 0);
 	expect_rc(store_trials(s, UUID_C, &t, &n, &e), -ENOENT, &e);
+	store_close(s);
+	free(path);
+}
+
+/* What QEMU or the guest takes no more of is a finding: neither good nor failed. */
+static void limits_are_no_failures(void **state)
+{
+	char *path = in_folder(state, "vbench.db");
+	struct store *s = open_store(path);
+	unsigned ok = 9, failed = 9, limited = 9;
+	struct store_trial t = {.seq = 2,
+				.workload = (char *)"randread",
+				.site = (char *)"small guest",
+				.cause = (char *)"limit",
+				.detail = (char *)"the limit is 28",
+				.begun = BEGUN,
+				.ended = BEGUN + 1};
+	struct err e = {0};
+
+	snprintf(t.cell, sizeof(t.cell), "%s", CELL_1);
+	begin_run(s, UUID_A, "x", BEGUN, NULL);
+	expect_rc(store_trial_counts(s, UUID_A, &ok, &failed, &limited, &e), 0, &e);
+	assert_true(!ok && !failed && !limited);
+	put_trial(s, UUID_A, 0, false);
+	put_trial(s, UUID_A, 1, true);
+	expect_rc(store_trial_put(s, UUID_A, &t, &e), 0, &e);
+	t.seq = 3;
+	expect_rc(store_trial_put(s, UUID_A, &t, &e), 0, &e);
+	expect_rc(store_trial_counts(s, UUID_A, &ok, &failed, &limited, &e), 0, &e);
+	assert_int_equal(ok, 1);
+	assert_int_equal(failed, 1);
+	assert_int_equal(limited, 2);
 	store_close(s);
 	free(path);
 }
@@ -420,17 +453,12 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
-		TEST(run_comes_back_whole),
-		TEST(trials_come_back_in_order),
-		TEST(guest_text_becomes_utf8),
-		TEST(sql_in_text_is_text),
-		TEST(a_trial_is_stored_once),
-		TEST(a_trial_belongs_to_its_run),
-		TEST(runs_are_found),
-		TEST(metrics_are_kept_with_the_run),
-		TEST(data_folder_follows_the_user),
-		TEST(folders_are_private),
-		TEST(odd_names_are_files),
+		TEST(run_comes_back_whole),	     TEST(trials_come_back_in_order),
+		TEST(limits_are_no_failures),	     TEST(guest_text_becomes_utf8),
+		TEST(sql_in_text_is_text),	     TEST(a_trial_is_stored_once),
+		TEST(a_trial_belongs_to_its_run),    TEST(runs_are_found),
+		TEST(metrics_are_kept_with_the_run), TEST(data_folder_follows_the_user),
+		TEST(folders_are_private),	     TEST(odd_names_are_files),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
