@@ -47,7 +47,7 @@ PATHS	:= -DVB_PREFIX_LIB='"$(PREFIX)/lib/vbench"' -DVB_PREFIX_SHARE='"$(PREFIX)/
 
 # Goals that compile nothing need no libraries.
 QUIET_GOALS := deps deps-check clean distclean help uninstall fio guest lab demo check check-unit check-long \
-	check-lab bench fuzz-long install fresh
+	check-lab bench fuzz-long prove-statistics install fresh
 ifneq ($(filter-out $(QUIET_GOALS),$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
@@ -58,7 +58,7 @@ build/config.mk: tools/config.sh tools/packages
 
 # --- what there is -------------------------------------------------------------------------------
 
-EMBED	:= $(sort $(wildcard reports/*.html reports/*.css reports/*.js harness/store/*.sql))
+EMBED	:= $(sort $(wildcard reports/*.html reports/*.css reports/*.js reports/*.md harness/store/*.sql))
 EMBED_C	:= $(EMBED:%=build/embed/%.c)
 AGENT_SRC := $(sort $(wildcard guest-agent/*.c))
 # engines/: vring*.c is the fio engine, vhost_blk*.c the device's program, the rest is what both are made of.
@@ -70,6 +70,9 @@ LIB_OBJ	:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(EMBED_C:build/%.c=$(B)/obj/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=build/agent/%.o)
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 UNITS	:= $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
+# One program that simulates what the statistics promise; seq_table_make is one of its own.
+PROOF_SRC := $(filter-out tests/prove/seq_table_make.c,$(sort $(wildcard tests/prove/*.c)))
+PROOF	:= $(B)/prove/statistics
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
 FUZZERS	:= $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
 # Programs of several threads, under ThreadSanitizer: everything of engines/ anew.
@@ -234,8 +237,8 @@ check:
 
 # --- tests ---------------------------------------------------------------------------------------
 
-.PHONY: check-programs check-unit check-long check-lab lab bench fuzz fuzz-long fresh
-check-programs: $(UNITS) $(TSANS) fuzz
+.PHONY: prove-statistics check-programs check-unit check-long check-lab lab bench fuzz fuzz-long fresh
+check-programs: $(UNITS) $(TSANS) $(PROOF) fuzz
 
 build/tsan/%: tests/tsan/%.c $(ENGINE_SRC) harness/base/err.c $(wildcard engines/*.h) build/flags
 	$(call say,TSAN,$@)
@@ -277,6 +280,18 @@ build/bench/%: tests/bench/%.c
 fresh:
 	$(Q)tests/fresh/run
 
+# Every figure in full; its short form is a test (tests/cli/prove.t).
+prove-statistics:
+	$(Q)tools/deps.sh build
+	$(Q)$(MAKE) $(J) $(PROOF)
+	$(Q)$(PROOF) --threads $(shell nproc)
+
+$(PROOF): $(PROOF_SRC) $(wildcard tests/prove/*.h harness/*/*.h) $(LIB) $(B)/flags
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) $(SANFLAGS) $(BASEFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -o $@ $(PROOF_SRC) $(LIB) $(PKG_LIBS) \
+		-lm -pthread
+
 $(B)/tests/%: tests/unit/%.c $(LIB) $(B)/flags
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
@@ -316,7 +331,7 @@ build/fuzz/%: tests/fuzz/%.c build/fuzz/libvbench.a
 LIBDIR	= $(DESTDIR)$(PREFIX)/lib/vbench
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/vbench
 DOCDIR	= $(DESTDIR)$(PREFIX)/share/doc/vbench
-DOCS	= $(wildcard README.md HACKING.md LICENSE tuning.md)
+DOCS	= $(wildcard README.md HACKING.md LICENSE tuning.md reports/methods.md)
 
 .PHONY: install uninstall clean distclean help
 install:
@@ -342,7 +357,7 @@ uninstall:
 
 # fio, the kernel and the lab took a while and stay; distclean takes them too.
 clean:
-	$(Q)rm -rf vbench build/obj build/san build/tests build/tsan build/bench build/engines build/fuzz build/agent build/embed build/*.a \
+	$(Q)rm -rf vbench build/obj build/san build/tests build/prove build/tsan build/bench build/engines build/fuzz build/agent build/embed build/*.a \
 		build/config.mk build/config.mk.new build/flags build/sources build/version $(AGENT)
 
 distclean:
@@ -362,6 +377,7 @@ help:
 	@echo 'make check-long   longer fuzzing and tests of many minutes'
 	@echo 'make check-lab    tests inside the lab host, an emulated machine where KVM works (make lab builds it)'
 	@echo 'make fuzz-long    each fuzzer for FUZZ_SECONDS=300'
+	@echo 'make prove-statistics  what the statistics promise, simulated in full (minutes)'
 	@echo 'make bench        figures: harness time per trial and where it goes'
 	@echo 'make fresh        make demo in an empty Debian, as a new user would; needs root'
 	@echo 'make clean        what is compiled; make distclean: also fio, the kernel and the lab'
