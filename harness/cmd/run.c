@@ -23,13 +23,17 @@ static const char usage[] =
 	"host where its cells say so (guest.site = host), and reports.\n"
 	"Without PROFILE: lists the ready profiles and their questions.\n\n"
 	"      --set KEY=VALUE   override a key: disk.bus=nvme, workload.bs=8k, \"workload NAME.rw\"=read\n"
+	"      --vs KEY=VALUE    measure each cell once more with this change, interleaved in one run:\n"
+	"                        disk.ring=packed, guest.qemu=PATH; several --vs are one change\n"
 	"      --for TIME        as many blocks as fit into TIME (30m, 2h)\n"
 	"      --dry-run         print cells, skipped combinations, schedule, cost and every\n"
 	"                        command line; start nothing\n"
 	"      --resume[=RUN]    go on with an unfinished run (default: this host's newest)\n"
 	"      --label TEXT      name of what is measured (a build); same as --set run.label=TEXT\n"
 	"      --consent DEVICE  overwrite this block device, which the profile names in disk.device;\n"
-	"                        twice for one that holds partitions, a file system or the like\n"
+	"                        twice for one that holds partitions, a file system or the like;\n"
+	"                        who only reads it is not looked for, and without root the\n"
+	"                        open files of other users are not seen\n"
 	"      --wait            wait while another measuring run of this host goes on\n"
 	"      --json            print the result as JSON on stdout instead of tables\n"
 	"      --no-report       write no HTML page\n"
@@ -41,6 +45,8 @@ struct args {
 	const char *profile, *resume, *db;
 	const char *sets[256];
 	size_t nsets;
+	const char *vs[64];
+	size_t nvs;
 	const char *consents[64];
 	size_t nconsents;
 	char *label_set;
@@ -62,6 +68,14 @@ static int add_set(struct args *a, const char *set, struct err *e)
 	return 0;
 }
 
+static int add_vs(struct args *a, const char *set, struct err *e)
+{
+	if (a->nvs == sizeof(a->vs) / sizeof(*a->vs))
+		return err_input(e, "more than %zu --vs", a->nvs);
+	a->vs[a->nvs++] = set;
+	return 0;
+}
+
 static int add_consent(struct args *a, const char *device, struct err *e)
 {
 	if (a->nconsents == sizeof(a->consents) / sizeof(*a->consents))
@@ -73,19 +87,13 @@ static int add_consent(struct args *a, const char *device, struct err *e)
 static int parse(int argc, char **argv, struct args *a, struct err *e)
 {
 	static const struct option options[] = {
-		{"set", required_argument, NULL, 's'},
-		{"for", required_argument, NULL, 'f'},
-		{"dry-run", no_argument, NULL, 'n'},
-		{"resume", optional_argument, NULL, 'r'},
-		{"label", required_argument, NULL, 'l'},
-		{"wait", no_argument, NULL, 'w'},
-		{"json", no_argument, NULL, 'j'},
-		{"no-report", no_argument, NULL, 'R'},
-		{"db", required_argument, NULL, 'd'},
-		{"quiet", no_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'},
-		{"consent", required_argument, NULL, 'c'},
-		{NULL, 0, NULL, 0},
+		{"set", required_argument, NULL, 's'},	   {"vs", required_argument, NULL, 'v'},
+		{"for", required_argument, NULL, 'f'},	   {"dry-run", no_argument, NULL, 'n'},
+		{"resume", optional_argument, NULL, 'r'},  {"label", required_argument, NULL, 'l'},
+		{"wait", no_argument, NULL, 'w'},	   {"json", no_argument, NULL, 'j'},
+		{"no-report", no_argument, NULL, 'R'},	   {"db", required_argument, NULL, 'd'},
+		{"quiet", no_argument, NULL, 'q'},	   {"help", no_argument, NULL, 'h'},
+		{"consent", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
 
@@ -94,6 +102,9 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 		switch (c) {
 		case 's':
 			rc = add_set(a, optarg, e);
+			break;
+		case 'v':
+			rc = add_vs(a, optarg, e);
 			break;
 		case 'f':
 			if (units_time(optarg, &a->budget) || !a->budget)
@@ -147,10 +158,12 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 	}
 	if (optind < argc)
 		return err_input(e, "one profile at a time; \"%s\" is one too many", argv[optind]);
-	if (a->resume && (a->profile || a->nsets || a->budget || a->dry))
+	if (a->resume && (a->profile || a->nsets || a->nvs || a->budget || a->dry))
 		return err_input(
 			e,
-			"--resume goes on as the run was begun: it takes no profile, --set, --for or --dry-run");
+			"--resume goes on as the run was begun: it takes no profile, --set, --vs, --for or --dry-run");
+	if (a->nvs && !a->profile)
+		return err_input(e, "--vs needs a profile; `vbench run` lists the ready ones");
 	return 0;
 }
 
@@ -295,7 +308,8 @@ int cmd_run(int argc, char **argv)
 			status = fail(&e);
 			goto out;
 		}
-		if (profile_load(path, a.sets, a.nsets, &p, &e)) {
+		if (a.nvs ? profile_load_arms(path, a.sets, a.nsets, NULL, 0, a.vs, a.nvs, &p, &e)
+			  : profile_load(path, a.sets, a.nsets, &p, &e)) {
 			status = fail(&e);
 			goto out;
 		}

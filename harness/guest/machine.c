@@ -261,7 +261,7 @@ static bool is_microvm(const char *machine)
 void machine_make(struct machine *m, const struct cell *c, const struct qemu_info *info,
 		  const char *accel, const char *vmlinuz, const char *initramfs)
 {
-	const char *cpu = cell_get(c, K_CPU);
+	const char *cpu = cell_get(c, K_CPU), *arm = cell_get(c, K_ARM);
 
 	*m = (struct machine){
 		.qemu = *info, .accel = accel, .vmlinuz = vmlinuz, .initramfs = initramfs};
@@ -274,5 +274,6 @@ void machine_make(struct machine *m, const struct cell *c, const struct qemu_inf
 	if (m->ports > MACHINE_PORTS_MAX)
 		m->ports = MACHINE_PORTS_MAX;
 	m->poll_queues = (unsigned)cell_u64(c, K_POLL_QUEUES);
+	m->arm = arm && strcmp(arm, "none") ? arm : NULL;
 	m->no_ioeventfd = m->mmio && cell_get(c, K_IOEVENTFD) && !cell_on(c, K_IOEVENTFD);
 }

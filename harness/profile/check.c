@@ -263,6 +263,29 @@ static int check_pair(const struct workload *w, const struct cell *c, const char
 	return rc;
 }
 
+int run_check(const struct profile *p, struct err *e)
+{
+	bool decide = strcmp(p->val[K_DECIDE], "none") != 0;
+	bool precision = strcmp(p->val[K_PRECISION], "none") != 0;
+
+	if (decide && precision)
+		return err_input(e,
+				 "%s: run.decide and run.precision: a run stops by one rule; take "
+				 "one of them out",
+				 p->path);
+	if ((decide || precision) && p->ncells < 2)
+		return err_input(e,
+				 "%s: run.%s: there is one cell, and so nothing to compare; give a "
+				 "key of it a list, or a second arm with --vs KEY=VALUE",
+				 p->path, decide ? "decide" : "precision");
+	if (precision && profile_u64(p, K_MAX_BLOCKS) < PRECISION_FIRST)
+		return err_input(e,
+				 "%s: run.max-blocks = %s: run.precision looks after block %u for "
+				 "the first time; raise it",
+				 p->path, p->val[K_MAX_BLOCKS], PRECISION_FIRST);
+	return 0;
+}
+
 int profile_check(struct profile *p, char *const *where, struct err *e)
 {
 	int rc = 0;

@@ -17,6 +17,9 @@ struct group {
 struct expansion {
 	struct profile *p;
 	const struct settings *said;
+	const struct arms *arms; /* NULL: none; else the first axis is guest.arm */
+	size_t *of_combo;	 /* the cell that each combination is, SIZE_MAX: none */
+	size_t ncombos;
 	char **identity; /* of each cell: what must differ between two */
 	struct group *groups;
 	size_t ngroups;
@@ -114,12 +117,13 @@ static void leave_out(struct expansion *x, const size_t *digit, const char *reas
 	}
 }
 
-static bool known(const struct expansion *x, const char *identity)
+/* The cell that is the same already; SIZE_MAX: none. */
+static size_t known(const struct expansion *x, const char *identity)
 {
 	for (size_t i = 0; i < x->p->ncells; i++)
 		if (!strcmp(x->identity[i], identity))
-			return true;
-	return false;
+			return i;
+	return SIZE_MAX;
 }
 
 static void take_cell(struct expansion *x, struct cell *c, char *identity)
@@ -143,6 +147,8 @@ static void make_cell(const struct expansion *x, const size_t *digit, struct cel
 
 		cell_put(c, s, s->n < 2 ? 0 : digit[axis++]);
 	}
+	for (size_t i = 0; x->arms && i < x->arms->said[digit[0]].n; i++)
+		cell_put(c, &x->arms->said[digit[0]].s[i], 0);
 	cell_settle(c);
 }
 
@@ -151,11 +157,14 @@ static void try_combination(struct expansion *x, const size_t *digit)
 	struct cell c;
 	const char *why;
 	char *identity, *reason;
+	size_t same;
 
 	make_cell(x, digit, &c);
 	why = cell_conflict(&c);
 	identity = cell_identity(&c);
-	if (!why && !known(x, identity)) {
+	same = why ? SIZE_MAX : known(x, identity);
+	x->of_combo[x->ncombos++] = !why && same == SIZE_MAX ? x->p->ncells : same;
+	if (!why && same == SIZE_MAX) {
 		take_cell(x, &c, identity);
 		return;
 	}
@@ -249,10 +258,22 @@ static int too_many(const struct profile *p, struct err *e)
 	return 0;
 }
 
-int profile_expand(struct profile *p, const struct settings *said, struct err *e)
+static void expansion_free(struct expansion *x, size_t ncells)
 {
-	struct expansion x = {.p = p, .said = said};
-	size_t *digit;
+	for (size_t i = 0; i < x->ngroups; i++) {
+		free(x->groups[i].reason);
+		free(x->groups[i].seen);
+	}
+	text_list_free(x->identity, ncells);
+	free(x->groups);
+	free(x->of_combo);
+}
+
+int profile_expand(struct profile *p, const struct settings *said, const struct arms *arms,
+		   struct err *e)
+{
+	struct expansion x = {.p = p, .said = said, .arms = arms};
+	size_t *digit, all = 1, made;
 	int rc = 0;
 
 	make_axes(p, said);
@@ -260,6 +281,9 @@ int profile_expand(struct profile *p, const struct settings *said, struct err *e
 		return -EINVAL;
 	for (size_t i = 0; i < p->naxes; i++)
 		x.nvalues += p->axes[i].nvalues;
+	for (size_t i = 0; i < p->naxes; i++)
+		all *= p->axes[i].nvalues;
+	x.of_combo = xcalloc(all, sizeof(*x.of_combo));
 	digit = xcalloc(p->naxes + 1, sizeof(*digit));
 	do
 		try_combination(&x, digit);
@@ -271,14 +295,10 @@ int profile_expand(struct profile *p, const struct settings *said, struct err *e
 	if (!p->ncells)
 		rc = err_input(e, "%s:1: no combination makes sense: %s", p->path,
 			       x.ngroups ? x.groups[0].reason : "there is none");
-	for (size_t i = 0; i < x.ngroups; i++) {
-		free(x.groups[i].reason);
-		free(x.groups[i].seen);
-	}
-	for (size_t i = 0; i < p->ncells; i++)
-		free(x.identity[i]);
-	free(x.identity);
-	free(x.groups);
+	made = p->ncells;
+	if (!rc && arms)
+		rc = arms_pair(p, arms, x.of_combo, all / 2, e);
+	expansion_free(&x, made);
 	free(digit);
 	return rc;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Values of a parsed profile, and its end. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "profile/internal.h"
@@ -47,6 +48,15 @@ uint64_t profile_u64(const struct profile *p, enum key_id k)
 bool profile_on(const struct profile *p, enum key_id k)
 {
 	return p->val[k] && !strcmp(p->val[k], "on");
+}
+
+double profile_share(const struct profile *p, enum key_id k)
+{
+	uint64_t millionths;
+
+	if (!p->val[k] || percent_parse(p->val[k], &millionths))
+		return NAN;
+	return (double)millionths / 1e6;
 }
 
 static bool is(const struct cell *c, enum key_id k, const char *value)
@@ -109,6 +119,18 @@ bool cell_can_fill(const struct cell *c)
 	if (cell_uses_nbd(c) && is(c, K_NBD, "nbdkit") && c->val[K_NBDKIT])
 		return nbdkit_keeps(c->val[K_NBDKIT]);
 	return cell_has_image(c) || cell_on_device(c);
+}
+
+bool cell_has_data(const struct cell *c)
+{
+	return cell_get(c, K_CONTENT) && !is(c, K_CONTENT, "empty");
+}
+
+double cell_data_share(const struct cell *c)
+{
+	if (!cell_has_data(c))
+		return 0;
+	return is(c, K_CONTENT, "data") ? 1 : is(c, K_CONTENT, "deleted") ? 0.75 : 0.25;
 }
 
 bool cell_is_cold(const struct cell *c)
@@ -181,6 +203,9 @@ void profile_free(struct profile *p)
 		free(p->skipped[i].what);
 		free(p->skipped[i].reason);
 	}
+	text_list_free(p->vs_base, p->nvs_base);
+	text_list_free(p->vs_change, p->nvs_change);
+	free(p->pairs);
 	free(p->sets);
 	free(p->axes);
 	free(p->cells);

@@ -10,36 +10,31 @@ static const char *const section_help[SEC_COUNT] = {
 	[SEC_DISK] = "the disk under test; a list makes an axis",
 	[SEC_WORKLOAD] = "what is driven, one section for each workload",
 	[SEC_RUN] = "how it is measured",
+	[SEC_GATE] = "how `vbench gate` judges a night",
 };
-
-static void bound(const struct key_row *row, uint64_t v, char *buf, size_t size)
-{
-	char num[24];
-
-	snprintf(num, sizeof(num), "%llu", (unsigned long long)v);
-	key_value_text(row, num, buf, size);
-}
 
 static void print_values(FILE *out, const struct key_row *row)
 {
 	static const char *const kinds[] = {
-		[KT_STRING] = "TEXT", [KT_PATH] = "PATH", [KT_ENUM] = "",     [KT_BOOL] = "on, off",
-		[KT_INT] = "NUMBER",  [KT_SIZE] = "SIZE", [KT_TIME] = "TIME",
+		[KT_STRING] = "TEXT",  [KT_PATH] = "PATH",	 [KT_ENUM] = "",
+		[KT_BOOL] = "on, off", [KT_INT] = "NUMBER",	 [KT_SIZE] = "SIZE",
+		[KT_TIME] = "TIME",    [KT_PERCENT] = "PERCENT",
 	};
-	bool number = row->type == KT_INT || row->type == KT_SIZE || row->type == KT_TIME;
+	bool number = row->type == KT_INT || row->type == KT_SIZE || row->type == KT_TIME ||
+		      row->type == KT_PERCENT;
 	char lo[32], hi[32];
 
 	for (const char *c = row->values ? row->values : ""; *c; c++)
 		fprintf(out, *c == ',' ? ", " : "%c", *c);
 	fprintf(out, "%s", kinds[row->type]);
-	bound(row, row->min, lo, sizeof(lo));
-	bound(row, row->max, hi, sizeof(hi));
+	bound_text(row, row->min, lo, sizeof(lo));
+	bound_text(row, row->max, hi, sizeof(hi));
 	if (number && row->max)
 		fprintf(out, " from %s to %s", lo, hi);
 	else if (number && row->min)
 		fprintf(out, " from %s", lo);
 	if (number && row->step > 1) {
-		bound(row, row->step, lo, sizeof(lo));
+		bound_text(row, row->step, lo, sizeof(lo));
 		fprintf(out, " in steps of %s", lo);
 	}
 	for (const char *w = row->words; w && *w;

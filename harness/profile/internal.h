@@ -45,6 +45,17 @@ int value_parse(const struct key_row *row, const char *text, const char *where, 
 int value_list(const struct key_row *row, bool axis, const char *text, const char *where,
 	       char ***values, size_t *n, struct err *e);
 
+/* How a bound of the row (min, max, step) is written; into buf. */
+const char *bound_text(const struct key_row *row, uint64_t v, char *buf, size_t size);
+
+/*
+ * percent.c: shares, in millionths. "5%" or "0.05" with at most four and six decimals: -EINVAL for
+ * what is none, -ERANGE from a thousand on. canonical "0.05" (new) and "5%" (into buf).
+ */
+int percent_parse(const char *text, uint64_t *millionths);
+char *percent_canonical(uint64_t millionths);
+const char *percent_text(uint64_t millionths, char *buf, size_t size);
+
 /* The row's default in canonical form, new; NULL without one. */
 char *value_default(const struct key_row *row);
 
@@ -75,8 +86,26 @@ void settings_say(struct settings *all, const struct key_row *row, const char *k
 		  const char *where, char **values, size_t n);
 void settings_free(struct settings *all);
 
-/* expand.c: what [guest] and [disk] say -> axes, cells, skipped. */
-int profile_expand(struct profile *p, const struct settings *said, struct err *e);
+/* arms.c: what two arms say besides; [0] base, [1] change. text is borrowed, said is the caller's.
+ */
+struct arms {
+	const char *const *text[2];
+	size_t n[2];
+	struct settings said[2];
+};
+
+/* Reads what the arms say, and makes guest.arm the first axis of said. */
+int arms_take(struct profile *p, struct arms *a, struct settings *said, struct err *e);
+/*
+ * After the expansion: pairs the cells and leaves out those that have no partner. of_combo[i] is
+ * the cell of combination i (SIZE_MAX: none), the half combinations of "base" first.
+ */
+int arms_pair(struct profile *p, const struct arms *a, const size_t *of_combo, size_t half,
+	      struct err *e);
+
+/* expand.c: what [guest] and [disk] say -> axes, cells, skipped. arms NULL: none. */
+int profile_expand(struct profile *p, const struct settings *said, const struct arms *arms,
+		   struct err *e);
 /* Takes what. */
 void profile_add_skipped(struct profile *p, char *what, const char *reason, bool folded);
 /* Tells of keys that were written down but mean nothing in any cell. */
@@ -126,10 +155,14 @@ int name_check(const char *kind, const char *name, const char *place, struct err
 
 /* check.c: what only shows when cells and workloads are held against each other. */
 int workload_check(const struct workload *w, const char *where, struct err *e);
+/* Keys of [run] against each other and against the cells. */
+int run_check(const struct profile *p, struct err *e);
 /* May add notes to the skipped. */
 int profile_check(struct profile *p, char *const *where, struct err *e);
 
-/* only.c: run.only. Leaves the cells that it names; where: of the key, for errors. */
+/* only.c: takes the other cells away, and values of axes, pairs and rungs with them. */
+void profile_keep(struct profile *p, const bool *keep);
+/* run.only. Leaves the cells that it names; where: of the key, for errors. */
 int profile_only(struct profile *p, const char *where, struct err *e);
 
 /* extra.c: NULL, or why a pass-through key is not taken. */

@@ -122,6 +122,11 @@ const char *conflict_slots(const struct cell *c)
 	if (key_is(c, K_SLOTS, "direct") && cell_uses_vhost(c))
 		return "a vhost-user disk is hot-plugged, which the root bus does not take; use "
 		       "slots=ports";
+	/* QEMU's nvme device has no state that could be saved (its vmstate is "unmigratable") */
+	if (key_is(c, K_SLOTS, "direct") && key_is(c, K_BUS, "nvme") &&
+	    !key_is(c, K_START, "boot"))
+		return "an NVMe disk on the root bus would stand in the template, and QEMU can't "
+		       "save one; use guest.start=boot or slots=ports";
 	return NULL;
 }
 

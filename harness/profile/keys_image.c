@@ -69,7 +69,7 @@ const char *conflict_backing(const struct cell *c)
 {
 	if (!cell_u64(c, K_BACKING))
 		return NULL;
-	if (!key_is(c, K_CONTENT, "data"))
+	if (!cell_has_data(c))
 		return "a chain of empty images has nothing to be read from below; use content=data";
 	if (!data_in_one_file(c))
 		return "a chain is made of images with their data inside; use data-file=off or "
@@ -82,7 +82,7 @@ const char *conflict_compression(const struct cell *c)
 {
 	if (key_is(c, K_COMPRESSION, "none"))
 		return NULL;
-	if (!key_is(c, K_CONTENT, "data"))
+	if (!cell_has_data(c))
 		return "an empty image has nothing to compress; use content=data";
 	if (!key_is(c, K_MODE, "thin"))
 		return "qemu-img compresses only into an image without preallocation; use mode=thin";

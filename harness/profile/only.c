@@ -8,15 +8,28 @@
 
 #define BLANKS " \t"
 
-/* Cells of that label or id; marks them. */
+/* With two arms "packed" means "base packed" and "change packed". */
+static bool names_in_arm(const struct profile *p, const struct cell *c, const char *name)
+{
+	size_t n = p->npairs ? strcspn(c->label, " ") : 0;
+
+	return n && c->label[n] && !strcmp(c->label + n + 1, name);
+}
+
+/* Cells of that label or id, and with arms their partners; marks them. */
 static size_t mark(const struct profile *p, const char *name, bool *keep)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->ncells; i++) {
-		if (strcmp(p->cells[i].label, name) && strcmp(p->cells[i].id, name))
+		const struct cell *c = &p->cells[i];
+
+		if (strcmp(c->label, name) && strcmp(c->id, name) && !names_in_arm(p, c, name))
 			continue;
 		keep[i] = true;
+		for (size_t k = 0; k < p->npairs; k++)
+			if (p->pairs[k].base == i || p->pairs[k].change == i)
+				keep[p->pairs[k].base] = keep[p->pairs[k].change] = true;
 		n++;
 	}
 	return n;
@@ -114,7 +127,21 @@ static void prune_axes(struct profile *p)
 	p->naxes = n;
 }
 
-static void keep_cells(struct profile *p, const bool *keep)
+/* A pair of which one cell is gone is none. */
+static void keep_pairs(struct profile *p, const size_t *now)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->npairs; i++) {
+		struct profile_pair k = {now[p->pairs[i].base], now[p->pairs[i].change]};
+
+		if (k.base != SIZE_MAX && k.change != SIZE_MAX)
+			p->pairs[n++] = k;
+	}
+	p->npairs = n;
+}
+
+void profile_keep(struct profile *p, const bool *keep)
 {
 	size_t *now = xcalloc(p->ncells + 1, sizeof(*now)), n = 0;
 
@@ -128,22 +155,29 @@ static void keep_cells(struct profile *p, const bool *keep)
 		p->cells[n].index = (unsigned)n;
 		n++;
 	}
-	for (size_t i = 0; i < p->nrungs; i++) {
-		struct rung *r = &p->rungs[i];
-
-		if (r->cell == SIZE_MAX)
-			continue;
-		r->cell = now[r->cell];
-		if (r->cell == SIZE_MAX)
-			profile_add_skipped(p, xasprintf("rung %s", r->name),
-					    "run.only does not name it", false);
-	}
-	if (!p->nrungs && n < p->ncells)
-		profile_add_skipped(
-			p, xasprintf("%zu cell%s", p->ncells - n, p->ncells - n == 1 ? "" : "s"),
-			"run.only does not name them", false);
+	for (size_t i = 0; i < p->nrungs; i++)
+		if (p->rungs[i].cell != SIZE_MAX)
+			p->rungs[i].cell = now[p->rungs[i].cell];
+	keep_pairs(p, now);
 	p->ncells = n;
 	free(now);
+	prune_axes(p);
+}
+
+/* What run.only leaves out is told. */
+static void tell(struct profile *p, const bool *keep)
+{
+	size_t gone = 0;
+
+	for (size_t i = 0; i < p->nrungs; i++)
+		if (p->rungs[i].cell != SIZE_MAX && !keep[p->rungs[i].cell])
+			profile_add_skipped(p, xasprintf("rung %s", p->rungs[i].name),
+					    "run.only does not name it", false);
+	for (size_t i = 0; i < p->ncells; i++)
+		gone += !keep[i];
+	if (!p->nrungs && gone)
+		profile_add_skipped(p, xasprintf("%zu cell%s", gone, gone == 1 ? "" : "s"),
+				    "run.only does not name them", false);
 }
 
 int profile_only(struct profile *p, const char *where, struct err *e)
@@ -154,8 +188,8 @@ int profile_only(struct profile *p, const char *where, struct err *e)
 	/* a guest among others whose memory is shared has shared memory when it is alone, too */
 	p->shared = profile_shared_memory(p);
 	if (!rc) {
-		keep_cells(p, keep);
-		prune_axes(p);
+		tell(p, keep);
+		profile_keep(p, keep);
 	}
 	free(keep);
 	return rc;

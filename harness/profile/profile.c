@@ -15,6 +15,7 @@ struct builder {
 	struct settings *rungs; /* of each rung */
 	char **where;		/* of each workload: "PATH:12: [workload x]" */
 	char *only;		/* where run.only was said */
+	struct arms *arms;	/* NULL: none */
 	struct err *e;
 };
 
@@ -37,6 +38,7 @@ static const char *section_shown(enum section sec)
 		[SEC_DISK] = "[disk]",
 		[SEC_WORKLOAD] = "[workload NAME]",
 		[SEC_RUN] = "[run]",
+		[SEC_GATE] = "[gate]",
 	};
 
 	return shown[sec];
@@ -217,7 +219,7 @@ static int find_target(struct builder *b, const char *name, const char *place, u
 			return 0;
 		}
 	}
-	hint = nearest_in_list(name, "profile,host,guest,disk,run", word, sizeof(word));
+	hint = nearest_in_list(name, "profile,host,guest,disk,run,gate", word, sizeof(word));
 	if (!hint && n < 32) {
 		snprintf(buf, sizeof(buf), "%.*s", (int)n, name);
 		hint = nearest_in_list(buf, "workload", word, sizeof(word)) ? "workload NAME"
@@ -230,7 +232,7 @@ static int find_target(struct builder *b, const char *name, const char *place, u
 	return err_input(
 		b->e,
 		"%s: [%s] is no section; there are [profile], [host], [guest], [disk], [rung NAME], "
-		"[workload NAME] and [run]",
+		"[workload NAME], [run] and [gate]",
 		place, show(name, buf));
 }
 
@@ -334,7 +336,7 @@ static int set_one(struct builder *b, const char *name, const char *value, const
 			return take_key(b, (struct target){.sec = (enum section)s}, name + n + 1,
 					value, place, place);
 	snprintf(word, sizeof(word), "%.*s", (int)n, name);
-	hint = nearest_in_list(word, "profile,host,guest,disk,workload,run", buf, sizeof(buf));
+	hint = nearest_in_list(word, "profile,host,guest,disk,workload,run,gate", buf, sizeof(buf));
 	return err_input(b->e, "%s: \"%s\" is no section%s%s%s", place, word,
 			 hint ? "; did you mean \"" : "", hint ? hint : "",
 			 hint ? "\"?" : "; `vbench help profile` lists them");
@@ -373,7 +375,7 @@ static void fill_defaults(struct profile *p)
 	for (size_t i = 0; i < K_COUNT; i++) {
 		enum section sec = profile_keys[i].section;
 
-		if (sec == SEC_PROFILE || sec == SEC_HOST || sec == SEC_RUN) {
+		if (sec == SEC_PROFILE || sec == SEC_HOST || sec == SEC_RUN || sec == SEC_GATE) {
 			if (!p->val[i])
 				p->val[i] = value_default(&profile_keys[i]);
 		} else if (sec == SEC_WORKLOAD) {
@@ -398,13 +400,17 @@ static int finish(struct builder *b)
 		text_list_free(lines, n);
 		rc = workload_check(&p->workloads[i], b->where[i], b->e);
 	}
+	if (!rc && b->arms)
+		rc = arms_take(p, b->arms, &b->said, b->e);
 	if (!rc)
 		rc = p->nrungs ? ladder_expand(p, &b->said, b->rungs, b->e)
-			       : profile_expand(p, &b->said, b->e);
+			       : profile_expand(p, &b->said, b->arms, b->e);
 	if (!rc && b->only)
 		rc = profile_only(p, b->only, b->e);
 	if (!rc)
 		rc = profile_check(p, b->where, b->e);
+	if (!rc)
+		rc = run_check(p, b->e);
 	return rc;
 }
 
@@ -418,10 +424,10 @@ static char *name_of(const char *path)
 	return strndup(base, n);
 }
 
-int profile_parse(const char *text, size_t len, const char *path, const char *const *sets,
-		  size_t nsets, struct profile **out, struct err *e)
+static int parse(const char *text, size_t len, const char *path, const char *const *sets,
+		 size_t nsets, struct arms *arms, struct profile **out, struct err *e)
 {
-	struct builder b = {.p = xcalloc(1, sizeof(*b.p)), .e = e};
+	struct builder b = {.p = xcalloc(1, sizeof(*b.p)), .arms = arms, .e = e};
 	struct ini ini = {0};
 	int rc;
 
@@ -456,28 +462,71 @@ int profile_parse(const char *text, size_t len, const char *path, const char *co
 	return rc;
 }
 
-int profile_load(const char *path, const char *const *sets, size_t nsets, struct profile **out,
-		 struct err *e)
+int profile_parse(const char *text, size_t len, const char *path, const char *const *sets,
+		  size_t nsets, struct profile **out, struct err *e)
+{
+	return parse(text, len, path, sets, nsets, NULL, out, e);
+}
+
+int profile_parse_arms(const char *text, size_t len, const char *path, const char *const *sets,
+		       size_t nsets, const char *const *base, size_t nbase,
+		       const char *const *change, size_t nchange, struct profile **out,
+		       struct err *e)
+{
+	struct arms arms = {.text = {base, change}, .n = {nbase, nchange}};
+	int rc = parse(text, len, path, sets, nsets, &arms, out, e);
+
+	settings_free(&arms.said[0]);
+	settings_free(&arms.said[1]);
+	return rc;
+}
+
+static int read_text(const char *path, char **text, size_t *len, struct err *e)
 {
 	struct stat st;
-	char *text = NULL;
-	size_t len = 0;
 	int rc;
 
-	*out = NULL;
 	if (stat(path, &st))
 		return err_input(e, "%s: %s; `vbench run` lists the ready profiles", path,
 				 strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
 		return err_input(e, "%s: this is no file; give the path of an INI profile", path);
-	rc = file_read(path, 16 * (size_t)INI_MAX_FILE, &text, &len);
+	rc = file_read(path, 16 * (size_t)INI_MAX_FILE, text, len);
 	if (rc == -EFBIG)
 		return err_input(
 			e, "%s:1: the file is over %u MiB large; a profile has at most %u bytes",
 			path, 16 * INI_MAX_FILE >> 20, INI_MAX_FILE);
 	if (rc)
 		return err_input(e, "%s: cannot be read: %s", path, strerror(-rc));
-	rc = profile_parse(text, len, path, sets, nsets, out, e);
+	return 0;
+}
+
+int profile_load(const char *path, const char *const *sets, size_t nsets, struct profile **out,
+		 struct err *e)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int rc = read_text(path, &text, &len, e);
+
+	*out = NULL;
+	if (!rc)
+		rc = profile_parse(text, len, path, sets, nsets, out, e);
+	free(text);
+	return rc;
+}
+
+int profile_load_arms(const char *path, const char *const *sets, size_t nsets,
+		      const char *const *base, size_t nbase, const char *const *change,
+		      size_t nchange, struct profile **out, struct err *e)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int rc = read_text(path, &text, &len, e);
+
+	*out = NULL;
+	if (!rc)
+		rc = profile_parse_arms(text, len, path, sets, nsets, base, nbase, change, nchange,
+					out, e);
 	free(text);
 	return rc;
 }

@@ -9,16 +9,26 @@
 #include <stdio.h>
 #include "base/err.h"
 
-enum section { SEC_PROFILE, SEC_HOST, SEC_GUEST, SEC_DISK, SEC_WORKLOAD, SEC_RUN, SEC_COUNT };
+enum section {
+	SEC_PROFILE,
+	SEC_HOST,
+	SEC_GUEST,
+	SEC_DISK,
+	SEC_WORKLOAD,
+	SEC_RUN,
+	SEC_GATE,
+	SEC_COUNT,
+};
 
 enum key_type {
 	KT_STRING,
 	KT_PATH,
-	KT_ENUM, /* one of values */
-	KT_BOOL, /* on/off (yes/no, true/false, 1/0 are taken too) -> "on" / "off" */
-	KT_INT,	 /* decimal, between min and max */
-	KT_SIZE, /* canonical: bytes in decimal */
-	KT_TIME, /* canonical: nanoseconds in decimal */
+	KT_ENUM,    /* one of values */
+	KT_BOOL,    /* on/off (yes/no, true/false, 1/0 are taken too) -> "on" / "off" */
+	KT_INT,	    /* decimal, between min and max */
+	KT_SIZE,    /* canonical: bytes in decimal */
+	KT_TIME,    /* canonical: nanoseconds in decimal */
+	KT_PERCENT, /* "5%" or "0.05" -> "0.05", at most six digits; bounds in millionths */
 };
 
 /* One id per row of the table; the order is the order of `vbench help profile`. */
@@ -43,6 +53,7 @@ enum key_id {
 	K_KERNEL,
 	K_QEMU,
 	K_START,
+	K_ARM,
 	K_POLL_QUEUES,
 	/* [disk] */
 	K_DIR,
@@ -118,6 +129,14 @@ enum key_id {
 	K_OUT,
 	K_PRIMARY,
 	K_ONLY,
+	K_DECIDE,
+	K_MAX_BLOCKS,
+	K_PRECISION,
+	/* [gate] */
+	K_GATE_BLOCKS,
+	K_GATE_CONFIRM,
+	K_GATE_SEE,
+	K_GATE_RATE,
 	K_COUNT
 };
 
@@ -131,8 +150,8 @@ struct key_row {
 	const char *values;  /* KT_ENUM: "split,packed" */
 	const char *aliases; /* "dynamic=metadata,prealloc=full", or NULL */
 	const char *def;     /* default as one would write it; NULL: none */
-	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME; max 0: unbounded. KT_STRING, KT_PATH:
-				longest, max 0: 200 */
+	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME, KT_PERCENT; max 0: unbounded. KT_STRING,
+				KT_PATH:   longest, max 0: 200 */
 	uint64_t step;	     /* numbers: must be a multiple of it; 0: any */
 	const char *words;   /* words taken beside a number or a path: "auto", "all"; canonical as
 				they are, as a number 0 */
@@ -217,12 +236,22 @@ struct skipped {
 	bool folded; /* true: the combination equals a cell that is measured */
 };
 
+/* With run.precision the first look comes after this block: an interval that may end the run at n =
+ * 3 covers 90 % in the place of 95 [Chow & Robbins 1965; statistics.md, part 6]. */
+#define PRECISION_FIRST 10
+
+/* A cell of each arm, alike but for what the arms say; one may stand in several pairs, where keys
+ * that tell cells of its partner's arm apart mean nothing in it. */
+struct profile_pair {
+	size_t base, change; /* indices into cells */
+};
+
 struct profile {
 	char *path; /* as given */
 	char *name; /* file name without folder and .ini */
 	char *text; /* the file, byte for byte */
 	size_t text_len;
-	char *val[K_COUNT]; /* keys of [profile], [host], [run] */
+	char *val[K_COUNT]; /* keys of [profile], [host], [run], [gate] */
 	char **sets;	    /* --set arguments, in order */
 	size_t nsets;
 	struct axis *axes;
@@ -235,6 +264,12 @@ struct profile {
 	size_t nrungs;
 	struct skipped *skipped;
 	size_t nskipped;
+	/* With two arms: all cells of arm "base" come first, then all of "change" (guest.arm);
+	 * every cell is in a pair. */
+	struct profile_pair *pairs;
+	size_t npairs;		     /* 0: the profile has no arms */
+	char **vs_base, **vs_change; /* what each arm says, "disk.ring=packed" as given */
+	size_t nvs_base, nvs_change;
 	bool shared; /* see profile_shared_memory; holds for cells that run.only has left out, too
 		      */
 };
@@ -251,7 +286,27 @@ int profile_load(const char *path, const char *const *sets, size_t nsets, struct
 int profile_parse(const char *text, size_t len, const char *path, const char *const *sets,
 		  size_t nsets, struct profile **out, struct err *e);
 
+/*
+ * The same with two arms: each cell is made twice, as the profile and the sets have it, once with
+ * what base says besides and once with what change says (either may be empty: an A/A run). Arms
+ * speak of keys of [guest] and [disk], one value each, that are no axes of the profile. They are
+ * told apart by guest.arm, the first axis, so that equal cells have ids and templates of their own.
+ * A combination that cannot be in one arm is left out of the other, and so is one in which nothing
+ * of what the arms say means anything while it does in others; the reason is in skipped. A ladder
+ * has no arms.
+ */
+int profile_load_arms(const char *path, const char *const *sets, size_t nsets,
+		      const char *const *base, size_t nbase, const char *const *change,
+		      size_t nchange, struct profile **out, struct err *e);
+int profile_parse_arms(const char *text, size_t len, const char *path, const char *const *sets,
+		       size_t nsets, const char *const *base, size_t nbase,
+		       const char *const *change, size_t nchange, struct profile **out,
+		       struct err *e);
+
 void profile_free(struct profile *p);
+
+/* Whether two cells differ in more than the name of their arm. */
+bool profile_cells_differ(const struct cell *a, const struct cell *b);
 
 /* Values of a cell / workload / profile: canonical text or NULL (does not apply); numbers 0, false
  * if NULL. */
@@ -263,6 +318,8 @@ uint64_t workload_u64(const struct workload *w, enum key_id k);
 const char *profile_get(const struct profile *p, enum key_id k);
 uint64_t profile_u64(const struct profile *p, enum key_id k);
 bool profile_on(const struct profile *p, enum key_id k);
+/* A key of type KT_PERCENT as a share (0.05); NAN where there is none. */
+double profile_share(const struct profile *p, enum key_id k);
 
 /*
  * Where a cell's I/O goes. On the host (else in a guest); through the vring driver within fio (else
@@ -277,6 +334,11 @@ bool cell_has_engine(const struct cell *c); /* fio's engine is the cell's, not t
 bool cell_in_qemu(const struct cell *c);
 bool cell_on_device(const struct cell *c); /* backend = block: a block device of the host */
 bool cell_uses_nbd(const struct cell *c);  /* backend = nbd: a server of its own has the image */
+/* Whether the image is converted from data (disk.content), and what share of the disk that takes:
+ * "data" is all of it; of the others a quarter is in use, and "deleted" has stale data in the half
+ * behind it. */
+bool cell_has_data(const struct cell *c);
+double cell_data_share(const struct cell *c);
 /* Whether writing the whole disk once leaves something behind (an image, a device, the memory of an
  * NBD server), so that disk.precondition means something. */
 bool cell_can_fill(const struct cell *c);

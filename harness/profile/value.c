@@ -197,11 +197,12 @@ static int parse_bool(const char *text, const char *where, char **out, struct er
 	return 0;
 }
 
-/* How a bound of the row is written. */
-static const char *bound_text(const struct key_row *row, uint64_t v, char *buf, size_t size)
+const char *bound_text(const struct key_row *row, uint64_t v, char *buf, size_t size)
 {
 	char num[24];
 
+	if (row->type == KT_PERCENT)
+		return percent_text(v, buf, size);
 	snprintf(num, sizeof(num), "%llu", (unsigned long long)v);
 	return key_value_text(row, num, buf, size);
 }
@@ -234,6 +235,7 @@ static int parse_number(const struct key_row *row, const char *text, const char 
 			"a size; write a number with k, M, G or T behind it, for instance 4k or 1G",
 		[KT_TIME] =
 			"a time; write a number with ns, us, ms, s, m or h behind it, for instance 700ms",
+		[KT_PERCENT] = "a share with at most four decimals; write for instance 5%",
 	};
 	char buf[64], *end;
 	uint64_t v = 0;
@@ -243,6 +245,8 @@ static int parse_number(const struct key_row *row, const char *text, const char 
 		rc = units_size(text, &v);
 	} else if (row->type == KT_TIME) {
 		rc = units_time(text, &v);
+	} else if (row->type == KT_PERCENT) {
+		rc = percent_parse(text, &v);
 	} else {
 		errno = 0;
 		v = strtoull(text, &end, 10);
@@ -255,7 +259,9 @@ static int parse_number(const struct key_row *row, const char *text, const char 
 				 kinds[row->type], row->words ? ", or " : "",
 				 row->words ? row->words : "");
 	rc = check_range(row, v, text, where, e);
-	if (!rc)
+	if (!rc && row->type == KT_PERCENT)
+		*out = percent_canonical(v);
+	else if (!rc)
 		*out = xasprintf("%llu", (unsigned long long)v);
 	return rc;
 }
@@ -294,6 +300,7 @@ int value_parse(const struct key_row *row, const char *text, const char *where, 
 	case KT_INT:
 	case KT_SIZE:
 	case KT_TIME:
+	case KT_PERCENT:
 		rc = parse_number(row, text, where, canonical, e);
 		break;
 	default:
@@ -432,7 +439,10 @@ const char *key_full_name(const struct key_row *row, char *buf, size_t size)
 const char *key_value_text(const struct key_row *row, const char *canonical, char *buf, size_t size)
 {
 	bool number = canonical && canonical[0] >= '0' && canonical[0] <= '9';
+	uint64_t millionths;
 
+	if (row && row->type == KT_PERCENT && number && !percent_parse(canonical, &millionths))
+		return percent_text(millionths, buf, size);
 	if (row && row->type == KT_SIZE && number)
 		return units_size_spell(strtoull(canonical, NULL, 10), buf, size);
 	if (row && row->type == KT_TIME && number)

@@ -263,6 +263,37 @@ static struct qemu_able *able_of(struct run *r, const struct cell *c, struct err
 	return *rc ? NULL : &q->able;
 }
 
+/* A cell whose other self cannot be had is not measured alone. */
+static size_t leave_out_partners(const struct profile *p, char **reasons)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->ncells; i++) {
+		bool paired = !p->npairs;
+
+		for (size_t k = 0; k < p->npairs && !paired && !reasons[i]; k++)
+			paired = (p->pairs[k].base == i && !reasons[p->pairs[k].change]) ||
+				 (p->pairs[k].change == i && !reasons[p->pairs[k].base]);
+		if (!paired && !reasons[i]) {
+			reasons[i] = xstrdup("its counterpart in the other arm cannot be had here");
+			n++;
+		}
+	}
+	return n;
+}
+
+static void keep_pairs(struct profile *kept, const struct profile *p, const size_t *now)
+{
+	kept->pairs = xcalloc(p->npairs + 1, sizeof(*kept->pairs));
+	kept->npairs = 0;
+	for (size_t i = 0; i < p->npairs; i++) {
+		struct profile_pair k = {now[p->pairs[i].base], now[p->pairs[i].change]};
+
+		if (k.base != SIZE_MAX && k.change != SIZE_MAX)
+			kept->pairs[kept->npairs++] = k;
+	}
+}
+
 static void leave_out(struct run *r, char **reasons)
 {
 	const struct profile *p = r->profile;
@@ -292,6 +323,7 @@ static void leave_out(struct run *r, char **reasons)
 	for (i = 0; i < p->nrungs; i++)
 		if (p->rungs[i].cell != SIZE_MAX)
 			kept->rungs[i].cell = now[p->rungs[i].cell];
+	keep_pairs(kept, p, now);
 	free(now);
 	r->kept = kept;
 	r->whole = p;
@@ -302,7 +334,7 @@ int able_setup(struct run *r, struct err *e)
 {
 	const struct profile *p = r->profile;
 	char **reasons = xcalloc(p->ncells + 1, sizeof(*reasons));
-	size_t i, n = 0;
+	size_t i, n = 0, first = 0;
 	int rc = 0;
 
 	for (i = 0; i < p->ncells && !rc; i++) {
@@ -310,10 +342,13 @@ int able_setup(struct run *r, struct err *e)
 
 		reasons[i] =
 			a ? unable(&p->cells[i], &run_qemu_of(r, &p->cells[i])->info, a) : NULL;
+		first = reasons[i] && !n ? i : first;
 		n += reasons[i] != NULL;
 	}
+	if (!rc && n && n < p->ncells)
+		n += leave_out_partners(p, reasons);
 	if (!rc && n && n == p->ncells)
-		rc = err_input(e, "%s: %s", p->cells[0].label, reasons[0]);
+		rc = err_input(e, "%s: %s", p->cells[first].label, reasons[first]);
 	if (!rc && n) {
 		leave_out(r, reasons);
 		free(reasons);
@@ -335,6 +370,7 @@ void able_free(struct run *r)
 		free(r->kept->skipped[i].reason);
 	free(r->kept->cells);
 	free(r->kept->rungs);
+	free(r->kept->pairs);
 	free(r->kept->skipped);
 	free(r->kept);
 	r->kept = NULL;

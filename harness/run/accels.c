@@ -16,6 +16,7 @@ static void kvm_machine(struct run *r, const struct cell *c, struct machine *m)
 
 	machine_make(m, c, &run_qemu_of(r, c)->info, "kvm", k->vmlinuz, k->initramfs);
 	m->shared = profile_shared_memory(r->profile);
+	m->arm = NULL; /* what a machine can do is the same in both arms */
 }
 
 static const struct run_accel *accel_of(struct run *r, const struct machine *kvm)

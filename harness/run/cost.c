@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a run will cost, before it costs it; and --dry-run, which shows all that would be done. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "guest/fdset.h"
 #include "guest/template.h"
 #include "run/context.h"
+#include "run/decide.h"
 
 /*
  * Until this host has a history: what a trial takes beside its job, and a template to boot and
@@ -182,10 +184,12 @@ static void image_cost(const struct cell *c, const struct disk_plan *p, const st
 		       uint64_t *bytes, uint64_t *ns)
 {
 	uint64_t all = p->size * run_disks(c);
-	bool data = cell_get(c, K_CONTENT) && !strcmp(cell_get(c, K_CONTENT), "data");
+	bool data = cell_has_data(c);
 
-	if (full(c) || data)
+	if (full(c))
 		*bytes += all;
+	else if (data)
+		*bytes += (uint64_t)((double)all * cell_data_share(c));
 	if (data)
 		*ns += all * 1000 / CONVERT_BYTES_PER_S * 1000000;
 	if (!workload_fills(w, c))
@@ -255,10 +259,12 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out)
 {
 	char a[32], b[32], d[32], t[32], w[32];
 
-	fprintf(out, "%zu cell%s x %zu workload%s x %u block%s = %u trials, about %s\n",
+	const char *most = run_is_sequential(r) ? "at most " : "";
+
+	fprintf(out, "%zu cell%s x %zu workload%s x %s%u block%s = %s%u trials, %s %s\n",
 		r->profile->ncells, r->profile->ncells == 1 ? "" : "s", r->profile->nworkloads,
-		r->profile->nworkloads == 1 ? "" : "s", r->blocks, r->blocks == 1 ? "" : "s",
-		c->trials, units_time_text(c->ns, t, sizeof(t)));
+		r->profile->nworkloads == 1 ? "" : "s", most, r->blocks, r->blocks == 1 ? "" : "s",
+		most, c->trials, *most ? "at most" : "about", units_time_text(c->ns, t, sizeof(t)));
 	fprintf(out, "writes %s to create and fill images",
 		units_size_text(c->image_bytes, a, sizeof(a)));
 	if (c->write_ns)
@@ -282,6 +288,31 @@ static void print_skipped(const struct profile *p, FILE *out)
 	for (i = 0; i < p->nskipped; i++)
 		fprintf(out, "%s: %s: %s\n", p->skipped[i].folded ? "folded" : "skipped",
 			p->skipped[i].what, p->skipped[i].reason);
+}
+
+static void print_arm(const char *name, char *const *says, size_t n, FILE *out)
+{
+	fprintf(out, "arm %s: the profile", name);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s%s", i ? ", " : " with ", says[i]);
+	fputc('\n', out);
+}
+
+static void print_arms(const struct profile *p, FILE *out)
+{
+	if (!p->npairs)
+		return;
+	print_arm("base", p->vs_base, p->nvs_base, out);
+	print_arm("change", p->vs_change, p->nvs_change, out);
+	for (size_t i = 0; i < p->npairs; i++) {
+		const struct cell *a = &p->cells[p->pairs[i].base];
+		const struct cell *b = &p->cells[p->pairs[i].change];
+
+		fprintf(out, "  cell %u against cell %u%s\n", b->index + 1, a->index + 1,
+			profile_cells_differ(a, b)
+				? ""
+				: ", which are equal: what differs is noise (an A/A run)");
+	}
 }
 
 static void print_command(char *const *argv, FILE *out)
@@ -384,14 +415,14 @@ static void print_accel(struct run *r, FILE *out)
 
 static void print_schedule(struct run *r, FILE *out)
 {
-	struct policy *p = policy_fixed(r->seed, r->blocks, (unsigned)r->profile->ncells,
-					(unsigned)r->profile->nworkloads);
+	struct policy *p = run_policy(r);
 	struct order o;
 	unsigned block = ~0u;
 
-	fprintf(out, "\nschedule (cell.workload), seed %llu:", (unsigned long long)r->seed);
+	fprintf(out, "\nschedule (cell.workload), seed %llu%s:", (unsigned long long)r->seed,
+		run_is_sequential(r) ? ", as long as nothing is decided" : "");
 	while (p->ask(p, &o)) {
-		struct outcome done = {.order = o, .ok = true};
+		struct outcome done = {.order = o, .ok = true, .primary = NAN};
 
 		if (o.block != block)
 			fprintf(out, "\n  block %u:", o.block + 1);
@@ -415,11 +446,14 @@ int run_dry(const struct profile *p, const struct run_opts *o, FILE *out, struct
 	rc = run_setup(&r, p, o, e);
 	if (!rc)
 		rc = run_seed_and_blocks(&r, &cost, e);
+	if (!rc)
+		rc = run_decide_check(&r, e);
 	if (!rc) {
 		if (profile_get(p, K_TITLE))
 			fprintf(out, "%s\n", profile_get(p, K_TITLE));
 		run_cost_print(&r, &cost, out);
 		print_accel(&r, out);
+		print_arms(r.profile, out);
 		print_skipped(r.profile, out);
 		device_print(&r, out);
 		for (i = 0; i < r.profile->ncells && !rc; i++)

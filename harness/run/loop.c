@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "guest/host.h"
 #include "run/context.h"
+#include "run/decide.h"
 #include "run/lock.h"
 #include "run/record.h"
 #include "run/space.h"
@@ -24,6 +25,7 @@
 int run_seed_and_blocks(struct run *r, struct run_cost *cost, struct err *e)
 {
 	const char *seed = profile_get(r->profile, K_SEED);
+	unsigned most = 1000;
 	int rc;
 
 	if (!r->seed) {
@@ -34,17 +36,26 @@ int run_seed_and_blocks(struct run *r, struct run_cost *cost, struct err *e)
 		/* SQLite's integers have a sign, and people type seeds */
 		r->seed &= 0x7fffffffffffull;
 	}
-	if (!r->blocks)
-		r->blocks = (unsigned)profile_u64(r->profile, K_BLOCKS);
+	if (!r->blocks) {
+		r->blocks = (unsigned)profile_u64(r->profile,
+						  run_is_sequential(r) ? K_MAX_BLOCKS : K_BLOCKS);
+		most = run_is_sequential(r) ? r->blocks : 1000;
+	}
 	if (r->opts->budget_ns) {
 		rc = run_cost(r, 1, cost, e);
 		if (rc)
 			return rc;
 		r->blocks = cost->ns ? (unsigned)(r->opts->budget_ns / cost->ns) : 1;
+		if (r->blocks > most)
+			r->blocks = most;
+		if (r->blocks < run_first_look(r) && run_is_sequential(r))
+			return err_input(
+				e,
+				"--for: about %u blocks fit, and the first look comes after "
+				"%u; give it more time or fewer cells",
+				r->blocks, run_first_look(r));
 		if (!r->blocks)
 			r->blocks = 1;
-		if (r->blocks > 1000)
-			r->blocks = 1000;
 	}
 	rc = run_cost(r, r->blocks, cost, e);
 	r->ns_per_trial = cost->ns_per_trial;
@@ -91,7 +102,7 @@ static int begin_block(struct run *r, unsigned block)
 		struct err why = {0};
 		int rc;
 
-		if (cell_on_host(c))
+		if (cell_on_host(c) || !r->policy->takes_part(r->policy, (unsigned)i))
 			continue;
 		r->guests->cause = CAUSE_PLAN;
 		rc = run_plan(r, c, &plan, &why);
@@ -137,21 +148,30 @@ static void count_trial(struct run *r, const struct store_trial *t)
 		r->failed++;
 }
 
+/* "17/60": of how many, where that is known before the end. */
+static const char *trial_count(const struct run *r, const struct order *o, char *buf, size_t size)
+{
+	snprintf(buf, size, run_is_sequential(r) ? "%u of at most %u" : "%u/%u", o->seq + 1,
+		 r->total);
+	return buf;
+}
+
 static void say_trial(struct run *r, const struct store_trial *t, const struct order *o)
 {
 	const struct cell *c = &r->profile->cells[o->cell];
+	char count[48];
 	size_t i;
 
+	trial_count(r, o, count, sizeof(count));
 	if (is_limit(t)) {
-		term_line(&r->term, "trial %u/%u  block %u  %s, %s: limit: %.*s", o->seq + 1,
-			  r->total, o->block + 1, t->workload, c->label,
-			  (int)strcspn(t->detail, "\n"), t->detail);
+		term_line(&r->term, "trial %s  block %u  %s, %s: limit: %.*s", count, o->block + 1,
+			  t->workload, c->label, (int)strcspn(t->detail, "\n"), t->detail);
 		return;
 	}
 	if (!t->ok) {
 		/* a console's tail, behind the first line, is for the store */
-		term_line(&r->term, "trial %u/%u  block %u  %s, %s: FAILED (%s) %.*s", o->seq + 1,
-			  r->total, o->block + 1, t->workload, c->label, t->cause,
+		term_line(&r->term, "trial %s  block %u  %s, %s: FAILED (%s) %.*s", count,
+			  o->block + 1, t->workload, c->label, t->cause,
 			  (int)strcspn(t->detail, "\n"), t->detail);
 		return;
 	}
@@ -160,8 +180,8 @@ static void say_trial(struct run *r, const struct store_trial *t, const struct o
 	for (i = 0; i < t->nsamples; i++)
 		if (!strcmp(t->samples[i].metric, "iops"))
 			break;
-	term_line(&r->term, "trial %u/%u  block %u  %s, %s: %.0f IOPS", o->seq + 1, r->total,
-		  o->block + 1, t->workload, c->label, i < t->nsamples ? t->samples[i].value : 0.0);
+	term_line(&r->term, "trial %s  block %u  %s, %s: %.0f IOPS", count, o->block + 1,
+		  t->workload, c->label, i < t->nsamples ? t->samples[i].value : 0.0);
 }
 
 /* One pass: 0, or negative when the run is over early. */
@@ -180,10 +200,12 @@ static int one_trial(struct run *r, const struct order *o, struct err *e)
 			rc = err_set(e, put, "trial %u could not be stored: %s", o->seq + 1,
 				     lost.text);
 		told.ok = t.ok;
+		told.primary = run_primary_value(r, o->workload, t.samples, t.nsamples);
 		if (!put) {
 			count_trial(r, &t);
 			say_trial(r, &t, o);
 			r->policy->tell(r->policy, &told);
+			r->total = r->policy->total(r->policy);
 		}
 	}
 	run_trial_free(&t);
@@ -246,6 +268,27 @@ static int loop(struct run *r, struct err *e)
 	return rc;
 }
 
+/* Why a run that was left to its comparisons ended. */
+static void say_end(struct run *r)
+{
+	unsigned open = r->policy->open(r->policy);
+	struct order left;
+
+	if (!run_is_sequential(r) || r->opts->quiet || r->policy->ask(r->policy, &left))
+		return;
+	if (open)
+		term_line(
+			&r->term,
+			"vbench: %u comparison%s still open after %u blocks, the most there were to be",
+			open, open == 1 ? " is" : "s are", r->blocks);
+	else if (r->done < r->blocks * (unsigned)(r->profile->ncells * r->profile->nworkloads))
+		term_line(
+			&r->term,
+			"vbench: stopped early: all comparisons are closed, after %u of at most %u trials",
+			r->done,
+			r->blocks * (unsigned)(r->profile->ncells * r->profile->nworkloads));
+}
+
 static void template_again(void *arg, const char *why)
 {
 	struct run *r = arg;
@@ -290,6 +333,7 @@ static int run_go(struct run *r, struct run_outcome *out, struct err *e)
 	rc = journal_path(r->journal, templates, e);
 	if (!rc)
 		rc = loop(r, e);
+	say_end(r);
 	dir_remove(templates, NULL);
 	journal_done_path(r->journal, templates);
 	/* a run whose every trial has had its turn is complete, whatever became of them */
@@ -331,6 +375,8 @@ int run_profile(const struct profile *p, const struct run_opts *o, struct run_ou
 	rc = run_setup(&r, p, o, e);
 	if (!rc)
 		rc = run_seed_and_blocks(&r, &cost, e);
+	if (!rc)
+		rc = run_decide_check(&r, e);
 	if (rc)
 		goto out;
 	rc = run_preflight(&r, &cost, e);
@@ -340,8 +386,7 @@ int run_profile(const struct profile *p, const struct run_opts *o, struct run_ou
 	rc = record_begin(&r, e);
 	if (rc)
 		goto out;
-	r.policy = policy_fixed(r.seed, r.blocks, (unsigned)r.profile->ncells,
-				(unsigned)r.profile->nworkloads);
+	r.policy = run_policy(&r);
 	rc = run_go(&r, out, e);
 out:
 	run_teardown(&r);
@@ -370,6 +415,8 @@ static int replay(struct run *r, struct err *e)
 				r->uuid, t[i].seq);
 			break;
 		}
+		told.primary =
+			run_primary_value(r, told.order.workload, t[i].samples, t[i].nsamples);
 		r->policy->tell(r->policy, &told);
 		count_trial(r, &t[i]);
 	}
@@ -399,14 +446,13 @@ int run_resume(const char *what, const struct run_opts *o, struct run_outcome *o
 		rc = record_same(&r, &row, e);
 	if (rc)
 		goto out;
-	r.policy = policy_fixed(r.seed, r.blocks, (unsigned)r.profile->ncells,
-				(unsigned)r.profile->nworkloads);
+	r.policy = run_policy(&r);
 	rc = replay(&r, e);
 	if (rc)
 		goto out;
 	if (!o->quiet)
-		fprintf(stderr, "resuming run %.8s: %u of %u trials are stored\n", r.uuid, r.done,
-			r.policy->total(r.policy));
+		fprintf(stderr, "resuming run %.8s: %u of %s%u trials are stored\n", r.uuid, r.done,
+			run_is_sequential(&r) ? "at most " : "", r.policy->total(r.policy));
 	rc = store_run_status(r.store, r.uuid, "running", 0, e);
 	if (!rc)
 		rc = run_go(&r, out, e);

@@ -39,6 +39,19 @@ static uint64_t below(uint64_t *s, uint64_t n)
 	return x % n;
 }
 
+void policy_shuffle(uint64_t seed, unsigned block, unsigned *order, unsigned n)
+{
+	uint64_t s = stream(seed, block, 0);
+	unsigned i;
+
+	for (i = n; i > 1; i--) {
+		unsigned j = (unsigned)below(&s, i), t = order[i - 1];
+
+		order[i - 1] = order[j];
+		order[j] = t;
+	}
+}
+
 struct fixed {
 	struct policy policy;
 	uint64_t seed;
@@ -51,16 +64,10 @@ struct fixed {
 static void fixed_draw(struct fixed *f, unsigned block)
 {
 	unsigned n = f->cells * f->workloads, i;
-	uint64_t s = stream(f->seed, block, 0);
 
 	for (i = 0; i < n; i++)
 		f->order[i] = i;
-	for (i = n; i > 1; i--) {
-		unsigned j = (unsigned)below(&s, i), t = f->order[i - 1];
-
-		f->order[i - 1] = f->order[j];
-		f->order[j] = t;
-	}
+	policy_shuffle(f->seed, block, f->order, n);
 	f->drawn = block + 1;
 }
 
@@ -98,6 +105,17 @@ static unsigned fixed_total(const struct policy *p)
 	return f->blocks * f->cells * f->workloads;
 }
 
+static bool fixed_takes_part(const struct policy *p, unsigned cell)
+{
+	return cell < ((const struct fixed *)p)->cells;
+}
+
+static unsigned fixed_open(const struct policy *p)
+{
+	(void)p;
+	return 0;
+}
+
 static void fixed_free(struct policy *p)
 {
 	free(((struct fixed *)p)->order);
@@ -108,7 +126,13 @@ struct policy *policy_fixed(uint64_t seed, unsigned blocks, unsigned cells, unsi
 {
 	struct fixed *f = xcalloc(1, sizeof(*f));
 
-	f->policy = (struct policy){"fixed blocks", fixed_ask, fixed_tell, fixed_total, fixed_free};
+	f->policy = (struct policy){.name = "fixed blocks",
+				    .ask = fixed_ask,
+				    .tell = fixed_tell,
+				    .total = fixed_total,
+				    .takes_part = fixed_takes_part,
+				    .open = fixed_open,
+				    .free = fixed_free};
 	f->seed = seed;
 	f->blocks = blocks;
 	f->cells = cells;

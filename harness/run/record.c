@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/units.h"
+#include "run/decide.h"
 #include "run/record.h"
 
 #ifndef VB_VERSION
@@ -90,14 +91,21 @@ static char *describe(const struct profile *p, const struct workload *w)
 			 own ? "" : ", ", own ? "" : workload_get(w, K_IOENGINE));
 }
 
-static char *primary_json(const struct profile *p)
+/* Named by the profile; and where that metric decides when to stop, whether named or not. */
+static char *primary_json(const struct run *r)
 {
+	const struct profile *p = r->profile;
 	const char *metric = profile_get(p, K_PRIMARY);
 	json_t *out = json_object();
 	size_t i;
 
-	for (i = 0; metric && strcmp(metric, "auto") && i < p->nworkloads; i++)
-		json_object_set_new(out, p->workloads[i].name, json_string(metric));
+	for (i = 0; i < p->nworkloads; i++) {
+		const struct metric_row *m = run_is_sequential(r) ? run_primary(r, i) : NULL;
+
+		if (m || (metric && strcmp(metric, "auto")))
+			json_object_set_new(out, p->workloads[i].name,
+					    json_string(m ? m->id : metric));
+	}
 	return dump(out);
 }
 
@@ -105,7 +113,8 @@ static char *meta_json(struct run *r)
 {
 	const struct profile *p = r->profile;
 	char *fingerprint = run_fingerprint(r);
-	json_t *accels = json_array(), *out;
+	json_t *accels = json_array(), *vs = run_vs_json(p), *decide, *out;
+	const char *rule = NULL;
 	size_t i;
 
 	for (i = 0; i < r->naccels; i++)
@@ -115,6 +124,11 @@ static char *meta_json(struct run *r)
 			"question", profile_get(p, K_QUESTION), "source", profile_get(p, K_SOURCE),
 			"profile_path", p->path, "fingerprint", fingerprint, "accels", accels,
 			"budget_ns", (json_int_t)r->opts->budget_ns);
+	if (vs)
+		json_object_set_new(out, "vs", vs);
+	decide = run_decide_json(r, &rule);
+	if (decide)
+		json_object_set_new(out, rule, decide);
 	free(fingerprint);
 	return dump(out);
 }
@@ -216,7 +230,7 @@ int record_begin(struct run *r, struct err *e)
 	row.host_json = host_json(r);
 	row.axes_json = axes_json(p);
 	row.skipped_json = skipped_json(p);
-	row.primary_json = primary_json(p);
+	row.primary_json = primary_json(r);
 	row.meta_json = meta_json(r);
 	row.trials = r->blocks * (unsigned)(p->ncells * p->nworkloads);
 	row.begun = (int64_t)clock_real_ns();
@@ -257,20 +271,43 @@ static int find_unfinished(struct run *r, struct store_run *out, struct err *e)
 	return store_run_find(r->store, uuid, out, e);
 }
 
+/* Texts of an array, borrowed; the array is the caller's. */
+static const char **texts(const json_t *list, size_t *n)
+{
+	const char **out;
+
+	*n = json_array_size(list);
+	out = xcalloc(*n + 1, sizeof(*out));
+	for (size_t i = 0; i < *n; i++) {
+		out[i] = json_string_value(json_array_get(list, i));
+		if (!out[i])
+			out[i] = "";
+	}
+	return out;
+}
+
 static int parse_again(const struct store_run *row, struct profile **p, struct err *e)
 {
 	json_t *sets = json_loads(row->sets_json ? row->sets_json : "[]", 0, NULL);
 	json_t *meta = json_loads(row->meta_json ? row->meta_json : "{}", 0, NULL);
 	const char *path = json_string_value(json_object_get(meta, "profile_path"));
-	size_t n = json_array_size(sets), i;
-	const char **v = xcalloc(n + 1, sizeof(*v));
+	json_t *vs = json_object_get(meta, "vs");
+	size_t n, nbase, nchange, len = strlen(row->profile_text);
+	const char **v = texts(sets, &n);
+	const char **base = texts(json_object_get(vs, "base"), &nbase);
+	const char **change = texts(json_object_get(vs, "change"), &nchange);
 	int rc;
 
-	for (i = 0; i < n; i++)
-		v[i] = json_string_value(json_array_get(sets, i));
-	rc = profile_parse(row->profile_text, strlen(row->profile_text),
-			   path ? path : row->profile_name, v, n, p, e);
+	if (!path)
+		path = row->profile_name;
+	if (vs)
+		rc = profile_parse_arms(row->profile_text, len, path, v, n, base, nbase, change,
+					nchange, p, e);
+	else
+		rc = profile_parse(row->profile_text, len, path, v, n, p, e);
 	free(v);
+	free(base);
+	free(change);
 	json_decref(sets);
 	json_decref(meta);
 	return rc;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,83 @@ static int setup_qemus(struct run *r, struct err *e)
 		r->nqemus++;
 	}
 	return 0;
+}
+
+/* guest.kernel = FOLDER: a guest that was kept whole, as vmlinuz, initramfs.cpio and KERNEL. */
+static bool kept_guest(const char *asked)
+{
+	struct stat st;
+
+	return *asked == '/' && !stat(asked, &st) && S_ISDIR(st.st_mode);
+}
+
+static int kept_kernel(struct run_kernel *k, const char *dir, struct err *e)
+{
+	char *path = xasprintf("%s/KERNEL", dir), version[128];
+	int rc = file_line(path, version, sizeof(version));
+
+	*k = (struct run_kernel){0};
+	free(path);
+	if (rc || !*version || strchr(version, '/'))
+		return err_input(
+			e,
+			"guest.kernel: %s is no kept guest: its file KERNEL has no version; "
+			"name a kernel image, or a folder with KERNEL, vmlinuz and "
+			"initramfs.cpio",
+			dir);
+	*k = (struct run_kernel){.asked = xstrdup(dir),
+				 .version = xstrdup(version),
+				 .vmlinuz = xasprintf("%s/vmlinuz", dir),
+				 .initramfs = xasprintf("%s/initramfs.cpio", dir)};
+	if (access(k->vmlinuz, R_OK) || access(k->initramfs, R_OK))
+		return err_input(e, "guest.kernel: %s: vmlinuz or initramfs.cpio: %s", dir,
+				 strerror(errno));
+	return 0;
+}
+
+/* A copy in the data folder under that name, unless it is there; path becomes the copy's. */
+static int copy_kept(struct run *r, const char *name, char **path, struct err *e)
+{
+	char *to = xasprintf("%s/guest/%s", r->data, name), *tmp;
+	int rc = 0;
+
+	tmp = xasprintf("%s.%d.tmp", to, (int)getpid());
+	if (!path_exists(to)) {
+		if (r->journal)
+			rc = journal_path(r->journal, tmp, e);
+		if (!rc)
+			rc = file_copy(*path, tmp, 0644, e);
+		if (!rc && rename(tmp, to))
+			rc = err_set(e, -errno, "%s: %s", to, strerror(errno));
+		if (!rc && r->journal)
+			journal_done_path(r->journal, tmp);
+	}
+	free(tmp);
+	free(*path);
+	*path = to;
+	return rc;
+}
+
+/* The copies' names hold the content's hash: QEMU's user may not be allowed into the folder. */
+static int prepare_kept(struct run *r, struct run_kernel *k, struct err *e)
+{
+	char *dir = xasprintf("%s/guest", r->data), *name, hash[65];
+	int rc = dir_make(dir, 0755, e);
+
+	free(dir);
+	if (!rc && (!SHA256File(k->initramfs, k->hash) || !SHA256File(k->vmlinuz, hash)))
+		rc = err_set(e, -errno, "guest.kernel: %s: %s", k->asked, strerror(errno));
+	if (rc)
+		return rc;
+	name = xasprintf("initramfs-%.16s.cpio", k->hash);
+	rc = copy_kept(r, name, &k->initramfs, e);
+	free(name);
+	if (rc)
+		return rc;
+	name = xasprintf("vmlinuz-%s-%.16s", k->version, hash);
+	rc = copy_kept(r, name, &k->vmlinuz, e);
+	free(name);
+	return rc;
 }
 
 /*
@@ -161,6 +239,13 @@ static int setup_kernels(struct run *r, struct err *e)
 
 		if (cell_on_host(c) || run_kernel_of(r, c))
 			continue;
+		if (kept_guest(asked_kernel(c))) {
+			r->kernels = xrealloc(r->kernels, r->nkernels + 1, sizeof(*r->kernels));
+			rc = kept_kernel(&r->kernels[r->nkernels++], asked_kernel(c), e);
+			if (rc)
+				return rc;
+			continue;
+		}
 		rc = assets_find(&a, asked_kernel(c), e);
 		if (rc)
 			return rc;
@@ -323,7 +408,8 @@ int run_prepare_kernels(struct run *r, struct err *e)
 	size_t i;
 
 	for (i = 0; i < r->nkernels && !rc; i++)
-		rc = prepare_kernel(r, &r->kernels[i], e);
+		rc = kept_guest(r->kernels[i].asked) ? prepare_kept(r, &r->kernels[i], e)
+						     : prepare_kernel(r, &r->kernels[i], e);
 	return rc;
 }
 

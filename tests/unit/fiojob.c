@@ -57,6 +57,7 @@ static void a_workload_becomes_a_job(void **state)
 		"randseed=77",
 		"lat_percentiles=1",
 		"percentile_list=50:99:99.9",
+		"iopsavgtime=100",
 		"ioengine=libaio",
 		"direct=1",
 		"rw=randrw",

@@ -74,7 +74,7 @@ static void expect_keys(const char *disk, const char *want)
 	free(got);
 }
 
-#define GUEST "site vcpus memory accel cpu machine scheduler sandbox kernel qemu start "
+#define GUEST "site vcpus memory accel cpu machine scheduler sandbox kernel qemu start arm "
 #define LIMITS "detect-zeroes discard throttle-iops throttle-bps "
 #define THREADS "iothread iothreads iothread-mapping poll-max "
 #define HOST "[guest]\nsite = host\n"
@@ -101,16 +101,17 @@ static void each_site_has_its_keys(void **state)
 			  "cluster-size extended-l2 lazy-refcounts compat l2-cache-size content "
 			  "backing compression data-file size cache aio queues queue-size backend "
 			  "server serves server-wait server-poll precondition");
-	expect_keys(HOST "[disk]\ndriver = none\n", "site driver size");
-	expect_keys(HOST "[disk]\ndriver = none\nbackend = vhost-user\n", "site driver size");
+	expect_keys(HOST "[disk]\ndriver = none\n", "site arm driver size");
+	expect_keys(HOST "[disk]\ndriver = none\nbackend = vhost-user\n", "site arm driver size");
 	expect_keys(HOST "[disk]\ndriver = file\nbackend = null\nring = packed\n",
-		    "site dir driver format content size precondition");
+		    "site arm dir driver format content size precondition");
 	expect_keys(VRING,
-		    "site driver ring event-idx indirect size queues queue-size wait backend "
+		    "site arm driver ring event-idx indirect size queues queue-size wait backend "
 		    "server serves server-wait latency");
-	expect_keys(VRING "server = loop\nserves = memory\nwait = adaptive\nserver-wait = poll\n",
-		    "site driver ring event-idx indirect size queue-size wait poll backend server "
-		    "serves server-wait");
+	expect_keys(
+		VRING "server = loop\nserves = memory\nwait = adaptive\nserver-wait = poll\n",
+		"site arm driver ring event-idx indirect size queue-size wait poll backend server "
+		"serves server-wait");
 }
 
 /* QEMU's devices: ide-hd and nvme have no iothread property, and a microvm's transports are its
@@ -124,10 +125,10 @@ static void each_bus_has_its_keys(void **state)
 	expect_keys(NULLS "bus = ahci\n", GUEST "bus count " IMAGE "backend latency");
 	expect_keys(NULLS "bus = virtio-mmio\n[guest]\nmachine = microvm\n",
 		    GUEST "poll-queues bus count ring event-idx indirect " IMAGE
-			  "queues queue-size backend latency");
+			  "queues backend latency");
 	expect_keys(NULLS "bus = virtio-mmio\n[guest]\nmachine = microvm,acpi=on\naccel = kvm\n",
 		    GUEST "poll-queues bus count ring event-idx indirect " IMAGE THREADS
-			  "queues queue-size backend latency");
+			  "queues backend latency");
 	expect_keys(NULLS "bus = virtio-scsi\ncount = 2\niothread = off\n",
 		    GUEST "bus count controllers slots ring event-idx indirect " IMAGE
 			  "iothread ioeventfd queues queue-size backend latency");

@@ -238,6 +238,9 @@ static void disks_are_counted(void **state)
 	refused("[disk]\nbackend = nbd\ncount = 2\n", "one disk; use count=1");
 	refused("[disk]\nbackend = block\ndevice = /dev/sdz\ncount = 2\n", "one disk; use count=1");
 	refused("[disk]\nbackend = vhost-user\nslots = direct\n", "use slots=ports");
+	refused("[disk]\nbus = nvme\nslots = direct\n", "use guest.start=boot");
+	good("[guest]\nstart = boot\n[disk]\nbus = nvme\nslots = direct\n");
+	good("[disk]\nbus = nvme\nslots = ports\n");
 	/* 1 and 8 disks: ports and direct; functions of a port for 8 disks with controllers of
 	 * their own, not for one disk or one controller */
 	p = good_with("[disk]\nbus = virtio-blk\ncount = 1, 8\n"
