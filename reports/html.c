@@ -58,6 +58,8 @@ static void page_begin(FILE *f, const struct model *m)
 static void page_contents(FILE *f, const struct model *m)
 {
 	html(f, "<nav aria-label=\"Contents\"><ul>\n");
+	if (m->nvs)
+		html(f, "<li><a href=\"#vs\">Change against base</a></li>\n");
 	if (m->nrungs)
 		html(f, "<li><a href=\"#ladder\">The ladder</a></li>\n");
 	for (size_t w = 0; w < m->nworkloads; w++)
@@ -86,6 +88,7 @@ static void page_write(FILE *f, const struct model *m)
 	part_head(f, m);
 	page_contents(f, m);
 	html(f, "<main>\n");
+	part_vs(f, m);
 	part_rungs(f, m);
 	for (size_t w = 0; w < m->nworkloads; w++)
 		part_workload(f, m, w, &plots);

@@ -153,23 +153,34 @@ static void method_ladder(FILE *f)
 	     "and CPU time each by itself; so an interval, which stands for itself, may exclude zero "
 	     "beside &#8220;undecided&#8221;. A rung of which more than 5 %% of the trials failed is in no "
 	     "difference, because failed trials are seldom a random choice. This is one run on one host: "
-	     "it does not speak for another day or another host.</p>\n</section>\n");
+	     "it does not speak for another day or another host.</p>\n");
 }
 
-void part_method(FILE *f, const struct model *m)
+/* Looked at after each block, or ended by its own precision (statistics.md, part 6). */
+static void method_stopping(FILE *f, const struct model *m)
 {
-	html(f,
-	     "<section id=\"method\" aria-labelledby=\"method-h\">\n<h2 id=\"method-h\">Method</h2>\n"
-	     "<p>A trial is one run of a workload in a guest, or on the host in a process, that is fresh "
-	     "for it; the trial is the unit of replication, seconds within it are not counted as samples. Cells are measured in "
-	     "randomised blocks: each of the %u blocks holds every cell once under every workload, in an "
-	     "order drawn anew from the recorded seed, on a guest template made anew for that block. "
-	     "fio's random seed is equal within a block and differs between blocks.</p>\n",
-	     m->blocks_done);
-	if (m->nrungs) {
-		method_ladder(f);
-		return;
-	}
+	char share[32];
+
+	if (m->seq_max)
+		html(f,
+		     "<p>The run was to go on until all was decided, for at most %u blocks, with a look "
+		     "after each from the 4th. Its intervals of comparisons are group-sequential repeated "
+		     "ones, wider than Student's, so that all looks together err as seldom as one; the same "
+		     "interval stopped the run and stands in this report. Intervals of single cells are "
+		     "Student's.</p>\n",
+		     m->seq_max);
+	if (m->decide > 0)
+		html(f, "<p>The smallest effect that matters was given as %s %%.</p>\n",
+		     num_3(100 * m->decide, share, sizeof(share)));
+	if (m->precision > 0)
+		html(f,
+		     "<p>The run was to go on until the intervals were within %s %% on either side, for "
+		     "10 blocks at least.</p>\n",
+		     num_3(100 * m->precision, share, sizeof(share)));
+}
+
+static void method_cells(FILE *f)
+{
 	html(f,
 	     "<p>A cell's figure is the geometric mean over blocks; its interval is Student's, from the "
 	     "logarithms. A cell is compared to the first cell block by block: the mean of the paired "
@@ -182,10 +193,31 @@ void part_method(FILE *f, const struct model *m)
 	     "corrected for the number of cells (Holm) for the metric that judges a workload; so an "
 	     "interval, which stands for itself, may exclude equality without a mark. Further metrics "
 	     "are marked to explore (Benjamini and Hochberg). &#8220;Same&#8221; means that the interval "
-	     "lies within what is too small to matter; where nothing is said, nothing was shown. A cell "
+	     "lies within what is too small to matter; all else is undecided, with the range of further blocks that "
+	     "would decide it where 6 blocks or more let one tell. A cell "
 	     "in which more than 5 %% of the trials failed gets no verdict, because failed trials are "
 	     "seldom a random choice. This is one run on one host: it does not speak for another day or "
-	     "another host.</p>\n</section>\n");
+	     "another host.</p>\n");
+}
+
+void part_method(FILE *f, const struct model *m)
+{
+	html(f,
+	     "<section id=\"method\" aria-labelledby=\"method-h\">\n<h2 id=\"method-h\">Method</h2>\n"
+	     "<p>A trial is one run of a workload in a guest, or on the host in a process, that is fresh "
+	     "for it; the trial is the unit of replication, seconds within it are not counted as samples. Cells are measured in "
+	     "randomised blocks: each of the %u blocks holds every cell once under every workload, in an "
+	     "order drawn anew from the recorded seed, on a guest template made anew for that block. "
+	     "fio's random seed is equal within a block and differs between blocks.</p>\n",
+	     m->blocks_done);
+	if (m->nrungs)
+		method_ladder(f);
+	else
+		method_cells(f);
+	method_stopping(f, m);
+	html(f, "<p>Also printed by <code>vbench help methods</code>.</p>\n");
+	part_methods(f);
+	html(f, "</section>\n");
 }
 
 static void row(FILE *f, const char *name, const char *value)

@@ -5,15 +5,15 @@
 #include <string.h>
 #include "reports/page.h"
 
-/* The verdict's cell: a sign and a word, so that colour says nothing alone. Empty when nothing was
- * shown. */
-static void put_word(FILE *f, enum mark k)
+/* The verdict's cell: a sign and a word, so that colour says nothing alone; undecided has neither.
+ */
+static void put_word(FILE *f, enum mark k, const char *word)
 {
 	if (k == MARK_NONE)
-		html(f, "<td></td>");
+		html(f, "<td class=\"undecided\">%s</td>", word);
 	else
 		html(f, "<td class=\"mark %s\"><span aria-hidden=\"true\">%s</span> %s</td>",
-		     mark_word(k), mark_sign(k), mark_word(k));
+		     mark_word(k), mark_sign(k), word);
 }
 
 static void put_ratio(FILE *f, const struct model_row *r, const struct model_value *v)
@@ -78,6 +78,7 @@ static void cells_table(FILE *f, const struct model *m, const struct model_workl
 	for (size_t i = 0; i < w->nrows; i++) {
 		const struct model_row *r = &w->rows[i];
 		const struct model_value *v = row_value(r, metric);
+		char word[128];
 
 		html(f, "<tr><td class=\"num idx\">%u</td><th scope=\"row\">%s", r->cell + 1,
 		     row_label(m, r));
@@ -89,7 +90,7 @@ static void cells_table(FILE *f, const struct model *m, const struct model_workl
 		html(f, "</th>");
 		if (!w->steps) {
 			put_ratio(f, r, v);
-			put_word(f, row_mark(r, v));
+			put_word(f, row_mark(r, v), row_word(r, v, word, sizeof(word)));
 		}
 		put_value(f, r, v);
 		if (first && r->failed)
@@ -122,17 +123,16 @@ static void caption_ladder(FILE *f, const struct model *m)
 
 static void caption(FILE *f, const struct model_workload *w)
 {
-	html(f,
-	     "<figcaption>Each cell against the first, paired by block: small dots are single "
-	     "blocks, the line is the 95 %% interval (an arrow: it goes on beyond the edge). "
-	     "<span class=\"better\">\xe2\x96\xb2</span> shown to be better, "
-	     "<span class=\"worse\">\xe2\x96\xbc</span> shown to be worse, \xe2\x97\x8f not shown to "
-	     "differ.");
-	if (w->primary && w->primary->min_effect > 0 && w->primary->scale == SCALE_RATIO) {
+	html(f, "<figcaption>Each cell against the first, paired by block: small dots are single "
+		"blocks, the line is the 95 %% interval (an arrow: it goes on beyond the edge). "
+		"<span class=\"better\">\xe2\x96\xb2</span> shown to be better, "
+		"<span class=\"worse\">\xe2\x96\xbc</span> shown to be worse, \xe2\x97\x8f same or "
+		"undecided.");
+	if (w->primary && w->min_effect > 0 && w->primary->scale == SCALE_RATIO) {
 		char a[32];
 
 		html(f, " The grey band holds differences of less than %s %%, too small to matter.",
-		     num_3(w->primary->min_effect * 100, a, sizeof(a)));
+		     num_3(w->min_effect * 100, a, sizeof(a)));
 	}
 	html(f, "<span class=\"narrow\"> Numbers on the left are those of the table.</span>"
 		"</figcaption>\n");
@@ -186,9 +186,8 @@ static void workload_effects(FILE *f, const struct model *m, const struct model_
 		     "<td class=\"num\">%s</td>",
 		     e->axis, e->from, e->to,
 		     num_ratio(e->metric, &e->ratio, NUM_HTML, text, sizeof(text)));
-		put_word(f, !e->differs ? (e->same ? MARK_SAME : MARK_NONE)
-			    : e->better ? MARK_BETTER
-					: MARK_WORSE);
+		put_word(f, verdict_mark(e->verdict),
+			 verdict_text(e->verdict, &e->more, text, sizeof(text)));
 		html(f, "</tr>\n");
 	}
 	html(f, "</tbody></table></div>\n");
@@ -212,7 +211,7 @@ static void workload_interactions(FILE *f, const struct model_workload *w)
 	if (!w->ninteractions)
 		return;
 	html(f,
-	     "<p>These effects depend on another axis, so that their average says little:</p>\n<ul>\n");
+	     "<p>These effects depend on another axis, so that their average, below, says little:</p>\n<ul>\n");
 	for (size_t i = 0; i < w->ninteractions; i++) {
 		const struct model_interaction *x = &w->interactions[i];
 
@@ -353,26 +352,6 @@ static void workload_further(FILE *f, const struct model *m, const struct model_
 	html(f, "</details>\n");
 }
 
-static void workload_spread(FILE *f, const struct model_workload *w)
-{
-	char a[32], b[32];
-	const struct components *c = &w->template_var;
-
-	if (isfinite(w->trial_sd) && w->trial_sd > 0)
-		html(f,
-		     "<p class=\"note\">Spread of one trial, block effects removed: %s %% (all cells "
-		     "pooled).",
-		     num_3(w->trial_sd * 100, a, sizeof(a)));
-	else
-		return;
-	if (c->groups >= 2 && isfinite(c->between) && isfinite(c->within))
-		html(f,
-		     " Between blocks, each on a template of its own: %s %%; within a block: %s %%.",
-		     num_3(sqrt(fmax(c->between, 0)) * 100, a, sizeof(a)),
-		     num_3(sqrt(fmax(c->within, 0)) * 100, b, sizeof(b)));
-	html(f, "</p>\n");
-}
-
 /* Cells held against the first one: what a ladder has no use for. */
 static void workload_cells(FILE *f, const struct model *m, const struct model_workload *w)
 {
@@ -386,9 +365,9 @@ static void workload_cells(FILE *f, const struct model *m, const struct model_wo
 		html(f,
 		     "<p class=\"note\"><span class=\"star\">\xe2\x98\x85</span> not shown to be worse "
 		     "than the cell with the best mean, each pair compared.</p>\n");
-	workload_spread(f, w);
-	workload_effects(f, m, w);
 	workload_interactions(f, w);
+	workload_effects(f, m, w);
+	part_spread(f, w);
 }
 
 void part_workload(FILE *f, const struct model *m, size_t i, const struct plots *p)

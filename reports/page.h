@@ -89,6 +89,15 @@ const char *mark_word(enum mark k);
 
 const char *mark_sign(enum mark k);
 
+/* The word of a row's mark, or "undecided" where there is an interval but nothing was shown; then
+ * with what would decide: "undecided, 8 to 30 more blocks". Never coloured. Into buf, which is
+ * returned. */
+char *row_word(const struct model_row *r, const struct model_value *v, char *buf, size_t size);
+
+/* The same of any verdict and its forecast, with its mark. */
+enum mark verdict_mark(enum verdict v);
+char *verdict_text(enum verdict v, const struct forecast *more, char *buf, size_t size);
+
 /* Why a row with MARK_LIMIT has no figures, in the words of its first trial. Never NULL. */
 const char *row_limit(const struct model_row *r);
 
@@ -103,6 +112,26 @@ bool workload_best_told(const struct model_workload *w);
 
 /* How many rows of a workload were shown to differ from the first in a metric. */
 size_t workload_differing(const struct model_workload *w, const struct metric_row *m);
+
+/* ---- query_vs.c: the two arms of a run ---- */
+
+/* What an arm was given: "disk.ring=packed", "the profile as it is". New. */
+char *vs_arm(char *const *sets, size_t n);
+
+/* Figure, interval and reason of one pair: "-12 % [-14, -10]", "failed", "n/a". Into buf, which is
+ * returned. */
+char *vs_ratio(const struct model_vs *x, enum num_style s, char *buf, size_t size);
+
+/* Its mark: MARK_FAILED with too many failed trials, else the verdict's. */
+enum mark vs_mark(const struct model_vs *x);
+
+/* Its word: "worse", "undecided, 8 to 30 more blocks", "same: differs, but by less than 2 %"
+ * (brief: "same, below 2 %"). Into buf, which is returned. */
+char *vs_word(const struct model *m, const struct model_vs *x, bool brief, char *buf, size_t size);
+
+/* Name of its workload and label; never NULL. */
+const char *vs_workload(const struct model *m, const struct model_vs *x);
+const char *vs_label(const struct model_vs *x);
 
 /* ---- query_disks.c ---- */
 
@@ -178,6 +207,9 @@ char *svg_adopt(const char *svg, const char *prefix, const char *title, const ch
 
 void part_head(FILE *f, const struct model *m);
 void part_workload(FILE *f, const struct model *m, size_t w, const struct plots *p);
+void part_vs(FILE *f, const struct model *m);
+void part_spread(FILE *f, const struct model_workload *w);
+void part_methods(FILE *f);
 void part_rungs(FILE *f, const struct model *m);
 void part_layers(FILE *f, const struct model *m, const struct model_workload *w);
 void part_asides(FILE *f, const struct model *m, const struct model_workload *w);

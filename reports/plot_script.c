@@ -215,7 +215,7 @@ static void frame_rows(FILE *s, const struct plot *p, const char *axis, char let
 /* Frame, axis, tics and the band of what is too small to matter. */
 static void plot_frame(FILE *s, const struct plot *p, const struct size *z, bool wide)
 {
-	double band = p->w->primary->min_effect;
+	double band = p->w->min_effect;
 	double from = p->difference ? -band : log1p(-band), to = p->difference ? band : log1p(band);
 
 	fprintf(s,

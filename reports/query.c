@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What several parts of a report ask of a model; nothing here trusts an index or a pointer in it.
  */
+#include <stdio.h>
 #include <string.h>
 #include "reports/page.h"
 
@@ -41,11 +42,41 @@ enum mark row_mark(const struct model_row *r, const struct model_value *v)
 		return MARK_FAILED;
 	if (r->limits && !r->ok)
 		return MARK_LIMIT;
-	if (!v || r->cell == 0)
+	return !v || r->cell == 0 ? MARK_NONE : verdict_mark(v->verdict);
+}
+
+enum mark verdict_mark(enum verdict v)
+{
+	switch (v) {
+	case VERDICT_BETTER:
+		return MARK_BETTER;
+	case VERDICT_WORSE:
+		return MARK_WORSE;
+	case VERDICT_SAME:
+		return MARK_SAME;
+	default:
 		return MARK_NONE;
-	if (v->differs)
-		return v->better ? MARK_BETTER : MARK_WORSE;
-	return v->same ? MARK_SAME : MARK_NONE;
+	}
+}
+
+char *verdict_text(enum verdict v, const struct forecast *more, char *buf, size_t size)
+{
+	char blocks[64];
+
+	snprintf(buf, size, "%s%s%s", v == VERDICT_NONE ? "" : verdict_word(v),
+		 v == VERDICT_UNDECIDED && more->known ? ", " : "",
+		 v == VERDICT_UNDECIDED ? forecast_text(more, blocks, sizeof(blocks)) : "");
+	return buf;
+}
+
+char *row_word(const struct model_row *r, const struct model_value *v, char *buf, size_t size)
+{
+	enum mark k = row_mark(r, v);
+
+	if (k == MARK_NONE && v && r->cell)
+		return verdict_text(v->verdict, &v->more, buf, size);
+	snprintf(buf, size, "%s", mark_word(k));
+	return buf;
 }
 
 const char *mark_word(enum mark k)

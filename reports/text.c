@@ -146,6 +146,25 @@ void text_table(const struct text *t, const struct line *lines, size_t n)
 		put_line(t, &lines[i], &c);
 }
 
+void text_verdict(struct line *l, enum verdict v, const struct forecast *more)
+{
+	char *blocks;
+
+	verdict_text(v, more, l->word, sizeof(l->word));
+	blocks = strstr(l->word, " block");
+	if (blocks)
+		*blocks = 0;
+}
+
+void text_more(const struct text *t, const struct line *lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strstr(lines[i].word, " more")) {
+			text_wrapped(t, "  ", "\"more\": further blocks that would decide", 2);
+			return;
+		}
+}
+
 static void line_of(struct line *l, const struct model *m, const struct model_workload *w,
 		    const struct model_row *r)
 {
@@ -174,7 +193,9 @@ static void line_of(struct line *l, const struct model *m, const struct model_wo
 	else
 		num_ratio(w->primary, &v->ratio, NUM_ASCII, l->ratio, sizeof(l->ratio));
 	if (l->mark != MARK_FAILED && l->mark != MARK_LIMIT)
-		snprintf(l->word, sizeof(l->word), "%s", mark_word(l->mark));
+		row_word(r, v, l->word, sizeof(l->word));
+	if (l->mark == MARK_NONE && v && r->cell)
+		text_verdict(l, v->verdict, &v->more);
 }
 
 static void put_cells(const struct text *t, const struct model *m, const struct model_workload *w)
@@ -189,6 +210,7 @@ static void put_cells(const struct text *t, const struct model *m, const struct 
 	for (size_t i = 0; i < w->nrows; i++)
 		line_of(&lines[i + 1], m, w, &w->rows[i]);
 	text_table(t, lines, w->nrows + 1);
+	text_more(t, lines, w->nrows + 1);
 	free(lines);
 }
 
@@ -219,6 +241,26 @@ static void put_limits(const struct text *t, const struct model_workload *w)
 	}
 }
 
+/* Read before the main effects, which they qualify. */
+static void put_interactions(const struct text *t, const struct model_workload *w)
+{
+	char a[FIELD], b[FIELD];
+
+	for (size_t i = 0; i < w->ninteractions; i++) {
+		const struct model_interaction *x = &w->interactions[i];
+		char *s = xasprintf(
+			"%s, %s -> %s: %s with %s = %s, but %s with %s", x->axis, x->from, x->to,
+			num_ratio(w->primary, &x->at_from, NUM_ASCII, a, sizeof(a)), x->by,
+			x->by_from, num_ratio(w->primary, &x->at_to, NUM_ASCII, b, sizeof(b)),
+			x->by_to);
+
+		if (!i)
+			text_wrapped(t, "  ", "effects that depend on another axis:", 2);
+		text_wrapped(t, "  ", s, 4);
+		free(s);
+	}
+}
+
 static void put_effects(const struct text *t, const struct model_workload *w)
 {
 	struct line *lines = xcalloc(w->neffects + 1, sizeof(*lines));
@@ -233,10 +275,8 @@ static void put_effects(const struct text *t, const struct model_workload *w)
 		snprintf(l->value, sizeof(l->value), "%s -> %s", e->from ? e->from : "",
 			 e->to ? e->to : "");
 		num_ratio(e->metric, &e->ratio, NUM_ASCII, l->ratio, sizeof(l->ratio));
-		l->mark = !e->differs ? (e->same ? MARK_SAME : MARK_NONE)
-			  : e->better ? MARK_BETTER
-				      : MARK_WORSE;
-		snprintf(l->word, sizeof(l->word), "%s", mark_word(l->mark));
+		l->mark = verdict_mark(e->verdict);
+		text_verdict(l, e->verdict, &e->more);
 	}
 	if (w->neffects) {
 		text_wrapped(t, "  ", "main effects, averaged over the other axes:", 2);
@@ -294,7 +334,9 @@ static void put_workload(const struct text *t, const struct model *m,
 		fputs("  no cell was shown to differ from the first\n", t->out);
 	if (workload_best_told(w))
 		fputs("  * not shown worse than the best cell\n", t->out);
+	put_interactions(t, w);
 	put_effects(t, w);
+	text_spread(t, w);
 	if (w->headline && m->nworkloads > 1)
 		text_wrapped(t, "  ", w->headline, 2);
 	fputc('\n', t->out);
@@ -314,6 +356,7 @@ int report_text(const struct model *m, FILE *out, bool colour, int width)
 {
 	struct text t = {out, colour, width < MIN_WIDTH ? MIN_WIDTH : width};
 
+	text_vs(&t, m);
 	text_rungs(&t, m);
 	for (size_t i = 0; i < m->nworkloads; i++)
 		put_workload(&t, m, &m->workloads[i]);

@@ -28,6 +28,18 @@ void text_table(const struct text *t, const struct line *lines, size_t n);
 /* first as it is, then the words of s folded at the width, later lines indented; ends the line. */
 void text_wrapped(const struct text *t, const char *first, const char *s, int indent);
 
+/* "undecided, 8 to 30 more": a verdict as a table holds it, without the word "blocks" at its end.
+ */
+void text_verdict(struct line *l, enum verdict v, const struct forecast *more);
+
+/* Says what that "more" is, if any of the lines has it. */
+void text_more(const struct text *t, const struct line *lines, size_t n);
+
+/* text_vs.c: the two arms of a run on top, with the commands that repeat them; where the noise of a
+ * workload comes from. Nothing without such. */
+void text_vs(const struct text *t, const struct model *m);
+void text_spread(const struct text *t, const struct model_workload *w);
+
 /* text_disks.c: what images or many disks take. Nothing without such figures. */
 void text_aside(const struct text *t, const struct model *m, const struct model_workload *w,
 		enum aside_kind kind);

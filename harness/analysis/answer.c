@@ -45,8 +45,10 @@ static void say_winner(char **s, const struct model_effect *f)
 	free(to);
 }
 
-static void say_no_difference(char **s, const struct model_effect *f)
+static void say_no_difference(char **s, const struct model_effect *f, double min_effect)
 {
+	char more[64];
+
 	char *from = level_label(f->axis, f->from), *to = level_label(f->axis, f->to);
 	char *lo = text_signed(f->ratio.lo), *hi = text_signed(f->ratio.hi);
 
@@ -54,12 +56,15 @@ static void say_no_difference(char **s, const struct model_effect *f)
 		text_add(s, "nothing can be said of %s against %s", to, from);
 	else if (f->same)
 		text_add(s, "%s and %s are the same within %g %% (%s to %s)", from, to,
-			 100 * f->metric->min_effect, lo, hi);
+			 100 * min_effect, lo, hi);
 	else
-		text_add(s, "no difference shown between %s and %s (%s to %s%s)", from, to, lo, hi,
+		text_add(s, "no difference shown between %s and %s (%s to %s%s%s%s)", from, to, lo,
+			 hi,
 			 f->ratio.lo > 1 || f->ratio.hi < 1
 				 ? ", too little among so many comparisons"
-				 : "");
+				 : "",
+			 f->more.known ? "; would be decided by " : "",
+			 forecast_text(&f->more, more, sizeof(more)));
 	free(lo);
 	free(hi);
 	free(from);
@@ -148,7 +153,7 @@ static char *workload_answer(const struct model *m, const struct model_workload 
 			if (shown)
 				say_winner(&s, &w->effects[i]);
 			else
-				say_no_difference(&s, &w->effects[i]);
+				say_no_difference(&s, &w->effects[i], w->min_effect);
 		}
 	if (!w->neffects && w->nrows == 1)
 		say_single(&s, w);
@@ -336,7 +341,7 @@ static struct spread set_spread(const struct model *m, const bool *in)
 			any |= w->rows[r].best_set;
 		if (!any)
 			continue;
-		x.min_effect = fmax(x.min_effect, w->primary->min_effect);
+		x.min_effect = fmax(x.min_effect, w->min_effect);
 		for (size_t r = 0; r < w->nrows; r++) {
 			const struct model_row *row = &w->rows[r];
 
@@ -434,6 +439,7 @@ void build_answer(struct build *b)
 
 	for (size_t i = 0; i < m->nworkloads; i++)
 		m->workloads[i].headline = m->nrungs ? ladder_answer(m, &m->workloads[i])
+					   : m->nvs  ? vs_answer(m, &m->workloads[i])
 						     : workload_answer(m, &m->workloads[i]);
-	m->headline = m->nrungs ? ladder_headline(m) : run_answer(m);
+	m->headline = m->nrungs ? ladder_headline(m) : m->nvs ? vs_headline(m) : run_answer(m);
 }

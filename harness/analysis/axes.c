@@ -209,7 +209,6 @@ static void effect_add(struct model_workload *w, const struct grid *g, const str
 	struct model_effect *f;
 	struct level all = {NULL, NULL};
 	struct combos c;
-	double m = log1p(w->primary->min_effect);
 
 	combos_make(&c, g, from, to, &all);
 	w->effects = array_add(w->effects, &w->neffects, sizeof(*w->effects));
@@ -221,25 +220,30 @@ static void effect_add(struct model_workload *w, const struct grid *g, const str
 	f->ratio = combos_effect(&c, g);
 	f->combos = c.n;
 	f->left_out = c.left_out;
-	f->p = ratio_p(&f->ratio);
-	f->same = log(f->ratio.lo) > -m && log(f->ratio.hi) < m;
+	judge_floored(f->metric, &f->ratio);
+	f->p = judge_ratio(g->m, &f->ratio);
 	combos_free(&c);
 }
 
-static void effects_mark(struct model_workload *w)
+static void effects_mark(const struct model *m, struct model_workload *w)
 {
+	size_t family = 0;
 	double *p = xcalloc(w->neffects + 1, sizeof(*p));
 
-	for (size_t i = 0; i < w->neffects; i++)
+	for (size_t i = 0; i < w->neffects; i++) {
 		p[i] = w->effects[i].p;
+		family += !isnan(p[i]);
+	}
 	holm(p, w->neffects);
 	for (size_t i = 0; i < w->neffects; i++) {
 		struct model_effect *f = &w->effects[i];
 
 		f->p = p[i];
-		f->differs = p[i] < ALPHA && !f->same;
-		f->better =
-			f->differs && (f->metric->better == HIGHER_IS_BETTER) == (f->ratio.mid > 1);
+		f->verdict =
+			judge_word(m, f->metric, &f->ratio, f->p, w->min_effect, family, &f->more);
+		f->same = f->verdict == VERDICT_SAME;
+		f->differs = f->verdict == VERDICT_BETTER || f->verdict == VERDICT_WORSE;
+		f->better = f->verdict == VERDICT_BETTER;
 	}
 	free(p);
 }
@@ -313,7 +317,8 @@ static void interaction_add(struct model_workload *w, const struct grid *g,
 		x->at_from = combos_effect(&p, g);
 		x->at_to = combos_effect(&q, g);
 		x->ratio = main_effect(yp, yq, g->nblocks, p.n, LEVEL);
-		x->p = ratio_p(&x->ratio);
+		judge_floored(w->primary, &x->ratio);
+		x->p = judge_ratio(g->m, &x->ratio);
 		free(yp);
 		free(yq);
 	}
@@ -337,7 +342,7 @@ void interaction_free(struct model_interaction *x)
  * goes too. */
 static void interactions_keep(struct model_workload *w)
 {
-	double *p = xcalloc(w->ninteractions + 1, sizeof(*p)), m = log1p(w->primary->min_effect);
+	double *p = xcalloc(w->ninteractions + 1, sizeof(*p));
 	size_t kept = 0;
 
 	for (size_t i = 0; i < w->ninteractions; i++)
@@ -347,7 +352,7 @@ static void interactions_keep(struct model_workload *w)
 		struct model_interaction *x = &w->interactions[i];
 
 		x->p = p[i];
-		if (p[i] < ALPHA && !(log(x->ratio.lo) > -m && log(x->ratio.hi) < m))
+		if (p[i] < ALPHA && verdict_ratio(&x->ratio, true, w->min_effect) != VERDICT_SAME)
 			w->interactions[kept++] = *x;
 		else
 			interaction_free(x);
@@ -385,7 +390,7 @@ static void main_effects(struct model_workload *w, const struct grid *g)
 			effect_add(w, g, &from, &(struct level){from.key, v[j]});
 		free(v);
 	}
-	effects_mark(w);
+	effects_mark(g->m, w);
 }
 
 /* Without a template (cold boots) blocks still differ, but nothing about templates was seen. */

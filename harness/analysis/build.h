@@ -36,10 +36,27 @@ const struct store_trial *build_trial(const struct build *b, size_t cell, size_t
 /* Did it end at a limit of QEMU or the guest (CAUSE_LIMIT)? That is a finding, no failure. */
 bool trial_at_limit(const struct store_trial *t);
 
+/*
+ * pass.c: what a workload finds on a cell: an image as it was made, so that a write is the first to
+ * its place, or one written before. precondition: the workload's own, or NULL. PASS_NONE: cannot be
+ * told (no image, or a device that nobody made fresh).
+ */
+enum workload_pass cell_pass(const char *precondition, const struct model_cell *c);
+
+/* Of a workload that says so itself (keys) and writes, when all cells agree; else PASS_NONE. */
+enum workload_pass workload_pass_of(const struct model *m, const json_t *keys);
+
+/* Warns where the first writes of a trial are as many as the image has clusters. */
+void warn_used_up(struct build *b);
+
 /* Steps, in the order in which model_make takes them. */
-void build_place(struct build *b);   /* place.c: trials to cells, workloads, blocks */
-void build_cells(struct build *b);   /* cells.c */
-void build_values(struct build *b);  /* values.c: rows, means, ratios, marks */
+void build_place(struct build *b);  /* place.c: trials to cells, workloads, blocks */
+void build_cells(struct build *b);  /* cells.c */
+void judge_begin(struct build *b);  /* judge.c: by which rule this run was looked at */
+void build_values(struct build *b); /* values.c: rows, means, ratios, marks */
+void build_vs(struct build *b);	    /* vs.c: pairs of the two arms of --vs */
+void build_spread(
+	struct build *b); /* spread.c: parts of the noise, best trial length, slow trials */
 void build_effects(struct build *b); /* axes.c: main effects, interactions, variance */
 void build_checks(struct build *b);  /* health.c: asked/got, failures, accelerator, phases, noise */
 void build_facts(struct build *b);   /* facts.c: environment */
@@ -61,6 +78,41 @@ void ladder_warn(struct model *m);
 char *ladder_answer(const struct model *m, const struct model_workload *w);
 char *ladder_headline(const struct model *m);
 
+/*
+ * judge.c. An interval of ratios is Student's when it comes in, and the one in force when it goes
+ * out: judge_ratio makes it the repeated one in a run that was looked at after each block, and
+ * returns its two-sided p. judge_floored gives it the variance floor of the metric (part 2).
+ */
+double judge_floor(const struct metric_row *metric); /* of the sd of log differences */
+void judge_floored(const struct metric_row *metric, struct interval *r);
+double judge_ratio(const struct model *m, struct interval *r);
+double judge_min_effect(const struct model_workload *w, const struct metric_row *metric);
+
+/* The word for an interval with adjusted p, as one of `family` comparisons; into more what would
+ * decide. */
+enum verdict judge_word(const struct model *m, const struct metric_row *metric,
+			const struct interval *r, double p, double min_effect, size_t family,
+			struct forecast *more);
+
+/* v against ref over n blocks: ratio, robust, disagree, p, not yet adjusted; then the marks. */
+void judge_compare(const struct model *m, struct model_value *v, const struct model_value *ref,
+		   size_t n);
+void judge_mark(const struct model *m, struct model_value *v, double min_effect, size_t family);
+
+/* cells.c: a file of a trial's artefacts, at most max bytes, without blanks at its end; NULL if
+ * there is none. New. */
+char *build_artefact(const struct build *b, const struct store_trial *t, const char *name,
+		     size_t max);
+
+/* vs_say.c: what was shown of the two arms, for the run and for one workload; the arms in words.
+ * New. */
+char *vs_headline(const struct model *m);
+char *vs_answer(const struct model *m, const struct model_workload *w);
+
+void vs_json(const struct model *m, json_t *into);     /* vs_json.c: "arms", "vs" */
+json_t *json_verdict(enum verdict v);		       /* vs_json.c: VERDICT_NONE is null */
+json_t *json_forecast(const struct forecast *f);       /* vs_json.c: not known is null */
+json_t *spread_json(const struct model_spread *s);     /* vs_json.c */
 void ladder_json(const struct model *m, json_t *into); /* ladder_json.c: "ladder", "claims" */
 json_t *json_num(double v);			       /* json.c: NAN is null */
 json_t *json_str(const char *s);		       /* json.c: what is no UTF-8 becomes '?' */

@@ -25,7 +25,8 @@ static bool folder_inside(const char *f)
 	       !(strlen(f) >= 3 && !strcmp(f + strlen(f) - 3, "/.."));
 }
 
-static char *artefact(const struct build *b, const struct store_trial *t, const char *name)
+char *build_artefact(const struct build *b, const struct store_trial *t, const char *name,
+		     size_t max)
 {
 	char *path, *text = NULL;
 	size_t len = 0;
@@ -39,7 +40,7 @@ static char *artefact(const struct build *b, const struct store_trial *t, const 
 	} else {
 		path = xasprintf("%s/trials/%04u/%s", b->run.folder, t->seq, name);
 	}
-	if (file_read(path, ARTEFACT_MAX, &text, &len))
+	if (file_read(path, max, &text, &len))
 		text = NULL;
 	free(path);
 	while (text && len && (text[len - 1] == '\n' || text[len - 1] == ' '))
@@ -115,6 +116,17 @@ static void add_set(char **s, const char *set)
 	free(q);
 }
 
+/* What this cell's arm was given beside the profile (vbench run --vs). */
+static void add_arm(char **s, const struct build *b, const struct model_cell *c)
+{
+	const char *arm = cell_value(c, "guest.arm");
+	json_t *sets = arm ? json_object_get(json_object_get(b->meta, "vs"), arm) : NULL;
+
+	for (size_t i = 0; i < json_array_size(sets); i++)
+		if (json_is_string(json_array_get(sets, i)))
+			add_set(s, json_string_value(json_array_get(sets, i)));
+}
+
 /* Its cells are rungs (build_ladder has not run yet). */
 static bool is_ladder(const struct build *b)
 {
@@ -133,6 +145,7 @@ static char *repeat(const struct build *b, const struct model_cell *c, const jso
 		if (old && !set_is_ours(b->m, old))
 			add_set(&s, old);
 	}
+	add_arm(&s, b, c);
 	for (size_t i = 0; i < json_array_size(b->m->axes); i++) {
 		const char *key = axis_key(b->m, i), *v = key ? cell_value(c, key) : NULL;
 		char *text;
@@ -189,8 +202,8 @@ void build_cells(struct build *b)
 		c->label = xstrdup(b->cells[i].label ? b->cells[i].label : c->id);
 		c->keys = json_read(m, "keys of a cell", b->cells[i].keys_json, JSON_OBJECT);
 		c->keys_text = keys_text(m, c);
-		c->qemu = artefact(b, t, "qemu.txt");
-		c->plug = artefact(b, t, "plug.txt");
+		c->qemu = build_artefact(b, t, "qemu.txt", ARTEFACT_MAX);
+		c->plug = build_artefact(b, t, "plug.txt", ARTEFACT_MAX);
 		c->repeat = repeat(b, c, sets);
 		c->facts = disk_facts(b, t);
 	}

@@ -101,6 +101,8 @@ static json_t *value_json(const struct model *m, const struct model_value *v)
 	json_object_set_new(o, "differs", json_boolean(v->differs));
 	json_object_set_new(o, "better", v->differs ? json_boolean(v->better) : json_null());
 	json_object_set_new(o, "same", json_boolean(v->same));
+	json_object_set_new(o, "verdict", json_verdict(v->verdict));
+	json_object_set_new(o, "more", json_forecast(&v->more));
 	json_object_set_new(o, "points", points);
 	return o;
 }
@@ -122,6 +124,8 @@ static json_t *row_json(const struct model *m, const struct model_row *r)
 	json_object_set_new(o, "to_best", r->best_set ? json_interval(&r->to_best) : json_null());
 	json_object_set_new(o, "same_as_best",
 			    r->best_set ? json_boolean(r->same_as_best) : json_null());
+	json_object_set_new(o, "slow", json_integer(r->slow));
+	json_object_set_new(o, "slow_by", json_num(r->slow_by));
 	json_object_set_new(o, "values", values);
 	return o;
 }
@@ -139,6 +143,8 @@ static json_t *effect_json(const struct model_effect *f)
 	json_object_set_new(o, "differs", json_boolean(f->differs));
 	json_object_set_new(o, "better", f->differs ? json_boolean(f->better) : json_null());
 	json_object_set_new(o, "same", json_boolean(f->same));
+	json_object_set_new(o, "verdict", json_verdict(f->verdict));
+	json_object_set_new(o, "more", json_forecast(&f->more));
 	json_object_set_new(o, "combinations", json_integer(f->combos));
 	json_object_set_new(o, "left_out", json_integer(f->left_out));
 	return o;
@@ -196,11 +202,15 @@ static json_t *workload_json(const struct model *m, const struct model_workload 
 							: json_null());
 	json_object_set_new(o, "headline", json_str(w->headline));
 	json_object_set_new(o, "primary", json_str(w->primary ? w->primary->id : NULL));
+	json_object_set_new(o, "min_effect", json_num(w->min_effect));
 	json_object_set_new(o, "rows", rows);
 	json_object_set_new(o, "interactions", inter);
 	json_object_set_new(o, "effects", effects);
 	json_object_set_new(o, "trial_sd", json_num(w->trial_sd));
 	json_object_set_new(o, "template_variance", components_json(&w->template_var));
+	json_object_set_new(o, "spread", spread_json(&w->spread));
+	json_object_set_new(o, "best_seconds", json_num(w->best_seconds));
+	json_object_set_new(o, "longer_is_better", json_boolean(isinf(w->best_seconds)));
 	return o;
 }
 
@@ -320,6 +330,10 @@ static json_t *run_json(const struct model *m)
 	json_object_set_new(o, "trials_ok", json_integer(m->trials_ok));
 	json_object_set_new(o, "trials_failed", json_integer(m->trials_failed));
 	json_object_set_new(o, "trials_limit", json_integer(m->trials_limit));
+	json_object_set_new(o, "seq_max", json_integer(m->seq_max));
+	json_object_set_new(o, "stopped_early", json_boolean(m->stopped_early));
+	json_object_set_new(o, "decide", json_num(m->decide));
+	json_object_set_new(o, "precision", json_num(m->precision));
 	json_object_set_new(o, "accel", json_str(m->accel));
 	json_object_set_new(o, "relative_only", json_boolean(m->relative_only));
 	json_object_set_new(o, "profile_text", json_str(m->profile_text));
@@ -346,6 +360,7 @@ json_t *model_json(const struct model *m)
 	json_object_set_new(o, "skipped", copy_of(m->skipped));
 	json_object_set_new(o, "cells", cells);
 	json_object_set_new(o, "workloads", works);
+	vs_json(m, o);
 	ladder_json(m, o);
 	json_object_set_new(o, "side", side_json(m));
 	json_object_set_new(o, "checks", checks_json(m));

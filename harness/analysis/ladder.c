@@ -306,6 +306,8 @@ static void forget_first(struct model_workload *w)
 			v->ratio = v->robust = unknown;
 			v->p = NAN;
 			v->differs = v->better = v->same = v->disagree = false;
+			v->verdict = VERDICT_NONE;
+			v->more.known = false;
 		}
 	}
 }

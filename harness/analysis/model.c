@@ -115,8 +115,11 @@ int model_make(struct store *s, const char *uuid, struct model **out, struct err
 		describe_run(&b);
 		build_place(&b);
 		build_cells(&b);
+		judge_begin(&b);
 		build_values(&b);
+		build_vs(&b);
 		build_effects(&b);
+		build_spread(&b);
 		build_checks(&b);
 		build_ladder(&b);
 		build_claims(&b);
@@ -150,6 +153,26 @@ static void workload_free(struct model_workload *w)
 	free(w->name);
 	free(w->describe);
 	free(w->headline);
+	free(w->spread.why);
+}
+
+static void texts_free(char **s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(s[i]);
+	free(s);
+}
+
+static void vs_free(struct model *m)
+{
+	for (size_t i = 0; i < m->nvs; i++) {
+		free(m->vs[i].label);
+		free(m->vs[i].base_points);
+		free(m->vs[i].change_points);
+	}
+	free(m->vs);
+	texts_free(m->vs_base, m->nvs_base);
+	texts_free(m->vs_change, m->nvs_change);
 }
 
 static void cell_free(struct model_cell *c)
@@ -200,6 +223,7 @@ void model_free(struct model *m)
 	if (!m)
 		return;
 	ladder_free(m);
+	vs_free(m);
 	for (size_t i = 0; i < m->ncells; i++)
 		cell_free(&m->cells[i]);
 	for (size_t i = 0; i < m->nworkloads; i++)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "stats/stats.h"
+#include "stats/verdict.h"
 #include "store/metric.h"
 
 struct store;
@@ -46,6 +47,12 @@ struct model_value {
 	bool better;  /* only if differs: in the metric's good direction */
 	bool same;    /* interval of ratio within the metric's min_effect: shown to be the same for
 			 practical ends */
+	/*
+	 * The same in a word, in all reports: same, better or worse as above, else undecided.
+	 * VERDICT_NONE for the first cell itself, and where there is no interval.
+	 */
+	enum verdict verdict;
+	struct forecast more; /* blocks more that would decide; known only of an undecided one */
 	double *points; /* [model.blocks_planned] this cell's value in each block, NAN where missing
 			 */
 };
@@ -79,6 +86,13 @@ struct model_row {     /* a cell under a workload */
 	 * for that cell itself. Without best_set it means nothing. */
 	struct interval to_best;
 	bool same_as_best; /* to_best within min_effect, or the best cell itself */
+	/*
+	 * Good trials far on the bad side of this cell's typical one (model_workload.spread has the
+	 * rule), and how far: their median as a ratio of the primary metric to the typical trial;
+	 * NAN without any.
+	 */
+	unsigned slow;
+	double slow_by;
 	struct model_value
 		*values; /* the same metrics in the same order in every row of a workload */
 	size_t nvalues;
@@ -97,6 +111,8 @@ struct model_effect {
 	double p;	       /* Holm over the effects of the workload */
 	bool differs, better;  /* as in model_value: `to` against `from` */
 	bool same;
+	enum verdict verdict; /* as in model_value */
+	struct forecast more;
 	unsigned combos;   /* matched combinations of the other axes it averages over */
 	unsigned left_out; /* combinations without data, or with too many failed trials */
 	const struct metric_row *metric;
@@ -172,10 +188,40 @@ struct model_step { /* a rung under a workload */
  */
 enum workload_pass { PASS_NONE, PASS_FIRST_WRITE, PASS_STEADY };
 
+/*
+ * Where the noise of the primary metric comes from (statistics.md, part 8), as coefficients of
+ * variation, and how long a trial should be on this host. For show and for planning: no interval
+ * is made of them.
+ */
+struct model_spread {
+	/*
+	 * Of one second within a trial, from fio's windows (half seconds, or iopsavgtime of the
+	 * job), which are taken as independent: the sd that one-second values would have. NAN:
+	 * cannot be told, see why.
+	 */
+	double second;
+	/* Of one trial against others of its cell and block with its seconds' share taken out: what
+	 * a longer trial does not remove. 0: none was seen. NAN: cannot be told. */
+	double between;
+	double length;	 /* median measured time of a trial in s, ramp excluded; NAN */
+	double overhead; /* median of all else that a trial takes, ramp included, in s; NAN */
+	size_t trials;	 /* whose seconds were read */
+	char *why;	 /* second or best_seconds cannot be told: the reason; else NULL */
+	/*
+	 * Slow trials: further than 4 robust standard deviations (1.4826 times the median absolute
+	 * deviation, pooled over cells), and than 5 %, on the bad side of the typical trial of
+	 * their cell in their block. judged is the number of trials looked at, 0: too few to tell.
+	 */
+	size_t slow, judged;
+	double slow_by; /* median of theirs against the typical one, as a ratio; NAN */
+};
+
 struct model_workload {
 	char *name, *describe;
 	enum workload_pass pass;
 	const struct metric_row *primary;
+	/* Smallest effect that matters for `primary` here: the metric's own, or run.decide. */
+	double min_effect;
 	struct model_row *rows;
 	size_t nrows;
 	struct model_effect *effects; /* for the primary metric */
@@ -191,7 +237,12 @@ struct model_workload {
 	struct components template_var;
 	double trial_sd; /* coefficient of variation of one trial after block effects, pooled over
 			    cells; NAN */
-	char *headline;	 /* a sentence or two that answer, from the data alone */
+	struct model_spread spread;
+	/* Best trial length here: sqrt(overhead * second^2 / between^2) in s [Kalibera & Jones
+	 * 2013]. INFINITY: trials differ by no more than their seconds, so the longer the better;
+	 * NAN: cannot be told. */
+	double best_seconds;
+	char *headline;		  /* a sentence or two that answer, from the data alone */
 	struct model_step *steps; /* [model.nrungs]; NULL without a ladder */
 };
 
@@ -250,6 +301,30 @@ struct model_side {
 	char *name, *values;
 };
 
+/*
+ * Two arms of one run (`vbench run --vs`): a cell as the profile is, and the same cell with the
+ * change, under one workload. The primary metric, change over base, paired within blocks.
+ */
+struct model_vs {
+	size_t workload, base, change;	 /* indices */
+	char *label;			 /* of the cell, without the name of the arm */
+	const struct metric_row *metric; /* NULL: nothing was measured */
+	struct interval ratio; /* as model_value.ratio: the difference for SCALE_DIFFERENCE */
+	struct interval robust;
+	bool disagree;
+	double p;	      /* Holm over all pairs and workloads of the run; NAN */
+	double p_raw;	      /* each for itself */
+	double sd;	      /* of the paired (log) differences; NAN */
+	bool too_many_failed; /* in either cell: no verdict */
+	enum verdict verdict;
+	struct forecast more;
+	double *base_points, *change_points; /* [model.blocks_planned], NAN where missing */
+};
+
+/* "8 to 30 more blocks", "more than 1000 more blocks"; "" when not known. Into buf, which is
+ * returned. */
+char *forecast_text(const struct forecast *f, char *buf, size_t size);
+
 struct model_fact { /* environment, in display order */
 	char *group, *name, *value;
 };
@@ -276,6 +351,22 @@ struct model {
 	size_t ncells;
 	struct model_workload *workloads;
 	size_t nworkloads;
+	/* Pairs of a run with two arms, each under each workload; in the order of the pairs, then
+	 * of the workloads. vs_base, vs_change: what each arm was given beside the profile. */
+	struct model_vs *vs;
+	size_t nvs;
+	char **vs_base, **vs_change;
+	size_t nvs_base, nvs_change;
+	/*
+	 * run.decide: up to seq_max blocks with a look after each from the 4th, and every interval
+	 * of a comparison is the repeated one of stats/sequential.h, p likewise; 0: Student's.
+	 * stopped_early: it (or run.precision) ended before blocks_planned. decide: the smallest
+	 * effect that matters, in place of the metric's; precision: the half-width that was asked
+	 * for. NAN: neither.
+	 */
+	unsigned seq_max;
+	bool stopped_early;
+	double decide, precision;
 	/*
 	 * A ladder has rungs, and its cells are compared by them alone: `ratio`, `robust`, `p` and
 	 * all marks of model_value are then empty, as are best_set and effects.
@@ -317,6 +408,15 @@ void model_free(struct model *m);
  * below the fewest that were refused (hi; null: none was). Each row of a workload has "limits" and
  * "limit", the trials that ended at a limit of QEMU or the guest and its reason: a finding, not
  * counted as failed. A workload has "pass": "first-write" | "steady" | null.
+ * "verdict" is "same" | "worse" | "better" | "undecided", or null where there is nothing to judge;
+ * "more" is null or {"lo", "hi"}, blocks more that would decide (hi null: more than 1000), both of
+ * each value and each effect. A workload has "min_effect", "best_seconds" (null: cannot be told, or
+ * with "longer_is_better" without bound) and "spread": {"second", "between", "length", "overhead",
+ * "trials", "why", "slow", "judged", "slow_by"}; its rows "slow" and "slow_by". A run with two arms
+ * adds "arms": {"base": [settings], "change": [settings]} (else null) "vs": [{"workload", "base",
+ * "change" (cell ids), "label", "metric", "ratio" (or "difference"), "robust", "disagree", "p",
+ * "p_raw", "sd", "too_many_failed", "verdict", "more", "base_points", "change_points"}] and "run"
+ * has "seq_max", "stopped_early", "decide" and "precision".
  */
 json_t *model_json(const struct model *m);
 

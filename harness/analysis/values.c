@@ -7,19 +7,7 @@
 #include <string.h>
 #include "analysis/build.h"
 
-/*
- * fio's histogram bins are at most 1/64 of their value wide: no percentile is known better than
- * that step, so the sd of log differences has it as floor, and a median is not judged within it
- * (statistics.md, parts 2 and 9).
- */
-#define BIN_WIDTH (1.0 / 64)
-
 static const struct interval unknown = {NAN, NAN, NAN, 0, NAN};
-
-static double sd_floor(const struct metric_row *m)
-{
-	return m->percentile ? BIN_WIDTH / sqrt(12) : 0;
-}
 
 const struct model_value *row_metric(const struct model_row *r, const char *id)
 {
@@ -153,70 +141,6 @@ static struct interval absolute(const struct metric_row *m, const double *x, siz
 	return r;
 }
 
-/* Hodges-Lehmann on the log differences, back on the ratio scale; and whether it tells another
- * story than the mean. */
-static void robust_ratio(struct model_value *v, const double *a, const double *b, size_t n)
-{
-	double *d = xcalloc(n + 1, sizeof(*d));
-	size_t k = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (a[i] > 0 && b[i] > 0)
-			d[k++] = log(b[i]) - log(a[i]);
-	v->robust = hodges_lehmann(d, k, LEVEL);
-	v->robust.mid = exp(v->robust.mid);
-	v->robust.lo = exp(v->robust.lo);
-	v->robust.hi = exp(v->robust.hi);
-	/* A quarter of the whole width is half of a half-width; the 1e-9 is for pairs that are all
-	 * alike. */
-	v->disagree =
-		fabs(log(v->robust.mid / v->ratio.mid)) > log(v->ratio.hi / v->ratio.lo) / 4 + 1e-9;
-	free(d);
-}
-
-/* Both constant: compared exactly, p is 0 or 1. Anything else has noise after all, and is judged as
- * a ratio or difference. */
-static bool compare_exact(struct model_value *v, const struct model_value *ref)
-{
-	double a = ref->abs.mid, b = v->abs.mid, r;
-
-	if (!v->abs.n || !ref->abs.n || ref->abs.lo != ref->abs.hi || v->abs.lo != v->abs.hi)
-		return false;
-	r = a == b ? 1 : a > 0 && b > 0 ? b / a : NAN;
-	v->ratio = (struct interval){r, r, r, v->abs.n < ref->abs.n ? v->abs.n : ref->abs.n, 0};
-	v->p = a == b ? 1 : 0;
-	v->same = a == b;
-	return true;
-}
-
-static bool within(const struct interval *ratio, double min_effect)
-{
-	return log(ratio->lo) > -log1p(min_effect) && log(ratio->hi) < log1p(min_effect);
-}
-
-static void compare(struct model_value *v, const struct model_value *ref, size_t n)
-{
-	const struct metric_row *m = v->metric;
-
-	if (m->scale == SCALE_EXACT && compare_exact(v, ref))
-		return;
-	if (m->scale == SCALE_DIFFERENCE) {
-		v->ratio = diff_interval(ref->points, v->points, n, LEVEL);
-		v->p = diff_p(&v->ratio);
-		v->same = v->ratio.lo > -m->min_effect && v->ratio.hi < m->min_effect;
-		return;
-	}
-	v->ratio = ratio_interval(ref->points, v->points, n, LEVEL, sd_floor(m));
-	v->p = ratio_p(&v->ratio);
-	v->same = within(&v->ratio, m->min_effect);
-	if (m->scale == SCALE_RATIO)
-		robust_ratio(v, ref->points, v->points, n);
-	/* Interpolation inside a bin is a guess: a median that moved by less than a bin has not
-	 * been seen to move. */
-	if (strstr(m->id, ".p50") && fabs(log(v->ratio.mid)) < BIN_WIDTH)
-		v->p = fmax(v->p, 1);
-}
-
 static void take_trial(struct model_row *row, const struct store_trial *t)
 {
 	if (t->ok) {
@@ -281,12 +205,16 @@ static void adjust(struct model_workload *w)
 	free(p);
 }
 
-static void mark(struct model_value *v)
+/* How many cells were compared with the first in this metric. */
+static size_t compared(const struct model_workload *w, const struct metric_row *metric)
 {
-	double above = v->metric->scale == SCALE_DIFFERENCE ? v->ratio.mid : v->ratio.mid - 1;
+	size_t n = 0;
 
-	v->differs = v->p < ALPHA && !v->same && above != 0 && !isnan(above);
-	v->better = v->differs && (v->metric->better == HIGHER_IS_BETTER) == (above > 0);
+	for (size_t r = 1; r < w->nrows; r++)
+		for (size_t j = 0; j < w->rows[r].nvalues; j++)
+			n += w->rows[r].values[j].metric == metric &&
+			     !isnan(w->rows[r].values[j].p);
+	return n;
 }
 
 static void compare_rows(const struct build *b, struct model_workload *w)
@@ -295,12 +223,16 @@ static void compare_rows(const struct build *b, struct model_workload *w)
 		if (w->rows[0].too_many_failed || w->rows[r].too_many_failed)
 			continue;
 		for (size_t j = 0; j < w->rows[r].nvalues; j++)
-			compare(&w->rows[r].values[j], &w->rows[0].values[j], b->nblocks);
+			judge_compare(b->m, &w->rows[r].values[j], &w->rows[0].values[j],
+				      b->nblocks);
 	}
 	adjust(w);
 	for (size_t r = 1; r < w->nrows; r++)
-		for (size_t j = 0; j < w->rows[r].nvalues; j++)
-			mark(&w->rows[r].values[j]);
+		for (size_t j = 0; j < w->rows[r].nvalues; j++) {
+			struct model_value *v = &w->rows[r].values[j];
+
+			judge_mark(b->m, v, judge_min_effect(w, v->metric), compared(w, v->metric));
+		}
 }
 
 /* The primary metric's value of a row that may be judged, or NULL. */
@@ -340,15 +272,17 @@ static void best_set(const struct build *b, struct model_workload *w)
 	for (size_t r = 0; r < w->nrows; r++) {
 		const struct model_value *v = judged(w, r);
 		struct interval i;
+		double p;
 
 		if (!v)
 			continue;
 		i = ratio_interval(best->points, v->points, b->nblocks, LEVEL,
-				   sd_floor(w->primary));
+				   judge_floor(w->primary));
+		p = judge_ratio(b->m, &i);
 		w->rows[r].to_best = v == best ? unknown : i;
-		w->rows[r].same_as_best = v == best || within(&i, w->primary->min_effect);
-		w->rows[r].best_set =
-			w->rows[r].same_as_best || !(ratio_p(&i) * (k * (k - 1.0) / 2) < ALPHA);
+		w->rows[r].same_as_best =
+			v == best || verdict_ratio(&i, true, w->min_effect) == VERDICT_SAME;
+		w->rows[r].best_set = w->rows[r].same_as_best || !(p * (k * (k - 1.0) / 2) < ALPHA);
 	}
 }
 
@@ -356,14 +290,8 @@ static enum workload_pass pass_of(const struct build *b, size_t work)
 {
 	const char *text = b->works[work].keys_json;
 	json_t *keys = text ? json_loads(text, 0, NULL) : NULL;
-	char buf[64], own[64];
-	const char *rw = work_key(keys, "rw", buf, sizeof(buf));
-	const char *v = work_key(keys, "precondition", own, sizeof(own));
-	enum workload_pass pass = PASS_NONE;
+	enum workload_pass pass = workload_pass_of(b->m, keys);
 
-	if (rw && v && strcmp(v, "disk") && (strstr(rw, "write") || strstr(rw, "rw")))
-		pass = !strcmp(v, "none") || !strcmp(v, "first-write") ? PASS_FIRST_WRITE
-								       : PASS_STEADY;
 	json_decref(keys);
 	return pass;
 }
@@ -386,6 +314,14 @@ static void unknown_metrics(const struct build *b)
 			n, first);
 }
 
+/* run.decide names the smallest effect that the run was to find; a share, so not of differences. */
+static double min_effect_of(const struct model *m, const struct metric_row *primary)
+{
+	if (primary && primary->scale == SCALE_RATIO && !isnan(m->decide))
+		return m->decide;
+	return primary ? primary->min_effect : NAN;
+}
+
 void build_values(struct build *b)
 {
 	struct model *m = b->m;
@@ -403,6 +339,7 @@ void build_values(struct build *b)
 		w->pass = pass_of(b, i);
 		w->trial_sd = NAN;
 		w->primary = primary_of(b, i);
+		w->min_effect = min_effect_of(m, w->primary);
 		for (size_t j = 0; j < nmetrics; j++)
 			if (work_has(b, i, metrics[j].id))
 				list[nlist++] = &metrics[j];

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `vbench help [COMMAND | profile]`. */
+/* `vbench help [COMMAND | profile | methods]`. */
 #include <stdio.h>
 #include <string.h>
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "profile/profile.h"
+#include "reports/report.h"
 
 static void list(FILE *out)
 {
@@ -34,6 +35,8 @@ int cmd_help(int argc, char **argv)
 		profile_help(stdout);
 		return VB_OK;
 	}
+	if (!strcmp(argv[1], "methods"))
+		return report_methods(stdout) ? VB_BAD_INPUT : VB_OK;
 	for (c = commands; c->name; c++) {
 		char *help[] = {argv[1], "--help", NULL};
 
@@ -41,7 +44,7 @@ int cmd_help(int argc, char **argv)
 			return c->run(2, help);
 	}
 	fprintf(stderr,
-		"vbench help: nothing is known about \"%s\"; try `vbench help` or `vbench help profile`\n",
+		"vbench help: nothing is known about \"%s\"; try `vbench help`, `vbench help profile` or `vbench help methods`\n",
 		argv[1]);
 	return VB_BAD_INPUT;
 }

@@ -211,7 +211,7 @@ static void hostile_databases_are_refused(void **state)
 		{"CREATE INDEX i ON trial (block)", "schema is not that"},
 		{"DROP INDEX run_by_label", "schema is not that"},
 		{"ALTER TABLE trial ADD COLUMN x TEXT", "schema is not that"},
-		{"PRAGMA user_version = 2", "newer vbench"},
+		{"PRAGMA user_version = 3", "newer vbench"},
 		{"PRAGMA application_id = 1", "not a store of vbench"},
 		{"PRAGMA journal_mode = WAL", "damaged"},
 		{"DELETE FROM sample; DELETE FROM asked_got; DELETE FROM trial; DELETE FROM cell; "

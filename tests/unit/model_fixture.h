@@ -82,6 +82,12 @@ static void fixture_compare(struct model_value *v, const struct model_value *fir
 	if (!difference)
 		v->same = v->ratio.lo > 1 / 1.02 && v->ratio.hi < 1.02;
 	v->differs = v->differs && !v->same;
+	v->verdict = v->same	   ? VERDICT_SAME
+		     : !v->differs ? VERDICT_UNDECIDED
+		     : v->better   ? VERDICT_BETTER
+				   : VERDICT_WORSE;
+	if (v->verdict == VERDICT_UNDECIDED)
+		v->more = (struct forecast){true, 3, 41};
 }
 
 static void fixture_row(struct model_row *r, unsigned w, unsigned c)
@@ -120,6 +126,7 @@ static void fixture_effect(struct model_effect *e, const char *axis, const char 
 	e->ratio = (struct interval){mid, mid / (1 + half), mid * (1 + half), FIX_BLOCKS, half};
 	e->differs = e->ratio.lo > 1 || e->ratio.hi < 1;
 	e->better = e->differs && mid > 1;
+	e->verdict = !e->differs ? VERDICT_UNDECIDED : e->better ? VERDICT_BETTER : VERDICT_WORSE;
 	e->metric = &fixture_metrics[0];
 	e->combos = 6;
 }
@@ -129,6 +136,16 @@ static void fixture_workload(struct model_workload *w, unsigned i)
 	w->name = xstrdup(i ? "randread-1" : "randread-8");
 	w->describe = xstrdup(i ? "randread 4k, QD 1, 700 ms" : "randread 4k, QD 8, 700 ms");
 	w->primary = &fixture_metrics[i ? 1 : 0];
+	w->min_effect = 0.02;
+	w->spread = (struct model_spread){.second = 0.048,
+					  .between = 0.049,
+					  .length = 2,
+					  .overhead = 0.9,
+					  .trials = 95,
+					  .slow = 3,
+					  .judged = 94,
+					  .slow_by = 0.82};
+	w->best_seconds = 0.93;
 	w->nrows = FIX_CELLS;
 	w->rows = xcalloc(FIX_CELLS, sizeof(*w->rows));
 	for (unsigned c = 0; c < FIX_CELLS; c++) {
@@ -144,6 +161,7 @@ static void fixture_workload(struct model_workload *w, unsigned i)
 		for (unsigned k = 0; k < FIX_METRICS; k++) {
 			w->rows[7].values[k].ratio = (struct interval){NAN, NAN, NAN, 0, NAN};
 			w->rows[7].values[k].differs = false;
+			w->rows[7].values[k].verdict = VERDICT_NONE;
 		}
 	}
 	w->effects = xcalloc(4, sizeof(*w->effects));
@@ -153,7 +171,7 @@ static void fixture_workload(struct model_workload *w, unsigned i)
 	fixture_effect(&w->effects[2], "disk.mode", "thin", "full", 1.011, 0.03);
 	fixture_effect(&w->effects[3], "disk.format", "raw", "qcow2", 0.997, 0.028);
 	w->template_var = (struct components){0.0004, 0.0009, 2.1, FIX_BLOCKS};
-	w->trial_sd = 0.031;
+	w->trial_sd = 0.0595; /* sqrt(0.049^2 + 0.048^2 / 2) */
 	w->headline = xstrdup(
 		i ? "No cell was shown to differ by more than 9 % from virtio-blk split raw."
 		  : "virtio-blk packed qcow2 full is the fastest: +9 % [+7, +12] against "
@@ -245,6 +263,42 @@ static void fixture_evidence(struct model *m)
 			     "max", 1.75, "load", "median", 1.21, "max", 2.4);
 }
 
+static void fixture_pair(struct model *m, unsigned i, enum verdict v, struct interval ratio)
+{
+	struct model_vs *x = &m->vs[i];
+
+	x->workload = i % 2;
+	x->base = i / 2;
+	x->change = i / 2 + 3;
+	x->label = xstrdup(i / 2 ? "virtio-blk qcow2 thin" : "virtio-blk raw");
+	x->metric = m->workloads[i % 2].primary;
+	x->ratio = x->robust = ratio;
+	x->disagree = i == 0;
+	x->p = x->p_raw = NAN;
+	x->sd = 0.02;
+	x->verdict = v;
+	x->too_many_failed = i == 3;
+	x->more = (struct forecast){v == VERDICT_UNDECIDED, 8, 30};
+	x->base_points = xcalloc(FIX_BLOCKS, sizeof(double));
+	x->change_points = xcalloc(FIX_BLOCKS, sizeof(double));
+}
+
+/* Two pairs under two workloads, with each verdict once; the last one failed. */
+static void fixture_vs(struct model *m)
+{
+	m->nvs = 4;
+	m->vs = xcalloc(4, sizeof(*m->vs));
+	fixture_pair(m, 0, VERDICT_WORSE, (struct interval){0.88, 0.86, 0.9, FIX_BLOCKS, 0.02});
+	fixture_pair(m, 1, VERDICT_UNDECIDED,
+		     (struct interval){1.01, 0.97, 1.05, FIX_BLOCKS, 0.02});
+	fixture_pair(m, 2, VERDICT_SAME, (struct interval){1.01, 1.004, 1.016, FIX_BLOCKS, 0.02});
+	fixture_pair(m, 3, VERDICT_NONE, (struct interval){NAN, NAN, NAN, 0, NAN});
+	m->vs_base = xcalloc(1, sizeof(*m->vs_base));
+	m->vs_change = xcalloc(1, sizeof(*m->vs_change));
+	m->nvs_change = 1;
+	m->vs_change[0] = xstrdup("disk.ring=packed");
+}
+
 /* 12 cells, 2 workloads, 8 blocks. The caller frees with model_free(). */
 static inline struct model *fixture_rich(void)
 {
@@ -295,6 +349,7 @@ static inline struct model *fixture_rich(void)
 	m->workloads = xcalloc(2, sizeof(*m->workloads));
 	for (unsigned i = 0; i < 2; i++)
 		fixture_workload(&m->workloads[i], i);
+	fixture_vs(m);
 	fixture_evidence(m);
 	fixture_add_side(m, "max_segments", "254 (virtio-blk), 126 (virtio-scsi)");
 	fixture_add_side(m, "transport_driver", "none (virtio-blk), virtio_scsi (virtio-scsi)");
@@ -349,6 +404,9 @@ static inline struct model *fixture_hostile(void)
 			fixture_spoil(&w->effects[k].to);
 		}
 	}
+	for (size_t i = 0; i < m->nvs; i++)
+		fixture_spoil(&m->vs[i].label);
+	fixture_spoil(&m->vs_change[0]);
 	for (size_t i = 0; i < m->nchecks; i++) {
 		fixture_spoil(&m->checks[i].key);
 		fixture_spoil(&m->checks[i].asked);
@@ -420,6 +478,10 @@ static inline struct model *fixture_small(void)
 	w->describe = xstrdup("randread 4k");
 	w->trial_sd = NAN;
 	w->primary = &fixture_metrics[0];
+	w->min_effect = 0.02;
+	w->spread = (struct model_spread){
+		.second = NAN, .between = NAN, .length = NAN, .overhead = NAN, .slow_by = NAN};
+	w->best_seconds = NAN;
 	w->nrows = 4;
 	w->rows = xcalloc(4, sizeof(*w->rows));
 	fixture_small_row(&w->rows[0], 0, (struct interval){45100, 43900, 46200, 4, 0}, none);
@@ -429,6 +491,9 @@ static inline struct model *fixture_small(void)
 			  (struct interval){1.011, 0.985, 1.038, 4, 0});
 	fixture_small_row(&w->rows[3], 3, (struct interval){900, 800, 1000, 3, 0}, none);
 	w->rows[1].values[0].differs = w->rows[1].values[0].better = true;
+	w->rows[1].values[0].verdict = VERDICT_BETTER;
+	w->rows[2].values[0].verdict = VERDICT_UNDECIDED;
+	w->rows[2].values[0].more = (struct forecast){true, 2, 30};
 	w->rows[3].ok = 3;
 	w->rows[3].failed = 1;
 	w->rows[3].too_many_failed = true;

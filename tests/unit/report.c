@@ -41,6 +41,15 @@ static char *page_of(const struct model *m)
 	return page;
 }
 
+static size_t count(const char *s, const char *what)
+{
+	size_t n = 0;
+
+	for (; (s = strstr(s, what)) != NULL; s += strlen(what))
+		n++;
+	return n;
+}
+
 static char *escaped(const char *s, void (*put)(FILE *, const char *))
 {
 	char *buf = NULL;
@@ -232,6 +241,7 @@ static void text_says_when_nothing_was_shown(void **state)
 	assert_null(strstr(text, "no cell was shown to differ"));
 	free(text);
 	m->workloads[0].rows[1].values[0].differs = false;
+	m->workloads[0].rows[1].values[0].verdict = VERDICT_UNDECIDED;
 	text = text_of(m, false, 80);
 	assert_non_null(strstr(text, "no cell was shown to differ from the first"));
 	assert_null(strstr(text, "better\n"));
@@ -326,15 +336,6 @@ static void missing_texts_do_no_harm(void **state)
 	free(text);
 	free(page);
 	model_free(m);
-}
-
-static size_t count(const char *s, const char *what)
-{
-	size_t n = 0;
-
-	for (; (s = strstr(s, what)) != NULL; s += strlen(what))
-		n++;
-	return n;
 }
 
 static void page_holds_its_parts(void **state)

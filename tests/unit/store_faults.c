@@ -49,7 +49,7 @@ static void foreign_files_are_refused(void **state)
 	struct err e = {0};
 
 	store_close(open_store(path));
-	raw_sql(path, "PRAGMA user_version = 2");
+	raw_sql(path, "PRAGMA user_version = 3");
 	refuses_and_keeps(path, -EINVAL, "newer vbench");
 	raw_sql(path, "PRAGMA user_version = -1");
 	refuses_and_keeps(path, -EINVAL, "never was");
