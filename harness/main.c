@@ -11,6 +11,10 @@
 const struct cmd commands[] = {
 	{"run", cmd_run, "measure a profile on fresh guests"},
 	{"report", cmd_report, "the report of a run: HTML, text or JSON"},
+	{"compare", cmd_compare, "two stored runs or labels: what differs, and what was measured"},
+	{"history", cmd_history, "the nights of a profile: when it changed, and among which builds"},
+	{"bisect", cmd_bisect, "which build made it slower: a step of git bisect run, or a list of builds"},
+	{"gate", cmd_gate, "tonight's build against a kept reference build, for nightly CI"},
 	{"runs", cmd_runs, "list, export and import runs"},
 	{"host", cmd_host, "what this machine is and how it is set up"},
 	{"slim", cmd_slim, "make a disk image small: free what its file systems do not use"},

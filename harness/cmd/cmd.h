@@ -7,9 +7,13 @@
 int cmd_run(int argc, char **argv);
 int cmd_runs(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_history(int argc, char **argv);
 int cmd_host(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_slim(int argc, char **argv);
+int cmd_bisect(int argc, char **argv);
+int cmd_gate(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 struct cmd {
