@@ -96,6 +96,8 @@ static void put_workload(FILE *f, const struct workload *w, const char *engine, 
 		fprintf(f, "verify=%s\n", w->val[K_VERIFY]);
 		/* a time-based job ends before fio's verify phase: read back as it goes */
 		fprintf(f, "verify_backlog=64\nverify_fatal=1\n");
+		/* a job that is ended early would leave its state in the working folder */
+		fprintf(f, "verify_state_save=0\n");
 	}
 	for (size_t i = 0; i < w->nextras; i++)
 		fprintf(f, "%s=%s\n", w->extras[i].key, w->extras[i].value);
