@@ -3,7 +3,7 @@
 # Prints the flags of the libraries for make, or says which are missing.
 set -eu
 
-libs="ini_config jansson hwloc libarchive libkmod liburing sqlite3 libmd uuid blkid"
+libs="ini_config jansson hwloc libarchive libkmod liburing sqlite3 libmd uuid blkid libxml-2.0"
 case $(${CC:-cc} -dumpmachine 2>/dev/null) in
 x86_64*) libs="$libs libcpuid" ;;
 esac

@@ -11,7 +11,7 @@
 #include "store/store.h"
 
 #define STORE_APP_ID 0x76626e63 /* "vbnc", SQLite's application_id */
-#define STORE_VERSION 1		/* user_version of a store written by this program */
+#define STORE_VERSION 2		/* user_version of a store written by this program */
 
 struct store {
 	sqlite3 *db;

@@ -112,7 +112,51 @@ static const char v1[] =
 	"  FOREIGN KEY (run, seq) REFERENCES trial (run, seq) ON DELETE CASCADE\n"
 	") STRICT, WITHOUT ROWID;\n";
 
-static const char *const ladder[STORE_VERSION] = {v1};
+/*
+ * The nightly gate's memory: what each night found, series by series, and what people accepted.
+ * Runs are named by uuid without a foreign key: a night stays what it was when its runs live
+ * elsewhere.
+ */
+static const char v2[] = "CREATE TABLE gate (\n"
+			 "  id INTEGER PRIMARY KEY,\n"
+			 "  uuid TEXT NOT NULL UNIQUE CHECK (length(uuid) = 36),\n"
+			 "  host TEXT NOT NULL CHECK (length(host) <= 64),\n"
+			 "  profile TEXT NOT NULL,\n"
+			 "  kind TEXT NOT NULL CHECK (kind IN ('night', 'accept')),\n"
+			 "  state TEXT NOT NULL,\n"
+			 "  begun INTEGER NOT NULL,\n"
+			 "  ended INTEGER NOT NULL,\n"
+			 "  label TEXT,\n"
+			 "  build TEXT NOT NULL,\n"
+			 "  reference TEXT,\n"
+			 "  joins TEXT,\n"
+			 "  screen_run TEXT,\n"
+			 "  confirm_run TEXT,\n"
+			 "  who TEXT,\n"
+			 "  why TEXT,\n"
+			 "  doc TEXT NOT NULL\n"
+			 ") STRICT;\n"
+			 "CREATE INDEX gate_by_key ON gate (host, profile, begun);\n"
+			 "CREATE TABLE gate_series (\n"
+			 "  gate INTEGER NOT NULL REFERENCES gate (id) ON DELETE CASCADE,\n"
+			 "  idx INTEGER NOT NULL CHECK (idx BETWEEN 0 AND 4294967295),\n"
+			 "  key TEXT NOT NULL,\n"
+			 "  name TEXT NOT NULL,\n"
+			 "  metric TEXT NOT NULL,\n"
+			 "  state TEXT NOT NULL,\n"
+			 "  stage INTEGER NOT NULL CHECK (stage IN (0, 1, 2)),\n"
+			 "  n INTEGER NOT NULL CHECK (n BETWEEN 0 AND 4294967295),\n"
+			 "  ratio REAL,\n"
+			 "  lo REAL,\n"
+			 "  hi REAL,\n"
+			 "  sd REAL,\n"
+			 "  p REAL,\n"
+			 "  seen REAL,\n"
+			 "  PRIMARY KEY (gate, idx),\n"
+			 "  UNIQUE (gate, key)\n"
+			 ") STRICT, WITHOUT ROWID;\n";
+
+static const char *const ladder[STORE_VERSION] = {v1, v2};
 
 int schema_identify(struct store *s, int *version, struct err *e)
 {
