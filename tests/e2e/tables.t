@@ -110,7 +110,7 @@ for my $c ($s->checks) {
 # A default may be the absence of an option, of which there is nothing to read back: that a cell was measured with it is enough.
 for my $cell ($s->rows('SELECT c.keys, c.label FROM cell c JOIN run r ON r.id = c.run WHERE r.uuid = ?', $s->newest->{uuid})) {
 	my $keys = decode_json($cell->{keys});
-	$cell_of{"$_=$keys->{$_}"} = $cell->{label} for keys %$keys;
+	$cell_of{"$_=$keys->{$_}"} = $cell->{label} for grep { defined $keys->{$_} } keys %$keys;
 }
 for my $key (sort keys %values) {
 	for my $value (@{ $values{$key} }) {
