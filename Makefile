@@ -349,6 +349,8 @@ install:
 	$(Q)cp -R build/guest/full/modules $(LIBDIR)/guest/full/modules
 	$(Q)$(INSTALL) -m 644 $(wildcard profiles/*.ini) $(SHAREDIR)/profiles
 	$(Q)$(INSTALL) -m 644 $(DOCS) $(DOCDIR)
+	$(Q)$(INSTALL) -d $(DOCDIR)/nightly
+	$(Q)$(INSTALL) -m 644 $(wildcard tools/nightly/*) $(DOCDIR)/nightly
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX)/bin/vbench)
 
 uninstall:
