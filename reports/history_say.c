@@ -144,7 +144,9 @@ void history_general(const struct history *h, history_say *say, void *to)
 		tell(&sp, "GAP: %u night%s without a run between %s and %s", h->gaps[i].missing,
 		     h->gaps[i].missing == 1 ? "" : "s",
 		     history_date(h->nights[h->gaps[i].after].begun, a),
-		     history_date(h->nights[h->gaps[i].after + 1].begun, b));
+		     h->gaps[i].after + 1 < h->nnights
+			     ? history_date(h->nights[h->gaps[i].after + 1].begun, b)
+			     : "now");
 	if (h->unsaid)
 		tell(&sp, "not said: %s", h->unsaid);
 	else if (!h->nightly)

@@ -372,6 +372,18 @@ static int execute(struct args *a, char **argv, int *status, struct err *e)
 	return rc;
 }
 
+/* --step, or a beginning of it that getopt takes, whether or not parsing came that far. */
+static bool names_step(char **argv)
+{
+	for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+		size_t n = strcspn(*argv, "=");
+
+		if (n >= strlen("--st") && n <= strlen("--step") && !strncmp(*argv, "--step", n))
+			return true;
+	}
+	return false;
+}
+
 int cmd_bisect(int argc, char **argv)
 {
 	struct args a = {.key = "guest.qemu",
@@ -390,7 +402,10 @@ int cmd_bisect(int argc, char **argv)
 		rc = execute(&a, argv, &status, &e);
 	}
 	if (rc)
-		status = fail(&e, a.step.n > 0);
+		status = fail(&e, names_step(argv));
+	/* main() would make it a status that git takes for "bad" */
+	if (names_step(argv) && (fflush(stdout) || ferror(stdout)))
+		status = STEP_STOP;
 	set_list_free(&a.good);
 	set_list_free(&a.bad);
 	set_list_free(&a.step);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "base/err.h"
+#include "base/term.h"
 #include "cmd/cmd.h"
 #include "history/history.h"
 #include "host/host.h"
@@ -127,7 +128,8 @@ static int history(const struct args *a, bool *alarms, struct err *e)
 	char host[65];
 	int rc = host_id(host, e);
 	struct history_ask ask = {
-		.profile = name, .host = host, .metric = a->metric, .cell = a->cell};
+		.profile = name, .host = host, .metric = a->metric, .cell = a->cell,
+		.now = (int64_t)clock_real_ns()};
 
 	if (!rc)
 		rc = store_open(db, false, &s, e);

@@ -48,6 +48,16 @@ static bool confirms(const struct gates *all, const char *uuid)
 	return false;
 }
 
+/* Harm that was put in on purpose (the gate's own member of its record). */
+static bool injected(const struct store_gate *g)
+{
+	json_t *j = g->doc_json ? json_loads(g->doc_json, 0, NULL) : NULL;
+	bool some = json_array_size(json_object_get(j, "injected")) > 0;
+
+	json_decref(j);
+	return some;
+}
+
 /* Complete, of this host and profile; an A/B that is no gate's is about something else, and so is
  * the fresh half of a gate's night. */
 static bool is_night(const struct store_run *r, const char *profile, const char *host,
@@ -61,7 +71,7 @@ static bool is_night(const struct store_run *r, const char *profile, const char 
 	if (confirms(all, r->uuid))
 		return false;
 	g = gate_of(all, r->uuid);
-	return g ? !g->joins || !*g->joins : !is_vs(r);
+	return g ? (!g->joins || !*g->joins) && !injected(g) : !is_vs(r);
 }
 
 static void night_of(struct history_night *n, const struct store_run *r,
@@ -153,7 +163,7 @@ int history_make(struct store *s, const struct history_ask *ask, struct history 
 	if (!rc && !h->nseries)
 		rc = nothing(ask, h, e);
 	if (!rc)
-		history_judge(h);
+		history_judge(h, ask->now);
 	store_gates_free(gates.g, gates.n);
 	store_runs_free(runs, n);
 	if (rc)
@@ -177,6 +187,7 @@ void history_free(struct history *h)
 	}
 	for (i = 0; i < h->nseries; i++) {
 		free(h->series[i].label);
+		free(h->series[i].keys);
 		free(h->series[i].workload);
 		free(h->series[i].points);
 		free(h->series[i].changes);

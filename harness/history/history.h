@@ -49,7 +49,8 @@ struct history_change {
 };
 
 struct history_series {
-	char cell[17];
+	char cell[17]; /* of the newest night */
+	char *keys;    /* of its cell, but for the paths of QEMU and guest kernel; "": not known */
 	char *label, *workload;
 	const struct metric_row *metric;
 	struct history_point *points; /* [nnights] */
@@ -68,7 +69,7 @@ struct history_series {
 
 /* Calendar nights without a run, between two nights of a series that otherwise comes nightly. */
 struct history_gap {
-	size_t after; /* the night before the gap */
+	size_t after; /* the night before the gap; the newest one: it goes on */
 	unsigned missing;
 };
 
@@ -90,6 +91,7 @@ struct history_ask {
 	const char *host;    /* stable id */
 	const char *metric;  /* id; NULL: each workload's primary one */
 	const char *cell;    /* label, or the beginning of an id; NULL: all */
+	int64_t now;	     /* CLOCK_REALTIME ns, for nights that have not come since; 0: none */
 };
 
 /*

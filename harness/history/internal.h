@@ -21,6 +21,6 @@ char *history_surroundings(const struct store_run *then, const struct store_run 
 char *history_build_of(const struct store_run *r);
 
 /* judge.c: changes, drift, gaps, and what cannot be said. */
-void history_judge(struct history *h);
+void history_judge(struct history *h, int64_t now);
 
 #endif

@@ -153,7 +153,7 @@ static int by_size(const void *a, const void *b)
 }
 
 /* A series is nightly when the typical distance of its runs is a day. */
-static void find_gaps(struct history *h)
+static void find_gaps(struct history *h, int64_t now)
 {
 	int64_t *d = xcalloc(h->nnights + 1, sizeof(*d)), typical;
 	size_t i;
@@ -166,8 +166,9 @@ static void find_gaps(struct history *h)
 		h->nightly = typical >= 20 * HOUR_NS && typical <= 28 * HOUR_NS;
 	}
 	free(d);
-	for (i = 1; h->nightly && i < h->nnights; i++) {
-		int64_t away = h->nights[i].begun - h->nights[i - 1].begun;
+	for (i = 1; h->nightly && i <= h->nnights; i++) {
+		int64_t next = i < h->nnights ? h->nights[i].begun : now;
+		int64_t away = next - h->nights[i - 1].begun;
 		int64_t missing = (away + DAY_NS / 2) / DAY_NS - 1;
 
 		if (missing < 1)
@@ -227,11 +228,11 @@ static void judge_series(const struct history *h, struct history_series *s)
 	free(x);
 }
 
-void history_judge(struct history *h)
+void history_judge(struct history *h, int64_t now)
 {
 	size_t i;
 
-	find_gaps(h);
+	find_gaps(h, now);
 	for (i = 0; i < h->nseries; i++)
 		judge_series(h, &h->series[i]);
 	if (h->nnights < HISTORY_TELL)

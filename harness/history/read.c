@@ -249,22 +249,55 @@ static bool cell_wanted(const struct history_ask *ask, const struct store_cell *
 	return !strcmp(plain_label(c), ask->cell);
 }
 
+/* A cell without its build: each night's QEMU may lie in a folder of its own, and an id hashes the
+ * path. New. */
+static char *stable_keys(const struct store_cell *c)
+{
+	json_t *j = part_of(c->keys_json, NULL, NULL);
+	char *out = NULL;
+
+	if (json_is_object(j)) {
+		json_object_del(j, "guest.qemu");
+		json_object_del(j, "guest.kernel");
+		if (json_object_size(j))
+			out = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+	}
+	json_decref(j);
+	return out ? out : xstrdup("");
+}
+
+/* Two cells of one run are never the same: their labels differ. */
+static bool same_cell(const struct history_series *s, const struct store_cell *c, const char *keys,
+		      const char *label)
+{
+	if (!strcmp(s->cell, c->id))
+		return true;
+	return *keys && !strcmp(s->keys, keys) && (!*label || !strcmp(s->label, label));
+}
+
 /* The gate's "change packed" is known as "packed" otherwise. */
 static struct history_series *series_of(struct history *h, const struct store_cell *c,
 					const char *workload, const struct metric_row *m)
 {
 	const char *label = plain_label(c);
+	char *keys = stable_keys(c);
 	struct history_series *s;
 	size_t i;
 
 	for (i = 0; i < h->nseries; i++) {
 		s = &h->series[i];
-		if (!strcmp(s->cell, c->id) && !strcmp(s->workload, workload) && s->metric == m)
-			return s;
+		if (strcmp(s->workload, workload) || s->metric != m ||
+		    !same_cell(s, c, keys, label))
+			continue;
+		snprintf(s->cell, sizeof(s->cell), "%s", c->id);
+		free(s->keys);
+		s->keys = keys;
+		return s;
 	}
 	h->series = xrealloc(h->series, h->nseries + 1, sizeof(*h->series));
 	s = &h->series[h->nseries++];
-	*s = (struct history_series){.label = xstrdup(*label ? label : c->id),
+	*s = (struct history_series){.keys = keys,
+				     .label = xstrdup(*label ? label : c->id),
 				     .workload = xstrdup(workload),
 				     .metric = m,
 				     .points = xcalloc(h->nnights + 1, sizeof(*s->points)),

@@ -86,7 +86,8 @@ is(scalar @{ $j->{nights} }, 45, '--json: nights');
 is($j->{series}[0]{metric}, 'read.iops', 'the primary metric');
 is(scalar @{ $j->{series}[0]{points} }, 45, 'a point each');
 is_deeply([map { [@$_{qw(night found direction)}] } @{ $j->{series}[0]{changes} }], [[37, 37, 'worse']], 'the change');
-is_deeply($j->{gaps}, [{ after_night => 9, missing => 2 }], 'the gap');
+is_deeply($j->{gaps}[0], { after_night => 9, missing => 2 }, 'the gap');
+is($j->{gaps}[1]{after_night}, 44, 'and that no night has come since');
 is($j->{nights}[19]{changed}, 'host kernel 6.1.0-40 -> 6.1.0-41', 'a changed kernel is on its night');
 is($j->{series}[0]{drift}{p}, undef, 'no drift is told across a step');
 
