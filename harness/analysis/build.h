@@ -86,6 +86,7 @@ char *ladder_headline(const struct model *m);
 double judge_floor(const struct metric_row *metric); /* of the sd of log differences */
 void judge_floored(const struct metric_row *metric, struct interval *r);
 double judge_ratio(const struct model *m, struct interval *r);
+double judge_diff(const struct model *m, struct interval *r); /* of differences, the same */
 double judge_min_effect(const struct model_workload *w, const struct metric_row *metric);
 
 /* The word for an interval with adjusted p, as one of `family` comparisons; into more what would

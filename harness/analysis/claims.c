@@ -138,14 +138,16 @@ static struct interval contrast(const struct model *m, const struct model_worklo
 		k++;
 	}
 	r = main_effect(ya, yb, blocks, combos, LEVEL);
+	judge_floored(metric_find(c->metric ? c->metric : "iops"), &r);
+	judge_ratio(m, &r); /* the interval in force: a run may have been looked at */
 	*pairs = combos;
 	free(ya);
 	free(yb);
 	return r;
 }
 
-/* Two-sided p of Student's test against that end of from..to which is nearer; 1 within. */
-static double outside_p(const struct interval *r, double from, double to)
+/* Two-sided p of a test against that end of from..to which is nearer; 1 within. */
+static double outside_p(const struct model *m, const struct interval *r, double from, double to)
 {
 	struct interval off = *r;
 
@@ -154,7 +156,7 @@ static double outside_p(const struct interval *r, double from, double to)
 	if (r->mid >= from && r->mid <= to)
 		return 1;
 	off.mid /= r->mid < from ? from : to;
-	return ratio_p(&off);
+	return judge_ratio(m, &off);
 }
 
 static struct model_claim *claim_add(struct model *m, size_t work, const struct claim *c,
@@ -265,7 +267,7 @@ static void claim_work(struct model *m, size_t work, const struct claim *c, cons
 		if (isfinite(ratio.mid) && m->nclaims < CLAIMS_MAX) {
 			struct model_claim *x = claim_add(m, work, c, all[i].where, ratio, pairs);
 
-			x->p = outside_p(&ratio, x->from, x->to);
+			x->p = outside_p(m, &ratio, x->from, x->to);
 		}
 	}
 }

@@ -121,7 +121,7 @@ double judge_ratio(const struct model *m, struct interval *r)
 	return m->seq_max ? repeat_interval(m, r, true) : ratio_p(r);
 }
 
-static double judge_diff(const struct model *m, struct interval *r)
+double judge_diff(const struct model *m, struct interval *r)
 {
 	return m->seq_max ? repeat_interval(m, r, false) : diff_p(r);
 }

@@ -198,16 +198,18 @@ static void fill_figure(const struct model *m, const struct model_row *r, enum s
 static void compare(const struct model *m, const struct model_layer *below, struct model_layer *l)
 {
 	size_t n = m->blocks_planned, k = 0;
-	double *d = xcalloc(n + 1, sizeof(*d));
+	double *d = xcalloc(n + 1, sizeof(*d)), half;
 
 	l->layer = diff_interval(below->points, l->points, n, LEVEL);
-	l->p = diff_p(&l->layer);
+	half = (l->layer.hi - l->layer.lo) / 2; /* Student's, whatever is shown */
+	l->p = judge_diff(m, &l->layer);
+	if (!isfinite(l->layer.lo)) /* looked at after each block, and not yet */
+		l->layer.lo = l->layer.hi = NAN;
 	for (size_t i = 0; i < n; i++)
 		if (isfinite(below->points[i]) && isfinite(l->points[i]))
 			d[k++] = l->points[i] - below->points[i];
 	l->robust = hodges_lehmann(d, k, LEVEL);
-	l->disagree = fabs(l->robust.mid - l->layer.mid) >
-		      (l->layer.hi - l->layer.lo) / 4 + 1e-9 * fabs(l->layer.mid);
+	l->disagree = fabs(l->robust.mid - l->layer.mid) > half / 2 + 1e-9 * fabs(l->layer.mid);
 	free(d);
 }
 

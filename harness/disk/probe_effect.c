@@ -135,6 +135,18 @@ static bool untouched(const struct evidence *ev, enum use native, bool more)
 	return (tables || cell_uses_nbd(ev->cell)) && native == USE_NO && !more;
 }
 
+/*
+ * Compressed clusters lie anywhere in the file. Opened without the page cache, it takes aligned
+ * requests only, and QEMU gives all others to its worker threads (block/file-posix.c,
+ * raw_co_prw, 6.2 to 10): the way that was asked for is not the one that they take.
+ */
+static bool misaligned(const struct evidence *ev)
+{
+	const char *squeezed = cell_get(ev->cell, K_COMPRESSION);
+
+	return squeezed && strcmp(squeezed, "none") && cell_cache(ev->cell)->direct;
+}
+
 static void asked_uring(enum use uring, enum use native, bool idle, struct asked_got *r)
 {
 	if (uring == USE_YES)
@@ -198,6 +210,9 @@ void probe_aio(const struct evidence *ev, struct asked_got *r)
 		got_set(r, GOT_UNKNOWN, "host", "shows only by its effect during the workload");
 	else if (uring == USE_UNTOLD)
 		got_set(r, GOT_UNKNOWN, "host", "QEMU's rings cannot be read here");
+	else if (strcmp(asked, "threads") && misaligned(ev) && uring == USE_NO && native == USE_NO)
+		got_set(r, GOT_UNKNOWN, "host",
+			"compressed clusters are not aligned: QEMU reads them by its worker threads");
 	else if (!strcmp(asked, "io_uring"))
 		asked_uring(uring, native, idle, r);
 	else if (!strcmp(asked, "native"))

@@ -79,12 +79,19 @@ static void take_change(const struct history *h, struct history_series *s, const
 
 static void find_changes(const struct history *h, struct history_series *s, const double *x)
 {
+	struct change_fresh *fresh = xcalloc(h->nnights + 1, sizeof(*fresh));
 	struct change c[CHANGES_MAX];
 	size_t lo, hi, n, i;
 
+	for (i = 0; i < h->nnights; i++)
+		fresh[i] = (struct change_fresh){
+			s->points[i].confirm > 0 ? log(s->points[i].confirm) : NAN,
+			s->points[i].confirm_p};
 	for (lo = 0; lo < h->nnights; lo = hi) {
 		hi = stretch_end(h, s, lo);
-		n = change_read(x + lo, hi - lo, CHANGE_H, c, CHANGES_MAX);
+		/* another reference build may begin a stretch of ratios only */
+		n = change_read_fresh(x + lo, s->by_ratio ? fresh + lo : NULL, hi - lo, CHANGE_H, c,
+				      CHANGES_MAX);
 		for (i = 0; i < n; i++) {
 			c[i].at += lo;
 			c[i].set_lo += lo;
@@ -93,6 +100,7 @@ static void find_changes(const struct history *h, struct history_series *s, cons
 			take_change(h, s, &c[i], i + 1 < n ? c[i + 1].at + lo : hi);
 		}
 	}
+	free(fresh);
 }
 
 /* Nights about their level: standard deviation within segments. */

@@ -74,8 +74,10 @@ static struct interval interval_of(const struct decide *d, const struct comparis
  * wider by than Student's. */
 static double repeated_p(const struct decide *d, struct interval r)
 {
-	if (d->rule.precision || r.n < SEQ_FIRST)
+	if (d->rule.precision)
 		return NAN;
+	if (r.n < SEQ_FIRST) /* not yet looked at, but one of the family: the report counts it */
+		return 1;
 	r.sd *= seq_factor(d->rule.max_blocks, (unsigned)r.n) /
 		t_quantile(0.5 + LEVEL / 2, (double)r.n - 1);
 	return ratio_p(&r);
@@ -127,7 +129,10 @@ static void look(struct decide *d)
 
 	for (size_t i = 0; i < d->ncomparisons; i++)
 		if (!d->comparisons[i].closed)
-			d->comparisons[i].p = repeated_p(d, interval_of(d, &d->comparisons[i]));
+			d->comparisons[i].p = hopeless(d, &d->comparisons[i])
+						      ? NAN
+						      : repeated_p(d, interval_of(
+									     d, &d->comparisons[i]));
 	for (unsigned w = 0; w < (d->rule.one_family ? 1 : d->workloads); w++)
 		adjust(d, w, p);
 	for (size_t i = 0; i < d->ncomparisons; i++) {

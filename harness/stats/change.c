@@ -208,6 +208,7 @@ struct change change_last(const double *x, size_t n)
 
 struct reader {
 	double *x;	    /* ours: nights that were taken back are NAN */
+	const struct change_fresh *fresh; /* NULL: none */
 	double *clipped;    /* room for a segment */
 	size_t segment;	    /* its first night */
 	bool pending;	    /* an alarm waits for more nights ... */
@@ -264,6 +265,12 @@ static void take_back(struct reader *r)
 		r->x[r->what.found] = NAN;
 }
 
+bool change_borne_out(const struct change *c, const struct change_fresh *fresh)
+{
+	return fabs(c->z) > CHANGE_SUSPECT && fresh->p < CHANGE_CONFIRM_P &&
+	       (fresh->step > 0) == (c->step > 0);
+}
+
 /*
  * Night t. True: *c is an alarm that is new, or the pending one with what is known of it by now;
  * its nights are counted in the whole series.
@@ -272,15 +279,17 @@ static bool night(struct reader *r, size_t t, double h, struct change *c)
 {
 	const double *x = r->x + r->segment;
 	size_t n = t - r->segment + 1;
+	bool sure;
 
 	if (!isfinite(r->x[t]) || nights(x, n) < CHANGE_QUIET)
 		return false;
 	*c = change_last(x, n);
-	if (!(fabs(c->z) > h)) {
+	sure = r->fresh && !r->segment && change_borne_out(c, &r->fresh[t]);
+	if (!sure && !(fabs(c->z) > h)) {
 		take_back(r);
 		return false;
 	}
-	c->provisional = !stands_clipped(r, x, n, h, c);
+	c->provisional = !sure && !stands_clipped(r, x, n, h, c);
 	c->at += r->segment;
 	c->set_lo += r->segment;
 	c->set_hi += r->segment;
@@ -291,7 +300,14 @@ static bool night(struct reader *r, size_t t, double h, struct change *c)
 
 size_t change_read(const double *x, size_t n, double h, struct change *out, size_t max)
 {
-	struct reader r = {.x = n && n < (1U << 24) ? malloc(2 * n * sizeof(*x)) : NULL};
+	return change_read_fresh(x, NULL, n, h, out, max);
+}
+
+size_t change_read_fresh(const double *x, const struct change_fresh *fresh, size_t n, double h,
+			 struct change *out, size_t max)
+{
+	struct reader r = {.x = n && n < (1U << 24) ? malloc(2 * n * sizeof(*x)) : NULL,
+			   .fresh = fresh};
 	size_t t, count = 0;
 	struct change c;
 

@@ -55,6 +55,26 @@ struct change change_last_rho(const double *x, size_t n, double rho);
 size_t change_read(const double *x, size_t n, double h, struct change *out, size_t max);
 
 /*
+ * What fresh blocks of a night said of tonight's build beside the reference build: the log ratio
+ * (as x has it) and its p, one-sided towards it. NAN: none were taken.
+ */
+struct change_fresh {
+	double step, p;
+};
+
+/* A suspect night that its fresh blocks bear out, in the same direction. */
+bool change_borne_out(const struct change *c, const struct change_fresh *fresh);
+
+/*
+ * change_read with fresh[n]: a night that is borne out is an alarm above CHANGE_SUSPECT already, and
+ * not provisional. Only while the level is still the reference build's, so before any confirmed
+ * change: later, fresh blocks would find the known change again. x holds one reference build's
+ * nights.
+ */
+size_t change_read_fresh(const double *x, const struct change_fresh *fresh, size_t n, double h,
+			 struct change *out, size_t max);
+
+/*
  * Slow drift: mean of the last 7 of the nights since the anchor against the mean of the anchor's
  * nights (20, moved only by a recorded human act). p is two-sided; the nights' spread and their
  * autocorrelation are those of all nights about a straight line. NAN when it cannot be told (fewer

@@ -204,7 +204,8 @@ static void bare_steps(size_t reps)
  * smallest quantum stands in for it, as in part 2. Mean and standard deviation of the pairs are
  * drawn as such.
  */
-static bool confirmed(struct prove_rng *g, const struct world *w, double step, double z)
+static bool confirmed(struct prove_rng *g, const struct world *w, double step,
+		      const struct change *c)
 {
 	double pair = fmax(sqrt(2 * BLOCKS * (1 - w->f)) * w->sd, 1e-6), chi = 0, e, d, s;
 	int i;
@@ -215,21 +216,23 @@ static bool confirmed(struct prove_rng *g, const struct world *w, double step, d
 	}
 	s = pair * sqrt(chi / (FRESH - 1));
 	d = step + pair / sqrt(FRESH) * prove_normal(g);
-	return t_cdf(-copysign(1, z) * d * sqrt(FRESH) / s, FRESH - 1) < CHANGE_CONFIRM_P;
+	return change_borne_out(
+		c, &(struct change_fresh){d, t_cdf(-fabs(d) * sqrt(FRESH) / s, FRESH - 1)});
 }
 
 /* Nights to the first confirmed alarm. */
 static void body_confirm(struct prove_rng *g, const void *arg, double *out)
 {
 	const struct world *w = arg;
-	double x[QUIET + FOLLOWED], z;
+	double x[QUIET + FOLLOWED];
+	struct change c;
 	size_t n;
 
 	series(g, w, x, QUIET + FOLLOWED);
 	out[0] = INFINITY;
 	for (n = QUIET + 1; n <= QUIET + FOLLOWED; n++) {
-		z = change_last(x, n).z;
-		if (!(fabs(z) > CHANGE_SUSPECT) || !confirmed(g, w, log1p(-w->step), z))
+		c = change_last(x, n);
+		if (!(fabs(c.z) > CHANGE_SUSPECT) || !confirmed(g, w, log1p(-w->step), &c))
 			continue;
 		out[0] = (double)(n - QUIET);
 		return;
@@ -240,14 +243,15 @@ static void body_confirm(struct prove_rng *g, const void *arg, double *out)
 static void body_confirm_false(struct prove_rng *g, const void *arg, double *out)
 {
 	const struct world *w = arg;
-	double x[NIGHTS], z;
+	double x[NIGHTS];
+	struct change c;
 	size_t n;
 
 	series(g, w, x, NIGHTS);
 	out[0] = 0;
 	for (n = CHANGE_QUIET; n <= NIGHTS; n++) {
-		z = change_last(x, n).z;
-		if (fabs(z) > CHANGE_SUSPECT && confirmed(g, w, 0, z))
+		c = change_last(x, n);
+		if (fabs(c.z) > CHANGE_SUSPECT && confirmed(g, w, 0, &c))
 			out[0] = 1;
 	}
 }

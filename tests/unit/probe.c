@@ -449,6 +449,11 @@ static void aio_shows_by_its_effect(void **state)
 	EXPECT("aio = io_uring\n", "disk.aio", GOT_DIFFER, "io_uring", "no io_uring took",
 	       STILL("0"), STILL("1"));
 	EXPECT("aio = io_uring\n", "disk.aio", GOT_DIFFER, "io_uring", "no io_uring took", NO_RING);
+	/* compressed clusters: O_DIRECT wants aligned requests, the page cache takes any */
+	EXPECT("format = qcow2\ncontent = data\ncompression = zstd\n", "disk.aio", GOT_UNKNOWN,
+	       "io_uring", "not aligned", NO_RING);
+	EXPECT("format = qcow2\ncontent = data\ncompression = zstd\ncache = writeback\n", "disk.aio",
+	       GOT_UNKNOWN, "io_uring", "no I/O of the guest reached", NO_RING);
 	EXPECT("aio = io_uring\niothread = off\n", "disk.aio", GOT_MATCH, "io_uring", "io_uring",
 	       LOOP_RING);
 	EXPECT("aio = io_uring\n", "disk.aio", GOT_UNKNOWN, "io_uring", "event loop",
