@@ -212,9 +212,14 @@ for my $type (qw(ext4 ext3 ext2 vfat xfs btrfs)) {
 		answered($r, "$type: $how");
 		note sprintf '%s %s: %.1f s, %.1f MiB of %.1f', $type, $how, time - $t, ($r->[2]{bytes} // 0) / $MB, ($r->[2]{free_bytes} // 0) / $MB;
 		# Half of so small a btrfs is chunks of metadata (32 MiB, twice), in which no file's bytes can lie: zeroes do not
-		# reach them. FITRIM does, if nothing was written to them since the mount (fs_free.c, btrfs_settle).
-		my $part = $type eq 'btrfs' && $how eq 'zero' ? 0.4 : 0.9;
+		# reach them. FITRIM does, if nothing was written to them since the mount (fs_free.c, btrfs_again), which cannot
+		# be had for certain.
+		my $part = $type eq 'btrfs' ? 0.4 : 0.9;
 		cmp_ok($r->[2]{bytes} // 0, '>=', $part * ($r->[2]{free_bytes} // ~0), "$type: $how reaches what is free");
+		TODO: {
+			local $TODO = 'the kernel passes over a piece of a metadata chunk' if $type eq 'btrfs' && $how eq 'trim';
+			cmp_ok($r->[2]{bytes} // 0, '>=', 0.9 * ($r->[2]{free_bytes} // ~0), "$type: trim reaches all that is free") if $how eq 'trim';
+		}
 		$r = sum_of($disk->{path}, $type);
 		is_deeply($r->[2], $sum, "$type: $how leaves all files as they are");
 		$g->unplug(0);
@@ -226,7 +231,12 @@ for my $type (qw(ext4 ext3 ext2 vfat xfs btrfs)) {
 		cmp_ok($full, '>', 0.5 * (-s $file) / $MB, "$type: most of it was never used");
 		cmp_ok($left, '<', ($type eq 'btrfs' ? 0.6 : 0.04) * $full, "$type: after zero next to nothing is left of what was there") or diag("$full -> $left MiB");
 	}
-	cmp_ok((stat $file)[12] * 512, '<', 0.35 * $before * 512, "$type: after trim its blocks are back with the host");
+	my $left = (stat $file)[12];
+	cmp_ok($left, '<', ($type eq 'btrfs' ? 0.65 : 0.35) * $before, "$type: after trim its blocks are back with the host");
+	TODO: {
+		local $TODO = 'the kernel passes over a piece of a metadata chunk' if $type eq 'btrfs';
+		cmp_ok($left, '<', 0.35 * $before, "$type: after trim nearly all of them");
+	}
 }
 
 sub refused_like ($r, $re, $what) { return (is($r->[0], $ERROR, $what) && like($r->[2]{error}, $re, '... and why')) || diag(explain $r->[2]) }
