@@ -10,13 +10,6 @@
 #include "analysis/build.h"
 #include "stats/sequential.h"
 
-/*
- * fio's histogram bins are at most 1/64 of their value wide: no percentile is known better than
- * that step, so the sd of log differences has it as floor, and a median is not judged within it
- * (statistics.md, parts 2 and 9).
- */
-#define BIN_WIDTH (1.0 / 64)
-
 static double share_of(const json_t *meta, const char *of, const char *what)
 {
 	const json_t *v = json_object_get(json_object_get(meta, of), what);
@@ -62,7 +55,7 @@ void judge_begin(struct build *b)
 
 double judge_floor(const struct metric_row *m)
 {
-	return m->percentile ? BIN_WIDTH / sqrt(12) : 0;
+	return metric_sd_floor(m);
 }
 
 double judge_min_effect(const struct model_workload *w, const struct metric_row *metric)
@@ -210,7 +203,7 @@ void judge_compare(const struct model *m, struct model_value *v, const struct mo
 	v->p = judge_ratio(m, &v->ratio);
 	/* Interpolation inside a bin is a guess: a median that moved by less than a bin has not
 	 * been seen to move. */
-	if (strstr(row->id, ".p50") && fabs(log(v->ratio.mid)) < BIN_WIDTH)
+	if (strstr(row->id, ".p50") && fabs(log(v->ratio.mid)) < METRIC_BIN)
 		v->p = fmax(v->p, 1);
 }
 

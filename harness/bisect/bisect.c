@@ -81,12 +81,17 @@ static size_t judge_series(const struct bisect_opts *o, const struct model *m, s
 
 	for (size_t i = 0; i < m->nvs; i++) {
 		const struct model_vs *v = &m->vs[i];
+		double floor;
 
 		if (!v->metric || v->too_many_failed || !wanted(o, m, v))
 			continue;
 		arms_harms(m, v, harm);
 		s[n].v = v;
 		s[n].i = diff_interval(NULL, harm, m->blocks_planned, 0.95);
+		/* equal readings of a percentile say that its bins are wide */
+		floor = v->metric->scale == SCALE_RATIO ? metric_sd_floor(v->metric) : 0;
+		if (s[n].i.sd < floor)
+			s[n].i = t_interval_of(s[n].i.mid, floor, s[n].i.n, 0.95);
 		s[n].effect = arms_effect(v, isfinite(o->min_effect) &&
 							     v->metric->scale != SCALE_DIFFERENCE
 						     ? o->min_effect

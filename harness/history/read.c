@@ -202,9 +202,6 @@ static void point_mean(const struct rows *r, const struct history_series *s,
 		p->value = logs ? exp(sum / (double)n) : sum / (double)n;
 }
 
-/* fio's bins are at most 1/64 of their value wide: the gate's floor of a percentile's spread. */
-#define BIN_WIDTH (1.0 / 64)
-
 static struct interval pair_ratio(const struct rows *r, const struct history_series *s)
 {
 	const char *base = base_of(r, s->cell);
@@ -225,8 +222,7 @@ static struct interval pair_ratio(const struct rows *r, const struct history_ser
 			b[t->block] = sample(t, s->metric->id);
 	}
 	if (base && s->metric->scale == SCALE_RATIO)
-		out = ratio_interval(a, b, r->nblocks, 0.95,
-				     s->metric->percentile ? BIN_WIDTH / sqrt(12) : 0);
+		out = ratio_interval(a, b, r->nblocks, 0.95, metric_sd_floor(s->metric));
 	free(a);
 	return out;
 }

@@ -9,10 +9,6 @@
 #include "run/decide.h"
 #include "stats/sequential.h"
 
-/* fio's bins are at most 1/64 of their value wide: no percentile is known better (statistics.md,
- * parts 2 and 9; the model has the same floor). */
-#define BIN_WIDTH (1.0 / 64)
-
 /* Degrees of freedom below which a spread of earlier is no ground to refuse anything: its 95 %
  * range is then wider than 0.69 to 1.83 times itself. */
 #define DF_ENOUGH 10
@@ -91,7 +87,7 @@ struct policy *run_policy(const struct run *r)
 	for (size_t i = 0; i < p->nworkloads; i++) {
 		const struct metric_row *m = run_primary(r, i);
 
-		floors[i] = m && m->percentile ? BIN_WIDTH / sqrt(12) : 0;
+		floors[i] = m ? metric_sd_floor(m) : 0;
 	}
 	rule.pairs = pairs = pairs_of(p, &rule.npairs);
 	rule.sd_floor = floors;
@@ -156,6 +152,11 @@ static int check_metric(const struct run *r, size_t workload, struct err *e)
 			"run.%s is a share, and %s (run.primary) has none: it can be 0, or "
 			"does not vary; name another primary metric, or measure fixed blocks",
 			key, m->id);
+	if (m->percentile && profile_share(r->profile, K_DECIDE) <= METRIC_BIN)
+		return err_input(e,
+				 "run.decide: %s (run.primary) is read from bins 1/64 wide, and %.3g %% "
+				 "is less than one; use run.decide = 2%% or more, or another primary metric",
+				 m->id, profile_share(r->profile, K_DECIDE) * 100);
 	return 0;
 }
 

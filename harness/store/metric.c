@@ -113,6 +113,11 @@ const struct metric_row metrics[] = {
 
 const size_t nmetrics = sizeof(metrics) / sizeof(metrics[0]);
 
+double metric_sd_floor(const struct metric_row *m)
+{
+	return m->percentile ? METRIC_BIN / sqrt(12) : 0;
+}
+
 const struct metric_row *metric_find(const char *id)
 {
 	size_t i;

@@ -26,6 +26,13 @@ struct metric_row {
 extern const struct metric_row metrics[];
 extern const size_t nmetrics;
 
+/* fio's bins are at most 1/64 of their value wide: no percentile is known better. */
+#define METRIC_BIN (1.0 / 64)
+
+/* The least standard deviation that a log ratio of the metric can have: a bin's width / sqrt(12) for
+ * percentiles, else 0 (statistics.md, parts 2 and 9). */
+double metric_sd_floor(const struct metric_row *m);
+
 /* NULL if there is none such. */
 const struct metric_row *metric_find(const char *id);
 

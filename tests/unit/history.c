@@ -252,7 +252,7 @@ static void test_plain(void **state)
 /* The same loss as latency: the figure rises, and that is worse as well. */
 static void test_direction(void **state)
 {
-	struct history_ask ask = {"plain", "host-1", "read.lat.mean", NULL};
+	struct history_ask ask = {"plain", "host-1", "read.lat.mean", NULL, 0};
 	char *path = in_folder(state, "h.db");
 	struct history *h = NULL;
 	struct store *s = NULL;
@@ -344,12 +344,12 @@ static void test_refusals(void **state)
 		struct history_ask ask;
 		const char *says;
 	} rows[] = {
-		{{"none", "host-1", NULL, NULL}, "no complete run of profile \"none\""},
-		{{"plain", "host-9", NULL, NULL}, "no complete run"},
-		{{NULL, "host-9", NULL, NULL}, "no complete run"},
-		{{"plain", "host-1", "read.x", NULL}, "no metric \"read.x\""},
-		{{"plain", "host-1", "write.iops", NULL}, "write.iops"},
-		{{"plain", "host-1", NULL, "split"}, "no cell \"split\""},
+		{{"none", "host-1", NULL, NULL, 0}, "no complete run of profile \"none\""},
+		{{"plain", "host-9", NULL, NULL, 0}, "no complete run"},
+		{{NULL, "host-9", NULL, NULL, 0}, "no complete run"},
+		{{"plain", "host-1", "read.x", NULL, 0}, "no metric \"read.x\""},
+		{{"plain", "host-1", "write.iops", NULL, 0}, "write.iops"},
+		{{"plain", "host-1", NULL, "split", 0}, "no cell \"split\""},
 	};
 	char *path = in_folder(state, "h.db");
 	struct store *s = NULL;
@@ -378,7 +378,7 @@ static void test_cell(void **state)
 
 	expect_rc(store_open(path, false, &s, &e), 0, &e);
 	for (size_t i = 0; i < 4; i++) {
-		struct history_ask ask = {"gated", "host-1", "read.iops", names[i]};
+		struct history_ask ask = {"gated", "host-1", "read.iops", names[i], 0};
 		struct history *h = NULL;
 
 		expect_rc(history_make(s, &ask, &h, &e), 0, &e);
