@@ -23,8 +23,10 @@ static const char usage[] =
 	"       vbench gate prove ...\n"
 	"Measures tonight's QEMU and guest kernel, interleaved with a kept reference build, and says in\n"
 	"TAP which series of the profile are worse: screened on gate.blocks, suspects confirmed on\n"
-	"gate.confirm fresh blocks. A re-run of a red build adds to its record.\n"
-	"Exit: 0 green; 1 a series is worse; 3 blind (gate.must-see could have gone by unseen);\n"
+	"gate.confirm fresh blocks; both are planned from the spread of earlier nights unless the profile\n"
+	"says how many. From the 27th night on, slow drift against the anchor is told, too. A re-run of a\n"
+	"red build adds to its record.\n"
+	"Exit: 0 green; 1 a series is worse, or drifts; 3 blind (gate.must-see could have gone by unseen);\n"
 	"4 missing, failed or mismatched trials, changed environment or series; 2 bad input.\n\n"
 	"      --set KEY=VALUE     override a key, in both arms\n"
 	"      --inject KEY=VALUE  change tonight's arm alone, to see the gate find it: disk.latency=330us;\n"
@@ -180,6 +182,24 @@ static int stop_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* A night that could not go on, as JUnit: last night's file must not be taken for tonight's. */
+static void junit_bail(const struct args *a, struct gate_night *n, const struct err *e)
+{
+	struct err lost = {0};
+
+	if (!a->o.junit)
+		return;
+	if (!n->profile)
+		n->profile = xstrdup(a->o.path);
+	if (n->ended < n->begun)
+		n->ended = n->begun;
+	gate_check_add(n, "gate", false, xstrdup(e->text),
+		       xstrdup("mend what it names, and run the gate again"));
+	gate_judge_rest(n);
+	if (gate_junit(n, a->o.junit, &lost))
+		fail(&lost);
+}
+
 static int night(struct args *a, struct err *e)
 {
 	struct gate_night n;
@@ -195,6 +215,7 @@ static int night(struct args *a, struct err *e)
 		/* TAP's word for a test that could not go on: a CI must not take silence for green
 		 */
 		printf("TAP version 13\nBail out! %.*s\n", (int)strcspn(e->text, "\n"), e->text);
+		junit_bail(a, &n, e);
 		gate_night_free(&n);
 		return rc == -EINTR ? VB_INTERRUPTED : fail(e);
 	}

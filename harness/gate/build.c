@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/child.h"
 #include "base/file.h"
+#include "base/journal.h"
 #include "disk/disk.h"
 #include "gate/build.h"
 #include "guest/assets.h"
@@ -232,7 +233,7 @@ static int find_guest(struct gate_build *b, const char *kernel, const char *data
 	static const char *const none[] = {NULL};
 	struct assets a;
 	struct stat st;
-	char hash[65], *dir;
+	char hash[65], *dir = NULL, *prefix, *journals;
 	int rc;
 
 	if (!stat(kernel, &st) && S_ISDIR(st.st_mode))
@@ -242,9 +243,17 @@ static int find_guest(struct gate_build *b, const char *kernel, const char *data
 		return rc;
 	b->kernel = xstrdup(a.kernel);
 	rc = add_file(b, a.vmlinuz, xstrdup("guest/vmlinuz"), e);
-	dir = xasprintf("%s/gate-XXXXXX", data);
-	if (!rc && !mkdtemp(dir))
-		rc = err_set(e, -errno, "%s: %s", dir, strerror(errno));
+	prefix = xasprintf("%s/gate-", data);
+	journals = xasprintf("%s/journal", data);
+	/* what a killed accept left; what cannot be taken away now is for the next run to name */
+	if (!rc)
+		journal_sweep(journals, NULL, NULL, NULL);
+	if (!rc)
+		rc = journal_open(journals, &b->journal, e);
+	if (!rc)
+		rc = journal_folder(b->journal, prefix, &dir, e);
+	free(journals);
+	free(prefix);
 	if (!rc) {
 		struct initramfs_spec spec = {.agent = a.agent,
 					      .fio = a.fio,
@@ -283,8 +292,10 @@ static int one_build(const struct profile *p, struct err *e)
 		if (cell_on_host(c))
 			return err_input(
 				e,
-				"%s: cell %s runs on the host; the gate compares builds of QEMU and of "
-				"the guest, so take guest.site = host out",
+				"%s: cell %s runs on the host, without QEMU or a guest: the gate keeps "
+				"and compares builds of those alone, so take guest.site = host out (for "
+				"cells on the host there are `vbench run --vs`, and `vbench gate prove` "
+				"for what a gate could see)",
 				p->path, c->label);
 		if (strcmp(cell_get(c, K_QEMU), cell_get(a, K_QEMU)))
 			return err_input(
@@ -341,12 +352,8 @@ void gate_build_free(struct gate_build *b)
 {
 	size_t i;
 
-	if (b->initramfs) {
-		char *dir = path_folder(b->initramfs);
-
-		dir_remove(dir, NULL);
-		free(dir);
-	}
+	if (b->journal)
+		journal_close(b->journal); /* takes the initramfs's folder away */
 	for (i = 0; i < b->nfiles; i++) {
 		free(b->files[i].from);
 		free(b->files[i].name);

@@ -16,6 +16,8 @@ struct gate_file {
 	bool executable;
 };
 
+struct journal;
+
 struct gate_build {
 	char *qemu;	      /* what the cells name */
 	char *exe;	      /* what then runs */
@@ -25,7 +27,8 @@ struct gate_build {
 	char *text;	      /* all of it in a line, for people */
 	char fingerprint[65]; /* SHA-256 over the hashes of all files: equal builds have equal ones
 			       */
-	char *initramfs;      /* built in a folder of its own, removed by gate_build_free */
+	char *initramfs;      /* built in a folder of its own, removed by gate_build_free... */
+	struct journal *journal; /* ...which knows of the folder, against SIGKILL */
 	struct gate_file *files;
 	size_t nfiles;
 };

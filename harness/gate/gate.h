@@ -60,6 +60,7 @@ struct gate_series {
 struct gate_check {
 	char *name;
 	bool ok;
+	bool red;	     /* not ok: it is a harm, and not what kept one from being looked for */
 	char *text, *remedy; /* remedy NULL where ok */
 };
 
@@ -72,6 +73,8 @@ struct gate_night {
 	bool injected;		 /* harm was put in on purpose: no night of the history */
 	char *joins;		 /* uuid of the red night whose record this adds to, or NULL */
 	struct gate_rule rule;
+	bool plan_blocks, plan_confirm; /* gate.blocks, gate.confirm are "auto" */
+	char *plan; /* "14 + 38, planned from 12 nights: sd 2.1 %"; NULL: the profile's numbers */
 	struct gate_check *checks;
 	size_t nchecks;
 	struct gate_series *series;
@@ -86,10 +89,10 @@ struct gate_night {
 void gate_check_add(struct gate_night *n, const char *name, bool ok, char *text, char *remedy);
 
 /*
- * Exit status (base/err.h): VB_WORSE when any series is worse; else VB_NOT_MEASURED when any is
- * missing, failed, mismatched or renamed or a check does not hold; else VB_UNDECIDED when any is
- * blind; else VB_OK. And its word in the store: "red", "unmeasured", "blind", "green"; "cleared"
- * for a record that was red and is now shown to be below must_see.
+ * Exit status (base/err.h): VB_WORSE when any series is worse, or drifts; else VB_NOT_MEASURED when
+ * any is missing, failed, mismatched or renamed or a check does not hold; else VB_UNDECIDED when
+ * any is blind; else VB_OK. And its word in the store: "red", "unmeasured", "blind", "green";
+ * "cleared" for a record that was red and is now shown to be below must_see.
  */
 enum vb_status gate_status(const struct gate_night *n);
 const char *gate_night_word(const struct gate_night *n);
@@ -142,6 +145,24 @@ void gate_judge_rest(struct gate_night *n);
  * them. Comes last; what is worse stays worse.
  */
 void gate_judge_known(struct gate_night *n, const struct store_gate *accepted);
+
+/*
+ * Plans tonight's blocks from earlier nights (records of this host and profile), as far as they are
+ * to be planned: the noisiest series decides, by the sd of its trials over its newest 30 nights
+ * that were neither injected nor joined another. A series with fewer than 10 degrees of freedom
+ * wants 10 + 20 blocks. n->series and n->rule are filled before; says it in n->plan.
+ */
+void gate_plan_night(struct gate_night *n, const struct store_gate *records, size_t nrecords);
+
+/*
+ * Slow drift (stats/change.h): mean of each series over tonight and the 6 nights before it, against
+ * the 20 nights of the anchor. Adds the check "drift" from the 27th night on, red when one drifts
+ * for the worse; the level of change_drift is shared out to the series. Comes after all series are
+ * judged; an injected night is no part of it.
+ */
+#define GATE_DRIFT "drift"
+#define GATE_DRIFT_RATE 0.0125 /* in GATE_NIGHTS nights: half of what CHANGE_DRIFT_P has */
+void gate_judge_drift(struct gate_night *n, const struct store_gate *records, size_t nrecords);
 
 enum gate_accept { ACCEPT_REFERENCE, ACCEPT_ENVIRONMENT, ACCEPT_ANCHOR };
 

@@ -11,6 +11,10 @@
 #define CONFIRM_MAX 0.01 /* level of stage 2 where the rate would allow more */
 #define BLOCKS_MAX 10000u
 
+#define PLAN_MIN 6u
+#define PLAN_POWER 0.9	 /* of each stage */
+#define PLAN_UNLUCKY 0.1 /* share of nights with more spread than is planned for */
+
 static double suspect_chance(const struct gate_rule *r)
 {
 	return fmin(1, GATE_SCREEN * (double)(r->series ? r->series : 1));
@@ -148,6 +152,39 @@ unsigned gate_needs(const struct gate_rule *r, double sd, double power)
 			hi = mid;
 	}
 	return hi == BLOCKS_MAX ? 0 : hi;
+}
+
+/*
+ * What the noisiest of the series shows of its spread, of n blocks, as a multiple of the true one;
+ * exceeded on one night in ten (Bonferroni: series need not be independent).
+ */
+static double unlucky(const struct gate_rule *r, unsigned n)
+{
+	double chance = PLAN_UNLUCKY / (double)(r->series ? r->series : 1);
+
+	return sqrt(chi2_quantile(1 - chance, n - 1) / (n - 1));
+}
+
+static unsigned plan_stage(const struct gate_rule *r, double sd, double level, unsigned max)
+{
+	unsigned n = sd > 0 ? pairs_for(r->must_see, sd, level, true, PLAN_POWER) : PLAN_MIN;
+
+	if (!n || n > max)
+		return max;
+	return n < PLAN_MIN ? PLAN_MIN : n;
+}
+
+void gate_plan(struct gate_rule *r, double sd, bool blocks, bool confirm)
+{
+	/* more blocks need fewer blocks: they show the spread better */
+	if (blocks)
+		for (r->blocks = PLAN_MIN; r->blocks < GATE_PLAN_BLOCKS; r->blocks++)
+			if (plan_stage(r, sd * unlucky(r, r->blocks), GATE_SCREEN,
+				       GATE_PLAN_BLOCKS) <= r->blocks)
+				break;
+	if (confirm)
+		r->confirm =
+			plan_stage(r, sd * unlucky(r, r->blocks), first_step(r), GATE_PLAN_CONFIRM);
 }
 
 struct gate_limits gate_sequence(const struct gate_stage *all, double level, size_t series)

@@ -72,6 +72,23 @@ double gate_seen(const struct gate_rule *r, double sd, double power);
  * power; 0: more than 10000. */
 unsigned gate_needs(const struct gate_rule *r, double sd, double power);
 
+/* Without a plan. */
+#define GATE_BLOCKS 10
+#define GATE_CONFIRM 20
+
+/* The most that is planned. */
+#define GATE_PLAN_BLOCKS 100u
+#define GATE_PLAN_CONFIRM 200u
+
+#define GATE_PLAN_DF 10 /* degrees of freedom that a spread must have to plan from it */
+
+/*
+ * Plans r->blocks (from 6), r->confirm (from 6), or both, from the sd of one trial: must_see passes
+ * each stage with 90 % power, even on a night that happens to show more spread than nine in ten do.
+ * Without this room every second night of a steady host would call itself blind.
+ */
+void gate_plan(struct gate_rule *r, double sd, bool blocks, bool confirm);
+
 /*
  * A record of several runs of one red build: t confidence sequence over all its blocks of stage 2
  * at the level of its first night, `series` of them judged (part 6, no max_blocks). Limits of the

@@ -11,6 +11,14 @@
 #include "base/file.h"
 #include "gate/gate.h"
 
+/* Encoded well, and no character of XML 1.0 all the same: surrogates, U+FFFE, U+FFFF, and what lies
+ * above U+10FFFF. */
+static bool no_char(const unsigned char *c)
+{
+	return (c[0] == 0xed && c[1] >= 0xa0) || (c[0] == 0xef && c[1] == 0xbf && c[2] >= 0xbe) ||
+	       c[0] > 0xf4 || (c[0] == 0xf4 && c[1] >= 0x90);
+}
+
 /* XML 1.0, 2.2: no control characters but tab and newline, whatever the escape; and only UTF-8. */
 static char *xml_text(const char *text)
 {
@@ -25,6 +33,11 @@ static char *xml_text(const char *text)
 		for (i = 0; out[i]; i++)
 			if ((unsigned char)out[i] >= 0x80)
 				out[i] = '?';
+	for (i = 0; out[i]; i++)
+		if (no_char((const unsigned char *)out + i))
+			do
+				out[i] = '?';
+			while (((unsigned char)out[i + 1] & 0xc0) == 0x80 && ++i);
 	return out;
 }
 
@@ -113,8 +126,10 @@ static void begin_suite(xmlTextWriter *w, const struct gate_night *n)
 		failures += n->series[i].state == GATE_WORSE;
 		errors += gate_fails(n->series[i].state) && n->series[i].state != GATE_WORSE;
 	}
-	for (i = 0; i < n->nchecks; i++)
-		errors += !n->checks[i].ok;
+	for (i = 0; i < n->nchecks; i++) {
+		failures += !n->checks[i].ok && n->checks[i].red;
+		errors += !n->checks[i].ok && !n->checks[i].red;
+	}
 	/* the shape has no room for a zone: UTC */
 	if (gmtime_r(&t, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
@@ -153,7 +168,7 @@ static void put_night(xmlTextWriter *w, const struct gate_night *n)
 
 		begin_case(w, n, c->name, 0);
 		if (!c->ok)
-			bad(w, false, "check", c->text, c->remedy);
+			bad(w, c->red, c->red ? c->name : "check", c->text, c->remedy);
 		xmlTextWriterEndElement(w);
 	}
 	for (i = 0; i < n->nseries; i++)

@@ -156,6 +156,8 @@ static char *doc_text(const struct work *w)
 			(int)n->rule.confirm, "must_see", n->rule.must_see, "rate", n->rule.rate,
 			"series", (json_int_t)n->rule.series, "checks", checks, "injected",
 			injected, "command", w->o->command);
+	if (n->plan)
+		json_object_set_new(doc, "plan", json_string(n->plan));
 	if (isfinite(n->trial_seconds))
 		json_object_set_new(doc, "trial_seconds", json_real(n->trial_seconds));
 	text = json_dumps(doc, JSON_COMPACT);
@@ -464,7 +466,16 @@ static int measure_and_judge(struct work *w, struct err *e)
 		goto out;
 	n->cells = arms->npairs;
 	n->rule.series = n->nseries;
-	rc = record(w, "begun", e);
+	gate_plan_night(n, w->place.records, w->place.nrecords);
+	if (n->plan) {
+		if (!w->o->quiet)
+			fprintf(stderr, "vbench: blocks: %s\n", n->plan);
+		profile_free(arms);
+		arms = NULL;
+		rc = gate_load_arms(w->o, w->folder, n->rule.blocks, &arms, e);
+	}
+	if (!rc)
+		rc = record(w, "begun", e);
 	if (rc)
 		goto out;
 	red = red_before(w);
@@ -477,6 +488,8 @@ static int measure_and_judge(struct work *w, struct err *e)
 	}
 	if (!rc) {
 		gate_judge_rest(n);
+		if (!n->joins)
+			gate_judge_drift(n, w->place.records, w->place.nrecords);
 		check_same_build(w);
 	}
 out:
@@ -500,11 +513,9 @@ static void fill_night(struct work *w)
 	memcpy(n->host, w->place.host, sizeof(n->host));
 	n->injected = w->o->ninject > 0;
 	n->trial_seconds = NAN;
-	n->rule = (struct gate_rule){.blocks = (unsigned)profile_u64(p, K_GATE_BLOCKS),
-				     .confirm = (unsigned)profile_u64(p, K_GATE_CONFIRM),
-				     .must_see = profile_share(p, K_GATE_SEE),
-				     .rate = profile_share(p, K_GATE_RATE),
-				     .series = 1};
+	n->rule = gate_rule_of(p, 1);
+	n->plan_blocks = !profile_u64(p, K_GATE_BLOCKS);
+	n->plan_confirm = !profile_u64(p, K_GATE_CONFIRM);
 }
 
 int gate_night_run(const struct gate_opts *o, struct gate_night *out, struct err *e)
@@ -568,5 +579,6 @@ void gate_night_free(struct gate_night *n)
 	free(n->build);
 	free(n->reference);
 	free(n->joins);
+	free(n->plan);
 	*n = (struct gate_night){0};
 }

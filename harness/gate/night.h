@@ -46,4 +46,7 @@ int gate_load_arms(const struct gate_opts *o, const char *folder, unsigned block
 
 void gate_uuid(char out[37]);
 
+/* The profile's section [gate]; blocks that are to be planned are 10 and 20 until they are. */
+struct gate_rule gate_rule_of(const struct profile *p, size_t series);
+
 #endif

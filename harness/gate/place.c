@@ -13,6 +13,18 @@
 #include "gate/reference.h"
 #include "host/host.h"
 
+struct gate_rule gate_rule_of(const struct profile *p, size_t series)
+{
+	unsigned blocks = (unsigned)profile_u64(p, K_GATE_BLOCKS); /* 0: auto */
+	unsigned confirm = (unsigned)profile_u64(p, K_GATE_CONFIRM);
+
+	return (struct gate_rule){.blocks = blocks ? blocks : GATE_BLOCKS,
+				  .confirm = confirm ? confirm : GATE_CONFIRM,
+				  .must_see = profile_share(p, K_GATE_SEE),
+				  .rate = profile_share(p, K_GATE_RATE),
+				  .series = series};
+}
+
 void gate_uuid(char out[37])
 {
 	uuid_t u;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "gate/night.h"
 #include "gate/prove.h"
 #include "gate/prove_night.h"
 #include "guest/assets.h"
@@ -276,21 +277,43 @@ static int inject(const struct args *a, const struct profile *profile, struct pr
 	return rc;
 }
 
+/* gate.blocks = auto: as a gate would whose nights vary as the bank does. */
+static void plan_by_bank(struct prove *p, const struct profile *profile)
+{
+	bool blocks = !profile_u64(profile, K_GATE_BLOCKS);
+	bool confirm = !profile_u64(profile, K_GATE_CONFIRM);
+	double sd = NAN;
+
+	for (size_t i = 0; i < p->bank.nseries; i++) {
+		const struct bank_series *s = &p->bank.series[i];
+
+		if (!isfinite(s->sd) || s->pairs < p->bank.runs + GATE_PLAN_DF)
+			return;
+		sd = fmax(isnan(sd) ? 0 : sd, s->sd);
+	}
+	if (isnan(sd) || !(blocks || confirm))
+		return;
+	gate_plan(&p->rule, sd, blocks, confirm);
+	p->planned = true;
+}
+
 static int execute(const struct args *a, const struct profile *profile, int *status, struct err *e)
 {
 	struct prove p = {.profile = profile->name, .latency_ns = NAN};
 	int rc = 0;
 
-	p.rule = prove_rule(profile, profile->ncells * profile->nworkloads);
+	p.rule = gate_rule_of(profile, profile->ncells * profile->nworkloads);
 	add_effects(&p, a);
 	if (a->bank)
 		rc = fill_bank(a, e);
-	if (!rc && a->inject)
-		rc = inject(a, profile, &p, e);
 	if (!rc)
 		rc = bank_read(a->o.db, profile->name, &p.bank, e);
 	if (!rc && p.bank.nseries)
 		p.rule.series = p.bank.nseries;
+	if (!rc)
+		plan_by_bank(&p, profile);
+	if (!rc && a->inject)
+		rc = inject(a, profile, &p, e);
 	if (!rc)
 		rc = prove_rates(&p, a->nights, a->seed, e);
 	if (!rc) {

@@ -33,7 +33,8 @@ struct prove {
 	const char *profile;
 	struct gate_rule rule;
 	struct bank_store bank;
-	bool rates; /* the bank holds a night at least: what follows is filled */
+	bool planned; /* gate.blocks or gate.confirm is "auto", and the bank says how many */
+	bool rates;   /* the bank holds a night at least: what follows is filled */
 	struct night_rate false_nights;
 	double false_90, false_90_lo, false_90_hi; /* per profile and 90 nights */
 	struct prove_effect effects[PROVE_EFFECTS];

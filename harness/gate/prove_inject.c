@@ -8,6 +8,9 @@
 #include "gate/prove_inject.h"
 #include "gate/prove_night.h"
 
+/* The gate's floor of a percentile's spread (part 2). */
+#define BIN_WIDTH (1.0 / 64)
+
 int inject_check(const struct profile *p, struct err *e)
 {
 	for (size_t i = 0; i < p->naxes; i++)
@@ -117,12 +120,13 @@ static void judge_night(const struct model *m, const struct gate_rule *rule,
 	for (size_t i = 0; i < m->nvs; i++) {
 		const struct model_vs *v = &m->vs[i];
 		bool higher = v->metric && v->metric->better == HIGHER_IS_BETTER;
-		struct gate_stage screen =
-			gate_stage_of(v->base_points, v->change_points, rule->blocks, higher, 0);
+		double floor = v->metric && v->metric->percentile ? BIN_WIDTH / sqrt(12) : 0;
+		struct gate_stage screen = gate_stage_of(v->base_points, v->change_points,
+							 rule->blocks, higher, floor);
 
-		confirm[i] =
-			gate_stage_of(v->base_points + rule->blocks,
-				      v->change_points + rule->blocks, rule->confirm, higher, 0);
+		confirm[i] = gate_stage_of(v->base_points + rule->blocks,
+					   v->change_points + rule->blocks, rule->confirm, higher,
+					   floor);
 		suspect[i] = gate_suspect(&screen);
 		out->series[i].suspect = suspect[i] > 0;
 		out->series[i].night = share(suspect[i] ? confirm[i].harm : screen.harm);

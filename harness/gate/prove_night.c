@@ -5,15 +5,6 @@
 #include "base/err.h"
 #include "gate/prove_night.h"
 
-struct gate_rule prove_rule(const struct profile *p, size_t series)
-{
-	return (struct gate_rule){.blocks = (unsigned)profile_u64(p, K_GATE_BLOCKS),
-				  .confirm = (unsigned)profile_u64(p, K_GATE_CONFIRM),
-				  .must_see = profile_share(p, K_GATE_SEE),
-				  .rate = profile_share(p, K_GATE_RATE),
-				  .series = series};
-}
-
 /* Harms as the values that the gate reads: a reference of 1, and so much more of what is bad. */
 static struct gate_stage stage_of(const double *harm, size_t n, double *one, double *value)
 {

@@ -5,10 +5,6 @@
 
 #include "gate/judge.h"
 #include "gate/prove_rate.h"
-#include "profile/profile.h"
-
-/* What the profile's [gate] says, for so many series. */
-struct gate_rule prove_rule(const struct profile *p, size_t series);
 
 /* A prove_judge; arg is a struct gate_rule. Stage 2 is taken of the suspects alone. */
 void prove_gate(const double *const *first, size_t nfirst, const double *const *second,

@@ -70,7 +70,12 @@ static void say_bank(const struct prove *p, FILE *out)
 			"  no run of it is as long as a night, so nights go on from one run into the next: "
 			"use --blocks %u or more\n",
 			p->rule.blocks + p->rule.confirm);
-	if (!bank_enough(b))
+	if (!bank_enough(b) && b->bank.nblocks >= BANK_ENOUGH)
+		fprintf(out,
+			"  all %zu blocks are of one day: what differs between days is in no figure below, and %d days or\n"
+			"  more are asked for (add with --bank on another day)\n",
+			b->bank.nblocks, BANK_DAYS);
+	else if (!bank_enough(b))
 		fprintf(out,
 			"  that is no evidence yet: it takes %d blocks or more, of %d days or more (add with "
 			"--bank)\n",
@@ -144,8 +149,11 @@ static void say_answer(const struct prove *p, FILE *out)
 
 	if (!bank_enough(&p->bank)) {
 		fprintf(out,
-			"\nNo answer yet: figures of a small bank, or of one day, say little of other "
-			"nights.\n");
+			p->bank.bank.nblocks >= BANK_ENOUGH
+				? "\nNo answer yet: all blocks are of one day, and the rates above are "
+				  "that day's.\n"
+				: "\nNo answer yet: figures of a small bank say little of other "
+				  "nights.\n");
 		return;
 	}
 	if (!x)
@@ -198,8 +206,9 @@ static void say_injected(const struct prove *p, FILE *out)
 
 void prove_text(const struct prove *p, FILE *out)
 {
-	fprintf(out, "gate: %u blocks, then %u of the suspects; %zu series\n", p->rule.blocks,
-		p->rule.confirm, p->rule.series);
+	fprintf(out, "gate: %u blocks, then %u of the suspects%s; %zu series\n", p->rule.blocks,
+		p->rule.confirm, p->planned ? ", planned from the bank's spread" : "",
+		p->rule.series);
 	say_bank(p, out);
 	say_series(p, out);
 	if (p->rates)

@@ -2,6 +2,7 @@
 /* The reference build: kept, verified, named to the profile. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,42 @@ static int keep_copies(const struct gate_build *b, const char *dir, struct err *
 	return rc;
 }
 
+/* What vbench wrote itself lies beside the copies, and decides as much what runs. */
+static int add_own(json_t *files, const char *dir, const char *name, struct err *e)
+{
+	char *path = xasprintf("%s/%s", dir, name), hash[65];
+	int rc = gate_hash(path, hash, e);
+
+	if (!rc)
+		json_array_append_new(files, json_pack("{s:s, s:s}", "name", name, "sha256", hash));
+	free(path);
+	return rc;
+}
+
+static int add_all_own(const struct gate_build *b, const char *dir, json_t *manifest, struct err *e)
+{
+	json_t *files = json_object_get(manifest, "files");
+	int rc = add_own(files, dir, "qemu-system", e);
+	size_t i;
+
+	for (i = 1; !rc && i < b->nfiles; i++)
+		if (!strncmp(b->files[i].name, "bin/", 4))
+			rc = add_own(files, dir, b->files[i].name + 4, e);
+	return rc ? rc : add_own(files, dir, "guest/KERNEL", e);
+}
+
+/* The record of the accept is on disk at once; the files that it speaks of must be, too. */
+static int make_durable(const char *dir, struct err *e)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+
+	if (fd < 0 || syncfs(fd))
+		rc = err_set(e, -errno, "%s: %s", dir, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 static json_t *manifest_of(const struct gate_build *b)
 {
 	json_t *files = json_array();
@@ -142,7 +179,7 @@ static int same_answers(const char *a, const char *b, struct err *e)
 static int keep_all(const struct gate_build *b, const char *dir, struct err *e)
 {
 	json_t *manifest = manifest_of(b);
-	char *text = json_dumps(manifest, JSON_INDENT(1)), *kernel = xasprintf("%s\n", b->kernel);
+	char *text = NULL, *kernel = xasprintf("%s\n", b->kernel);
 	char *qemu = xasprintf("%s/qemu-system", dir);
 	int rc = keep_copies(b, dir, e);
 
@@ -150,6 +187,9 @@ static int keep_all(const struct gate_build *b, const char *dir, struct err *e)
 		rc = keep_scripts(b, dir, e);
 	if (!rc)
 		rc = keep_file(dir, "guest/KERNEL", kernel, strlen(kernel), 0644, e);
+	if (!rc)
+		rc = add_all_own(b, dir, manifest, e);
+	text = json_dumps(manifest, JSON_INDENT(1));
 	if (!rc)
 		rc = keep_file(dir, MANIFEST, text, strlen(text), 0644, e);
 	if (!rc)
@@ -168,6 +208,7 @@ int reference_keep(const struct gate_build *b, const char *data, const char *hos
 	char *above = xasprintf("%s/ref/%.16s/%s", data, host, name);
 	char *to = xasprintf("%s/%s", above, uuid), *tmp = xasprintf("%s/.%s.tmp", above, uuid);
 	struct journal *j = NULL;
+	mode_t mask = umask(022); /* QEMU's user must get at its programs, too */
 	int rc = 0;
 
 	*folder = NULL;
@@ -184,12 +225,17 @@ int reference_keep(const struct gate_build *b, const char *data, const char *hos
 		rc = journal_path(j, tmp, e);
 	if (!rc)
 		rc = keep_all(b, tmp, e);
+	if (!rc)
+		rc = make_durable(tmp, e);
 	if (!rc && rename(tmp, to))
 		rc = err_set(e, -errno, "%s: %s", to, strerror(errno));
+	if (!rc)
+		rc = make_durable(above, e);
 	if (!rc)
 		journal_done_path(j, tmp);
 	if (j)
 		journal_close(j); /* takes away what is not whole */
+	umask(mask);
 	if (!rc) {
 		*folder = to;
 		to = NULL;

@@ -28,6 +28,9 @@ static const char *clean(char *text)
 	for (p = text; p && *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
+		else if ((unsigned char)*p == 0xc2 && (unsigned char)p[1] >= 0x80 &&
+			 (unsigned char)p[1] < 0xa0) /* C1: U+009B begins a sequence, too */
+			p[0] = p[1] = '?';
 	return text ? text : "";
 }
 
@@ -70,6 +73,24 @@ static double noisiest(const struct store_gate *g)
 	return v;
 }
 
+/* What else kept the night from being green: a drift, a changed environment. */
+static void show_checks(const struct store_gate *g, const char *sep, FILE *out)
+{
+	json_t *doc = gate_doc(g), *c;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(doc, "checks"), i, c)
+	{
+		name = json_string_value(json_object_get(c, "name"));
+		if (!name || !json_is_false(json_object_get(c, "ok")))
+			continue;
+		fprintf(out, "%s%s", sep, clean((char *)name));
+		sep = "; ";
+	}
+	json_decref(doc);
+}
+
 static void show_night(struct store_gate *g, FILE *out)
 {
 	char when[32], seen[32] = "";
@@ -84,7 +105,7 @@ static void show_night(struct store_gate *g, FILE *out)
 		strcmp(g->state, "begun") ? clean(g->state) : "not ended", seen, clean(g->label),
 		gate_record_injected(g) ? " (harm injected)" : "");
 	if (g->joins)
-		fprintf(out, "  joins %.8s", g->joins);
+		fprintf(out, "  joins %.8s", clean(g->joins));
 	for (i = 0; i < g->nseries; i++) {
 		if (!strcmp(g->series[i].state, "same"))
 			continue;
@@ -93,6 +114,7 @@ static void show_night(struct store_gate *g, FILE *out)
 			fprintf(out, " %+.1f %%", 100 * (g->series[i].ratio - 1));
 		sep = "; ";
 	}
+	show_checks(g, sep, out);
 	fputc('\n', out);
 }
 
@@ -107,7 +129,7 @@ static void show_rate(const struct store_gate *g, FILE *out)
 		.series = (size_t)json_integer_value(json_object_get(doc, "series"))};
 
 	json_decref(doc);
-	if (!r.series || !(r.rate > 0))
+	if (!r.series || !r.blocks || !(r.rate > 0))
 		return;
 	fprintf(out,
 		"  rates      at most %.2g %% false alarms in %d nights over %zu series: screen 10 %% on "

@@ -21,11 +21,14 @@ enum vb_status gate_status(const struct gate_night *n)
 {
 	size_t i;
 	bool bad = count(n, GATE_MISSING) || count(n, GATE_FAILED) || count(n, GATE_MISMATCHED) ||
-		   count(n, GATE_RENAMED);
+		   count(n, GATE_RENAMED),
+	     red = count(n, GATE_WORSE);
 
-	for (i = 0; i < n->nchecks; i++)
+	for (i = 0; i < n->nchecks; i++) {
 		bad |= !n->checks[i].ok;
-	if (count(n, GATE_WORSE))
+		red |= !n->checks[i].ok && n->checks[i].red;
+	}
+	if (red)
 		return VB_WORSE;
 	if (bad || !n->nseries)
 		return VB_NOT_MEASURED;
@@ -210,7 +213,7 @@ static unsigned suspects_of(const struct gate_night *n)
 char *gate_summary(const struct gate_night *n)
 {
 	char wall[32], *out = NULL;
-	size_t len;
+	size_t len, i;
 	FILE *f = open_memstream(&out, &len);
 
 	units_time_text((uint64_t)(n->ended > n->begun ? n->ended - n->begun : 0), wall,
@@ -228,6 +231,8 @@ char *gate_summary(const struct gate_night *n)
 	if (isfinite(n->trial_seconds))
 		fprintf(f, "; %.1f s a trial", n->trial_seconds);
 	fprintf(f, "; %s in all\n", wall);
+	if (n->plan)
+		fprintf(f, "blocks: %s\n", n->plan);
 	if (isfinite(extreme(n, true, sd_of)))
 		fprintf(f, "spread of a trial: sd %.1f to %.1f %%\n", extreme(n, false, sd_of),
 			extreme(n, true, sd_of));
@@ -244,6 +249,12 @@ char *gate_summary(const struct gate_night *n)
 		"10 %% one-sided, then Holm at %.2g %% over the suspects of a night)\n",
 		100 * gate_rate_bound(&n->rule), GATE_NIGHTS, n->rule.series,
 		100 * gate_level(&n->rule));
+	for (i = 0; i < n->nchecks; i++)
+		if (!strcmp(n->checks[i].name, GATE_DRIFT))
+			fprintf(f,
+				"drift: read nightly, at most %.2g %% false alarms a profile and %d nights "
+				"beside those\n",
+				100 * GATE_DRIFT_RATE, GATE_NIGHTS);
 	fclose(f);
 	return out;
 }
@@ -255,8 +266,11 @@ void gate_tap(const struct gate_night *n, FILE *out)
 	size_t i;
 
 	fprintf(out, "TAP version 13\n1..%zu\n", n->nchecks + n->nseries);
-	fprintf(out, "# gate %s%s%s: night %.8s", n->profile, n->label ? ", " : "",
-		n->label ? n->label : "", n->uuid);
+	fputs("# gate ", out);
+	put_escaped(out, n->profile);
+	fputs(n->label ? ", " : "", out);
+	put_escaped(out, n->label ? n->label : "");
+	fprintf(out, ": night %.8s", n->uuid);
 	if (*n->screen_run)
 		fprintf(out, ", run %.8s", n->screen_run);
 	if (*n->confirm_run)

@@ -98,7 +98,18 @@ static void look_for_blindness(const struct gate_night *n, struct gate_series *x
 	x->needs = gate_needs(&n->rule, x->sd, 0.8);
 	if (x->seen80 <= n->rule.must_see)
 		return;
-	if (x->needs)
+	if (x->needs && n->plan_blocks && n->plan_confirm && n->rule.blocks < GATE_PLAN_BLOCKS &&
+	    n->rule.confirm < GATE_PLAN_CONFIRM)
+		settle(x, GATE_BLIND,
+		       xasprintf("tonight's spread would have hidden %.1f %%, and gate.must-see is "
+				 "%.1f %%",
+				 100 * x->seen80, 100 * n->rule.must_see),
+		       xasprintf(
+			       "the next nights are planned by this one's spread, too (by itself it would "
+			       "have taken %u blocks); if that is too long, make the host quieter, "
+			       "or raise gate.must-see",
+			       x->needs));
+	else if (x->needs)
 		settle(x, GATE_BLIND,
 		       xasprintf("tonight's spread would have hidden %.1f %%, and gate.must-see is "
 				 "%.1f %%",
@@ -185,6 +196,25 @@ static const char red_remedy[] =
 	"find the change (`vbench bisect`); or, if it is wanted, `vbench gate accept PROFILE --why "
 	"TEXT`. A re-run of this build joins this record";
 
+/*
+ * A suspect that was not confirmed is cleared only by fresh blocks that would have shown must_see:
+ * they may have been louder than those of stage 1.
+ */
+static void look_again(const struct gate_night *n, struct gate_series *x)
+{
+	double sd = x->confirm.sd / sqrt(2), seen = gate_seen(&n->rule, sd, 0.8);
+
+	if (x->state != GATE_SAME || seen <= n->rule.must_see)
+		return;
+	x->seen80 = seen;
+	x->seen90 = gate_seen(&n->rule, sd, 0.9);
+	settle(x, GATE_BLIND,
+	       xasprintf("it was suspected, and its fresh blocks varied so much that they would "
+			 "have hidden %.1f %%; gate.must-see is %.1f %%",
+			 100 * seen, 100 * n->rule.must_see),
+	       xstrdup("run the gate again when the host is quieter"));
+}
+
 int gate_judge_confirm(struct store *s, struct gate_night *n, struct err *e)
 {
 	struct gate_stage *stages = xcalloc(n->nseries + 1, sizeof(*stages));
@@ -217,6 +247,8 @@ int gate_judge_confirm(struct store *s, struct gate_night *n, struct err *e)
 			settle(x, GATE_WORSE, shown_worse(x), xstrdup(red_remedy));
 		else if (shown[i] < 0)
 			settle(x, GATE_BETTER, NULL, NULL);
+		else if (suspect[i] > 0)
+			look_again(n, x);
 	}
 	if (!rc)
 		gate_run_free(&r);

@@ -269,9 +269,10 @@ const struct key_row profile_keys[K_COUNT] = {
 		.help = "stop when each ratio is known to within this (half its 95 % interval), after 10 blocks at the soonest" },
 
 	[K_GATE_BLOCKS] = { .id = K_GATE_BLOCKS, .section = SEC_GATE, .name = "blocks", .type = KT_INT, .min = 4, .max = 1000,
-		.def = "10", .help = "blocks with which each night begins" },
+		.def = "auto", .words = "auto",
+		.help = "blocks with which each night begins; auto: planned from the spread of earlier nights, so that must-see is seen" },
 	[K_GATE_CONFIRM] = { .id = K_GATE_CONFIRM, .section = SEC_GATE, .name = "confirm", .type = KT_INT, .min = 4, .max = 1000,
-		.def = "20", .help = "fresh blocks of what is suspected" },
+		.def = "auto", .words = "auto", .help = "fresh blocks of what is suspected; auto: as for blocks" },
 	[K_GATE_SEE] = { .id = K_GATE_SEE, .section = SEC_GATE, .name = "must-see", .type = KT_PERCENT, .def = "5%",
 		.min = 1000, .max = 500000, .help = "a night that could not have seen a loss of this size fails as blind" },
 	[K_GATE_RATE] = { .id = K_GATE_RATE, .section = SEC_GATE, .name = "rate", .type = KT_PERCENT, .def = "1%",

@@ -39,7 +39,16 @@ like($v->{stderr}, qr/vbench gate accept \S+ --why/, '... and says what to type'
 like($v->{stdout}, qr/^Bail out!/m, '... and TAP says that nothing was tested');
 $s->exits($s->vbench('gate', 'accept', $profile, '--why', 'x', '--environment'), 2, '--environment without a reference: exit 2');
 
-# --- a reference ---
+my $host = $s->profile('guest.site' => 'host', 'disk.backend' => 'vhost-user', 'disk.server' => 'vbench', 'disk.serves' => 'null', 'guest.accel' => undef);
+$v = $s->vbench('gate', 'accept', $host, '--why', 'x');
+$s->exits($v, 2, 'a profile whose cells run on the host: exit 2');
+like($v->{stderr}, qr/runs on the host, without QEMU or a guest/, '... and says why there is nothing to compare');
+
+# --- a reference; one that was killed while it was made leaves nothing for good ---
+
+$v = $s->start('gate', 'accept', $profile, '--why', 'killed');
+ok($s->until_or_over($v, sub { glob $s->data . '/gate-*' }), 'accept makes a folder for a time');
+$s->kill_and_wait($v);
 
 $v = $s->vbench('gate', 'accept', $profile, '--why', 'where we begin');
 $s->exits($v, 0, 'accept: exit 0');
@@ -63,6 +72,10 @@ $v = night('--junit', $junit);
 $s->exits($v, 4, 'nothing measured: exit 4');
 my ($parser, $points) = points($v->{stdout});
 is(join(' ', $parser->parse_errors), '', 'TAP parses');
+is(join(' ', glob $s->data . '/gate-*'), '', '... and what the killed accept left is gone');
+like($v->{stdout}, qr/^# blocks: 10 \+ 20, until nights enough have shown the spread/m, 'without nights to plan from: 10 + 20 blocks');
+is(decode_json(($s->rows("SELECT doc FROM gate WHERE kind = 'night'"))[0]{doc})->{plan} // '', '10 + 20, until nights enough have shown the spread of a trial',
+	'... and the night has it');
 ok($parser->is_good_plan, '... and its plan holds');
 is(scalar(grep { /^measuring:/ && !$points->{$_} } keys %$points), 1, 'it says that it could not measure');
 is(scalar(grep { /^r: missing/ && !$points->{$_} } keys %$points), 1, 'the series is missing');

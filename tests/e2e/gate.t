@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # This test will make nights of the gate in real guests: an A/A night, one with an injected slow-down, and a re-run of a red build.
 #
-# Expected: equal builds are not called worse (screen and confirmation together err once in 1,800 nights here: 1 % in 90 nights
-# over two series); a null disk whose latency is made six times as long is worse whatever the host does meanwhile.
+# Expected: equal builds are not called worse (screen and confirmation together err once in 1,800 nights here: 5 % in 90 nights
+# over two series); a null disk whose latency is made six times as long is never called the same, and is worse unless the host is
+# so loud that the gate says that it could not see.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -17,7 +18,7 @@ my $s = sandbox();
 # few blocks of a loud host see little: must-see is as high as it goes, and a blind night is no red one
 my $profile = $s->profile('disk.backend' => 'null', 'disk.latency' => '500us', 'disk.iothread' => 'on', 'disk.ring' => 'split, packed',
 	'guest.vcpus' => 1, 'workload r.rw' => 'randread', 'workload r.iodepth' => 1, 'workload r.runtime' => '200ms',
-	'gate.blocks' => 4, 'gate.confirm' => 6, 'gate.must-see' => '50%');
+	'gate.blocks' => 4, 'gate.confirm' => 4, 'gate.must-see' => '50%', 'gate.rate' => '5%');
 
 sub points {
 	my ($v) = @_;
@@ -49,35 +50,43 @@ is(scalar @templates, 4 * 2, 'two builds in each block');
 is(scalar(grep { $_->{n} != 1 } @templates), 0, '... with a template each');
 is(scalar(grep { $_->{qemu} =~ m{/ref/.*/qemu-system$} } @templates), 4, 'one of them is the kept build');
 
-# --- a slow-down in tonight's arm: red on the first night ---
+# --- a slow-down in tonight's arm: red on the first night, or blind on a loud host; never green ---
 
 my $junit = "$s->{dir}/gate.xml";
 $v = $s->vbench('gate', '--wait', '--inject', 'disk.latency=3ms', '--junit', $junit, $profile);
 %points = points($v);
-$s->exits($v, 1, 'a slow-down: exit 1 on the first night');
-cmp_ok(scalar(grep { /^r, \w+: worse, / && !$points{$_} } keys %points), '>=', 1, '... and a series is named') or diag($v->{stdout});
+ok($v->{status} == 1 || $v->{status} == 3, 'a slow-down: exit 1 on the first night, or 3 on a loud host') or diag("$v->{status}\n$v->{stdout}$v->{stderr}");
+my $word = $v->{status} == 1 ? 'worse' : 'blind';
+is(scalar(grep { /^r, \w+: (?:worse|blind), / && !$points{$_} } keys %points), 2, '... and no series passes for the same') or diag($v->{stdout});
+cmp_ok(scalar(grep { /^r, \w+: $word, / } keys %points), '>=', 1, "... and one is $word");
 is(system("xmllint --noout --schema tests/fixtures/junit.xsd $junit 2>/dev/null"), 0, 'JUnit is valid') or diag(slurp($junit));
-like(slurp($junit), qr/<failure [^>]*type="worse"/, '... and has the failure');
+like(slurp($junit), $word eq 'worse' ? qr/<failure [^>]*type="worse"/ : qr/<error [^>]*type="blind"/, '... and has it');
 my ($night) = $s->rows("SELECT * FROM gate WHERE kind = 'night' ORDER BY begun DESC LIMIT 1");
-is($night->{state}, 'red', 'the night is recorded as red');
-isnt($night->{confirm_run}, $night->{screen_run}, '... with two runs');
+is($night->{state}, $word eq 'worse' ? 'red' : 'blind', 'the night is recorded');
+isnt($night->{confirm_run} // '', $night->{screen_run}, '... with two runs, where there was a suspect');
 is_deeply(decode_json($night->{doc})->{injected}, ['disk.latency=3ms'], '... and what was injected');
 
 # --- the same build again, were it really red: its record gets more blocks, and no new test ---
 
-my $db = DBI->connect('dbi:SQLite:dbname=' . $s->db_file, '', '', { RaiseError => 1 });
-my $doc = decode_json($night->{doc});
-$doc->{injected} = [];
-$db->do('UPDATE gate SET doc = ? WHERE uuid = ?', {}, encode_json($doc), $night->{uuid});
-$v = $s->vbench('gate', '--wait', $profile);
-points($v);
-my ($again) = $s->rows("SELECT * FROM gate WHERE kind = 'night' ORDER BY begun DESC LIMIT 1");
-is($again->{joins}, $night->{uuid}, 'a re-run joins the record of the red night');
-is($again->{screen_run}, undef, '... and screens nothing');
-like($v->{stdout}, qr/joined record .*: 2 runs of 6 blocks/, '... and says so');
-my ($n) = $s->rows('SELECT n FROM gate_series s JOIN gate g ON g.id = s.gate WHERE g.uuid = ? LIMIT 1', $again->{uuid});
-is($n->{n}, 12, '... all its blocks count');
-like($s->vbench('gate', 'show', $profile)->{stdout}, qr/joins \Q@{[substr $night->{uuid}, 0, 8]}\E/, 'show: the record that it joined');
+SKIP: {
+	skip 'the host is too loud for a suspect', 7 if !$night->{confirm_run};
+	my $db = DBI->connect('dbi:SQLite:dbname=' . $s->db_file, '', '', { RaiseError => 1 });
+	my $doc = decode_json($night->{doc});
+	$doc->{injected} = [];
+	$db->do("UPDATE gate SET doc = ?, state = 'red' WHERE uuid = ?", {}, encode_json($doc), $night->{uuid});
+	$db->do("UPDATE gate_series SET state = 'worse' WHERE stage = 2 AND gate = (SELECT id FROM gate WHERE uuid = ?)", {}, $night->{uuid});
+	$db->disconnect;
+	$v = $s->vbench('gate', '--wait', $profile);
+	points($v);
+	my ($again) = $s->rows("SELECT * FROM gate WHERE kind = 'night' ORDER BY begun DESC LIMIT 1");
+	is($again->{joins}, $night->{uuid}, 'a re-run joins the record of the red night');
+	is($again->{screen_run}, undef, '... and screens nothing');
+	like($v->{stdout}, qr/joined record .*: 2 runs of 4 blocks/, '... and says so');
+	my ($n) = $s->rows('SELECT n FROM gate_series s JOIN gate g ON g.id = s.gate WHERE g.uuid = ? LIMIT 1', $again->{uuid});
+	is($n->{n}, 8, '... all its blocks count');
+	like($again->{state}, qr/^(?:red|cleared)$/, '... and it is red until they show otherwise');
+	like($s->vbench('gate', 'show', $profile)->{stdout}, qr/joins \Q@{[substr $night->{uuid}, 0, 8]}\E/, 'show: the record that it joined');
+}
 
 $s->clean('after all nights');
 done_testing;

@@ -350,8 +350,8 @@ static void gate_has_defaults(void **state)
 
 	(void)state;
 	assert_int_equal(profile_parse(WORK, strlen(WORK), "t.ini", NULL, 0, &p, NULL), 0);
-	assert_int_equal(profile_u64(p, K_GATE_BLOCKS), 10);
-	assert_int_equal(profile_u64(p, K_GATE_CONFIRM), 20);
+	assert_string_equal(profile_get(p, K_GATE_BLOCKS), "auto");
+	assert_string_equal(profile_get(p, K_GATE_CONFIRM), "auto");
 	assert_int_equal(profile_u64(p, K_MAX_BLOCKS), 40);
 	assert_true(fabs(profile_share(p, K_GATE_SEE) - 0.05) < 1e-12);
 	assert_true(fabs(profile_share(p, K_GATE_RATE) - 0.01) < 1e-12);

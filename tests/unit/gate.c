@@ -368,6 +368,23 @@ static void suspects_share_the_level(void **state)
 	assert_int_equal(shown[2], 0);
 }
 
+/* 10 % slower, and fresh blocks that cannot tell: neither red nor green. */
+static void a_suspect_that_loud_blocks_leave_open_is_blind(void **state)
+{
+	struct shape slow = plain, loud = plain;
+	struct gate_night n;
+
+	slow.harm = log(1.10);
+	loud.harm = log(1.10);
+	loud.noise = 0.5;
+	judge(state, &slow, &loud, 0.5, &n);
+	assert_int_equal(n.series[0].suspect, 1);
+	assert_int_equal(n.series[0].state, GATE_BLIND);
+	assert_true(n.series[0].seen80 > 0.5);
+	assert_int_equal(gate_status(&n), VB_UNDECIDED);
+	end_series(&n);
+}
+
 static void a_changed_host_is_told_line_by_line(void **state)
 {
 	json_t *a = json_loads("{\"kernel\":\"6.1\",\"microcode\":\"0x1\",\"governor\":null,"
@@ -509,6 +526,7 @@ int main(void)
 		cmocka_unit_test(what_is_seen_is_as_simulated),
 		cmocka_unit_test(needs_are_what_makes_it_seen),
 		cmocka_unit_test(suspects_share_the_level),
+		cmocka_unit_test(a_suspect_that_loud_blocks_leave_open_is_blind),
 		cmocka_unit_test(a_changed_host_is_told_line_by_line),
 		cmocka_unit_test(tap_escapes_and_counts),
 		cmocka_unit_test(records_come_back),

@@ -16,7 +16,7 @@ status=$?
 cat gate.tap
 case $status in
 0) echo "gate: green" >&2 ;;
-1) echo "gate: a series is worse, confirmed on fresh blocks" >&2 ;;
+1) echo "gate: a series is worse, confirmed on fresh blocks, or has drifted away from its anchor" >&2 ;;
 2) echo "gate: bad input, or no reference build yet: $vbench gate accept $profile --why TEXT" >&2 ;;
 3) echo "gate: blind, see the remedies in gate.tap" >&2 ;;
 4) echo "gate: not measured, or something beside the build changed: see gate.tap" >&2 ;;
