@@ -19,6 +19,7 @@
 #define SAVE_MS 120000
 #define RESTORE_MS 120000
 #define HELLO_MS 20000
+#define ANSWER_MS 60000 /* of QMP: while it loads or saves hundreds of devices, QEMU does not hear */
 
 void machine_hash(const struct machine *m, char out[17])
 {
@@ -101,23 +102,23 @@ int vm_boot(struct vm *v, const struct vm_env *env, const struct machine *m, con
 static int vm_save(struct vm *v, int fd, struct err *e)
 {
 	uint64_t deadline = clock_mono_ns() + SAVE_MS * MS;
-	int rc = vm_qmp(v, "stop", NULL, NULL, 10000, e);
+	int rc = vm_qmp(v, "stop", NULL, NULL, ANSWER_MS, e);
 
 	/* the default of 128 MiB/s would make the save the slowest part of a block */
 	if (!rc)
 		rc = vm_qmp(v, "migrate-set-parameters",
 			    json_pack("{s:I}", "max-bandwidth", (json_int_t)(1ll << 40)), NULL,
-			    10000, e);
+			    ANSWER_MS, e);
 	if (!rc)
 		rc = qmp_call(&v->qmp, "getfd", json_pack("{s:s}", "fdname", "state"), fd, deadline,
 			      NULL, e);
 	if (!rc)
-		rc = vm_qmp(v, "migrate", json_pack("{s:s}", "uri", "fd:state"), NULL, 10000, e);
+		rc = vm_qmp(v, "migrate", json_pack("{s:s}", "uri", "fd:state"), NULL, ANSWER_MS, e);
 	while (!rc) {
 		json_t *r = NULL;
 		const char *st;
 
-		rc = vm_qmp(v, "query-migrate", NULL, &r, 10000, e);
+		rc = vm_qmp(v, "query-migrate", NULL, &r, ANSWER_MS, e);
 		if (rc)
 			break;
 		st = json_string_value(json_object_get(r, "status"));
@@ -216,7 +217,7 @@ static int vm_resume(struct vm *v, struct err *e)
 		const char *st;
 		bool in, running;
 
-		rc = vm_qmp(v, "query-status", NULL, &r, 10000, e);
+		rc = vm_qmp(v, "query-status", NULL, &r, ANSWER_MS, e);
 		if (rc)
 			return rc;
 		st = json_string_value(json_object_get(r, "status"));
@@ -226,7 +227,7 @@ static int vm_resume(struct vm *v, struct err *e)
 		if (running)
 			return 0;
 		if (!in)
-			return vm_qmp(v, "cont", NULL, NULL, 10000, e);
+			return vm_qmp(v, "cont", NULL, NULL, ANSWER_MS, e);
 		if (clock_mono_ns() > deadline) {
 			v->cause = CAUSE_TIMEOUT;
 			return err_set(e, -ETIMEDOUT, "restoring the template took more than %d s",

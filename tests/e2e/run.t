@@ -114,7 +114,9 @@ for my $t (grep { $_->{seq} < 6 } @trials) {
 }
 # So short a trial may be too short for its window of steady I/O; not all of them are.
 ok(scalar(grep { ($metric{"$_->{seq} cpu_per_io"}[0] // 0) > 0 } @trials), 'CPU per I/O is measured');
-is(scalar(grep { $metric{"$_->{seq} sync.lat.mean"} } grep { $_->{workload} eq 'w' } @trials), $N / 2, 'each writing trial has its sync latency');
+# An fsync after every eighth write: a trial of a loaded host may end before it.
+ok(scalar(grep { $metric{"$_->{seq} sync.lat.mean"} } grep { $_->{workload} eq 'w' } @trials), 'sync latency is measured');
+is(scalar(grep { $metric{"$_->{seq} sync.lat.mean"} } grep { $_->{workload} eq 'r' } @trials), 0, '... of writing trials');
 
 # --- artefacts, facts, page ---
 
