@@ -5,7 +5,6 @@
 #include <sha256.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/file.h"
 #include "reports/history.h"
 #include "reports/page.h"
 
@@ -232,20 +231,12 @@ static void put_page(FILE *f, const struct history *h)
 	html(f, "</main>\n</body>\n</html>\n");
 }
 
+static void put_page_of(FILE *f, const void *what)
+{
+	put_page(f, what);
+}
+
 int report_history_html(const struct history *h, const char *path, struct err *e)
 {
-	char *page = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&page, &size);
-	int rc;
-
-	if (!f)
-		return err_set(e, -ENOMEM, "no memory for the page");
-	put_page(f, h);
-	if (fclose(f) != 0)
-		rc = err_set(e, -ENOMEM, "no memory for the page");
-	else
-		rc = file_write(path, page, size, 0644, e);
-	free(page);
-	return rc;
+	return page_save(path, put_page_of, h, e);
 }

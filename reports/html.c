@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <sha256.h>
 #include <stdlib.h>
-#include "base/file.h"
 #include "reports/page.h"
 #include "reports/report.h"
 
@@ -106,20 +105,12 @@ static void page_write(FILE *f, const struct model *m)
 	plots_free(&plots);
 }
 
+static void page_write_of(FILE *f, const void *what)
+{
+	page_write(f, what);
+}
+
 int report_html(const struct model *m, const char *path, struct err *e)
 {
-	char *page = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&page, &size);
-	int rc;
-
-	if (!f)
-		return err_set(e, -ENOMEM, "no memory for the page");
-	page_write(f, m);
-	if (fclose(f) != 0)
-		rc = err_set(e, -ENOMEM, "no memory for the page");
-	else
-		rc = file_write(path, page, size, 0644, e);
-	free(page);
-	return rc;
+	return page_save(path, page_write_of, m, e);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Evidence below the answers: asked and got, failures, what was left out, how to repeat a cell. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/file.h"
 #include "reports/page.h"
 
 static void section_begin(FILE *f, const char *id, const char *title)
@@ -149,7 +151,7 @@ void part_skipped(FILE *f, const struct model *m)
 	html(f, "</section>\n");
 }
 
-static void code_part(FILE *f, const char *title, const char *text)
+void code_part(FILE *f, const char *title, const char *text)
 {
 	if (!text || !*text)
 		return;
@@ -220,4 +222,23 @@ void part_repeat(FILE *f, const struct model *m)
 		html(f, "</details>\n");
 	}
 	html(f, "</section>\n");
+}
+
+int page_save(const char *path, void (*put)(FILE *f, const void *what), const void *what,
+	      struct err *e)
+{
+	char *page = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&page, &size);
+	int rc;
+
+	if (!f)
+		return err_set(e, -ENOMEM, "no memory for the page");
+	put(f, what);
+	if (fclose(f) != 0)
+		rc = err_set(e, -ENOMEM, "no memory for the page");
+	else
+		rc = file_write(path, page, size, 0644, e);
+	free(page);
+	return rc;
 }

@@ -32,15 +32,6 @@ static void put_pair(FILE *f, const struct model *m, const struct model_vs *x)
 	html(f, "<td class=\"num\">%zu</td></tr>\n", x->ratio.n);
 }
 
-static void code_part(FILE *f, const char *title, const char *text)
-{
-	if (!text || !*text)
-		return;
-	html(f, "<h4>%s</h4>\n<pre tabindex=\"0\">", title);
-	html_block(f, text);
-	html(f, "</pre>\n");
-}
-
 static void put_commands(FILE *f, const struct model *m, const struct model_vs *x)
 {
 	if (x->base >= m->ncells || x->change >= m->ncells)

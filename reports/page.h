@@ -224,4 +224,11 @@ void part_time(FILE *f, const struct model *m);
 void part_method(FILE *f, const struct model *m);
 void part_provenance(FILE *f, const struct model *m);
 
+/* A folded-out text under its title; nothing without text. */
+void code_part(FILE *f, const char *title, const char *text);
+
+/* Writes what put writes as the file path, in one piece. 0 or -errno. */
+int page_save(const char *path, void (*put)(FILE *f, const void *what), const void *what,
+	      struct err *e);
+
 #endif

@@ -147,6 +147,7 @@ const char *json_text(const json_t *v, char *buf, size_t size);
 
 /* Canonical value of a cell's key; NULL where it does not apply. */
 const char *cell_value(const struct model_cell *c, const char *key);
+bool cell_value_is(const struct model_cell *c, const char *key, const char *value);
 
 /* Axis i's key, or NULL. */
 const char *axis_key(const struct model *m, size_t i);

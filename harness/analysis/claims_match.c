@@ -151,20 +151,13 @@ bool claim_pair(const struct claim *c, const struct model_cell *a, const struct 
 	return true;
 }
 
-static bool value_is(const struct model_cell *c, const char *key, const char *value)
-{
-	const char *v = cell_value(c, key);
-
-	return v && !strcmp(v, value);
-}
-
 char *claim_where(const struct claim *c, const struct model_cell *a)
 {
 	static const char *const host[] = {"disk.driver", "disk.server", "disk.serves"};
 	static const char *const guest[] = {"disk.bus", "disk.backend", "disk.server",
 					    "disk.serves"};
-	bool on_host = value_is(a, "guest.site", "host");
-	bool vhost = on_host || value_is(a, "disk.backend", "vhost-user");
+	bool on_host = cell_value_is(a, "guest.site", "host");
+	bool vhost = on_host || cell_value_is(a, "disk.backend", "vhost-user");
 	char *s = NULL;
 
 	text_add(&s, on_host ? "host" : "guest");

@@ -10,13 +10,6 @@
  * that an earlier one has allocated: of random ones 31 % of 0.8 (1 - (1 - exp(-0.8)) / 0.8). */
 #define USED_UP 0.8
 
-static bool value_is(const struct model_cell *c, const char *key, const char *value)
-{
-	const char *v = cell_value(c, key);
-
-	return v && !strcmp(v, value);
-}
-
 /* A number over 0 as the store has it, else NAN. */
 static double number_of(const char *v)
 {
@@ -37,10 +30,11 @@ enum workload_pass cell_pass(const char *precondition, const struct model_cell *
 	if (strcmp(v, "none") && strcmp(v, "first-write"))
 		return PASS_STEADY;
 	/* a device has what the trial before left on it, and nobody made it fresh */
-	if (value_is(c, "disk.backend", "block"))
+	if (cell_value_is(c, "disk.backend", "block"))
 		return PASS_NONE;
 	/* converted data are allocated, unless they lie under an overlay */
-	if (value_is(c, "disk.content", "data") && isnan(number_of(cell_value(c, "disk.backing"))))
+	if (cell_value_is(c, "disk.content", "data") &&
+	    isnan(number_of(cell_value(c, "disk.backing"))))
 		return PASS_STEADY;
 	return PASS_FIRST_WRITE;
 }
@@ -99,9 +93,9 @@ static double allocation_unit(const struct model_cell *c, double bs)
 {
 	double cluster = number_of(cell_value(c, "disk.cluster-size"));
 
-	if (!value_is(c, "disk.format", "qcow2"))
+	if (!cell_value_is(c, "disk.format", "qcow2"))
 		return bs;
-	return value_is(c, "disk.extended-l2", "on") ? cluster / 32 : cluster;
+	return cell_value_is(c, "disk.extended-l2", "on") ? cluster / 32 : cluster;
 }
 
 /*
@@ -119,7 +113,7 @@ static double used_share(const struct model_row *r, const struct model_cell *c, 
 
 	/* full: all is allocated and written by QEMU beforehand */
 	if (!v || cell_pass(work_text(keys, "precondition", buf), c) != PASS_FIRST_WRITE ||
-	    value_is(c, "disk.mode", "full"))
+	    cell_value_is(c, "disk.mode", "full"))
 		return NAN;
 	if (part > 0 && part < size)
 		size = part;

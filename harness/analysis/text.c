@@ -123,6 +123,13 @@ const char *cell_value(const struct model_cell *c, const char *key)
 	return json_string_value(json_object_get(c->keys, key));
 }
 
+bool cell_value_is(const struct model_cell *c, const char *key, const char *value)
+{
+	const char *v = cell_value(c, key);
+
+	return v && !strcmp(v, value);
+}
+
 const char *axis_key(const struct model *m, size_t i)
 {
 	return json_string_value(json_object_get(json_array_get(m->axes, i), "key"));

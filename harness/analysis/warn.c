@@ -74,16 +74,9 @@ static void warn_guests(struct build *b)
 	json_decref(host);
 }
 
-static bool value_is(const struct model_cell *c, const char *key, const char *value)
-{
-	const char *v = cell_value(c, key);
-
-	return v && !strcmp(v, value);
-}
-
 static bool polls(const struct model_cell *c, const char *key)
 {
-	return value_is(c, key, "poll") || value_is(c, key, "adaptive");
+	return cell_value_is(c, key, "poll") || cell_value_is(c, key, "adaptive");
 }
 
 static unsigned long value_count(const struct model_cell *c, const char *key)
@@ -101,14 +94,15 @@ static unsigned long value_count(const struct model_cell *c, const char *key)
  */
 static unsigned long threads_of(const struct model_cell *c, unsigned long jobs)
 {
-	bool host = value_is(c, "guest.site", "host"), loop = value_is(c, "disk.server", "loop");
+	bool host = cell_value_is(c, "guest.site", "host"),
+	     loop = cell_value_is(c, "disk.server", "loop");
 	unsigned long n = 0;
 
 	if (host)
 		n += polls(c, "disk.wait") ? jobs : 0;
 	else
-		n += value_count(c, "guest.vcpus") + value_is(c, "disk.iothread", "on");
-	if (polls(c, "disk.server-wait") && !value_is(c, "disk.server", "storage-daemon"))
+		n += value_count(c, "guest.vcpus") + cell_value_is(c, "disk.iothread", "on");
+	if (polls(c, "disk.server-wait") && !cell_value_is(c, "disk.server", "storage-daemon"))
 		n += loop ? jobs : value_count(c, "disk.queues");
 	return n;
 }
@@ -245,17 +239,18 @@ static bool unwritten(const struct model_cell *c, const char *own)
 {
 	bool by_disk = !own || !strcmp(own, "disk");
 
-	bool nbd = value_is(c, "disk.backend", "nbd") &&
-		   (value_is(c, "disk.nbd", "qemu-nbd") || value_is(c, "disk.nbdkit", "file"));
-	bool served =
-		value_is(c, "disk.backend", "vhost-user") && value_is(c, "disk.serves", "file");
+	bool nbd = cell_value_is(c, "disk.backend", "nbd") &&
+		   (cell_value_is(c, "disk.nbd", "qemu-nbd") ||
+		    cell_value_is(c, "disk.nbdkit", "file"));
+	bool served = cell_value_is(c, "disk.backend", "vhost-user") &&
+		      cell_value_is(c, "disk.serves", "file");
 
-	if ((!value_is(c, "disk.backend", "file") && !nbd && !served) || fills(own))
+	if ((!cell_value_is(c, "disk.backend", "file") && !nbd && !served) || fills(own))
 		return false;
 	/* full wrote every byte of the image already, and data came with it */
 	return !(by_disk && fills(cell_value(c, "disk.precondition"))) &&
-	       !value_is(c, "disk.mode", "full") &&
-	       (!cell_value(c, "disk.content") || value_is(c, "disk.content", "empty"));
+	       !cell_value_is(c, "disk.mode", "full") &&
+	       (!cell_value(c, "disk.content") || cell_value_is(c, "disk.content", "empty"));
 }
 
 /*

@@ -72,6 +72,12 @@ int err_prefix(struct err *e, const char *fmt, ...)
 	return e->rc;
 }
 
+int err_exit(const struct err *e)
+{
+	fprintf(stderr, "vbench: %s\n", e->text);
+	return e->rc == -EINTR ? VB_INTERRUPTED : e->status ? (int)e->status : VB_NOT_MEASURED;
+}
+
 /* write(2) and _exit(2) only: stdio could want memory, and atexit handlers too. */
 static void err_no_memory(void) __attribute__((noreturn));
 static void err_no_memory(void)

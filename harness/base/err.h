@@ -36,6 +36,9 @@ int err_input(struct err *e, const char *fmt, ...) __attribute__((format(printf,
 /* Puts "what: " in front of the sentence already there; returns e->rc. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Shows the sentence on stderr behind "vbench: ", and returns what the process shall exit with. */
+int err_exit(const struct err *e);
+
 /* malloc family that ends the process with a clear message when memory is gone. */
 void *xcalloc(unsigned long n, unsigned long size);
 void *xrealloc(void *p, unsigned long n, unsigned long size); /* n * size is overflow-checked */

@@ -25,8 +25,10 @@ static ssize_t file_read_some(int fd, void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
-static int file_write_all(int fd, const char *data, size_t len)
+int file_put(int fd, const void *bytes, size_t len)
 {
+	const char *data = bytes;
+
 	while (len) {
 		ssize_t n = write(fd, data, len);
 
@@ -181,7 +183,7 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
 			return err_set(e, rc, "%s: cannot be written: %s", path, strerror(-rc));
 		}
 	}
-	rc = file_write_all(fd, data, len);
+	rc = file_put(fd, data, len);
 	if (!rc && fsync(fd) < 0)
 		rc = -errno;
 	if (close(fd) < 0 && !rc)
@@ -369,7 +371,7 @@ static int file_copy_data(int in, int out)
 			rc = (int)n;
 			break;
 		}
-		rc = file_write_all(out, buf, (size_t)n);
+		rc = file_put(out, buf, (size_t)n);
 	}
 	free(buf);
 	return rc;

@@ -25,6 +25,9 @@ int file_u64(const char *path, uint64_t *out);
 /* Writes path through a temporary file, fsync and rename. mode as in open(2). */
 int file_write(const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 
+/* write(2) until all of it is written; 0 or -errno. */
+int file_put(int fd, const void *bytes, size_t len);
+
 /* mkdir -p; existing folders keep their mode. */
 int dir_make(const char *path, mode_t mode, struct err *e);
 

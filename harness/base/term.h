@@ -27,6 +27,14 @@ void term_line(struct term *t, const char *fmt, ...) __attribute__((format(print
 /* Wipes the bar. */
 void term_end(struct term *t);
 
+/*
+ * ^C and the like (SIGINT, SIGTERM, SIGHUP) become readable on the descriptor instead of deadly, so
+ * that work ends between two steps and cleans up; SIGPIPE is ignored. -1 when there is none to be
+ * had. Release: from here on ^C does what it does everywhere.
+ */
+int term_stop_fd(void);
+void term_stop_release(void);
+
 /* CLOCK_MONOTONIC and CLOCK_REALTIME in ns. */
 uint64_t clock_mono_ns(void);
 uint64_t clock_real_ns(void);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/term.h"
 #include "bisect/bisect.h"
 #include "bisect/search.h"
 #include "cmd/cmd.h"
@@ -60,12 +61,9 @@ struct args {
 
 static int fail(const struct err *e, bool step)
 {
-	fprintf(stderr, "vbench: %s\n", e->text);
-	if (e->rc == -EINTR)
-		return VB_INTERRUPTED;
-	if (step)
-		return STEP_STOP;
-	return e->status ? (int)e->status : VB_NOT_MEASURED;
+	int status = err_exit(e);
+
+	return step && status != VB_INTERRUPTED ? STEP_STOP : status;
 }
 
 static int read_count(const char *option, const char *text, unsigned long min, unsigned long max,
@@ -358,7 +356,7 @@ static int execute(struct args *a, char **argv, int *status, struct err *e)
 		a->o.arms.profile = path;
 		a->o.arms.db = db;
 		a->o.arms.command = command;
-		a->o.arms.stop_fd = arms_stop_fd();
+		a->o.arms.stop_fd = term_stop_fd();
 		rc = a->builds ? search_builds(a, &l, status, e) : judge_step(a, status, e);
 		if (a->o.arms.stop_fd >= 0)
 			close(a->o.arms.stop_fd);

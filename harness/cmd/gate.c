@@ -2,19 +2,16 @@
 /* `vbench gate PROFILE`, `gate accept`, `gate show`, `gate prove`. */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
+#include "base/term.h"
 #include "cmd/cmd.h"
 #include "gate/gate.h"
+#include "gate/prove.h"
 #include "guest/assets.h"
 #include "guest/machine.h"
 #include "profile/profile.h"
-#if __has_include("gate/prove.h")
-#include "gate/prove.h"
-#endif
 
 static const char usage[] =
 	"usage: vbench gate [OPTION...] PROFILE\n"
@@ -52,12 +49,6 @@ struct args {
 	const char *why, *from;
 	bool environment, anchor, help;
 };
-
-static int fail(const struct err *e)
-{
-	fprintf(stderr, "vbench: %s\n", e->text);
-	return e->status ? (int)e->status : VB_NOT_MEASURED;
-}
 
 static int add(const char **list, size_t *n, size_t max, const char *what, const char *value,
 	       struct err *e)
@@ -167,21 +158,6 @@ static char *find_profile(const char *name, struct err *e)
 	return path;
 }
 
-/* ^C and the like become readable instead of deadly: a night ends between two steps, and cleans up.
- */
-static int stop_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* A night that could not go on, as JUnit: last night's file must not be taken for tonight's. */
 static void junit_bail(const struct args *a, struct gate_night *n, const struct err *e)
 {
@@ -197,7 +173,7 @@ static void junit_bail(const struct args *a, struct gate_night *n, const struct 
 		       xstrdup("mend what it names, and run the gate again"));
 	gate_judge_rest(n);
 	if (gate_junit(n, a->o.junit, &lost))
-		fail(&lost);
+		err_exit(&lost);
 }
 
 static int night(struct args *a, struct err *e)
@@ -208,8 +184,8 @@ static int night(struct args *a, struct err *e)
 	if (a->why || a->from || a->environment || a->anchor)
 		return err_input(e,
 				 "--why, --from, --environment and --anchor are of `gate accept`"),
-		       fail(e);
-	a->o.stop_fd = stop_signals();
+		       err_exit(e);
+	a->o.stop_fd = term_stop_fd();
 	rc = gate_night_run(&a->o, &n, e);
 	if (rc) {
 		/* TAP's word for a test that could not go on: a CI must not take silence for green
@@ -217,12 +193,12 @@ static int night(struct args *a, struct err *e)
 		printf("TAP version 13\nBail out! %.*s\n", (int)strcspn(e->text, "\n"), e->text);
 		junit_bail(a, &n, e);
 		gate_night_free(&n);
-		return rc == -EINTR ? VB_INTERRUPTED : fail(e);
+		return rc == -EINTR ? VB_INTERRUPTED : err_exit(e);
 	}
 	gate_tap(&n, stdout);
 	status = gate_status(&n);
 	if (a->o.junit && gate_junit(&n, a->o.junit, e)) {
-		int lost = fail(e);
+		int lost = err_exit(e);
 
 		status = status ? status : lost;
 	}
@@ -240,12 +216,12 @@ static int accept(struct args *a, struct err *e)
 
 	if (a->environment + a->anchor + (a->from != NULL) > 1)
 		return err_input(e, "--from, --environment and --anchor exclude each other"),
-		       fail(e);
+		       err_exit(e);
 	rc = gate_accept(&a->o, what, a->from, a->why, &said, e);
 	if (!rc)
 		puts(said);
 	free(said);
-	return rc ? fail(e) : VB_OK;
+	return rc ? err_exit(e) : VB_OK;
 }
 
 /* A profile is named as in a night, or as the records have it. */
@@ -260,15 +236,7 @@ static int show(struct args *a, const char *db, struct err *e)
 		name[n - 4] = 0;
 	rc = gate_show(db, name, stdout, e);
 	free(name);
-	return rc ? fail(e) : VB_OK;
-}
-
-static char *command_line(char **argv)
-{
-	char *words = argv_shell(argv), *out = xasprintf("vbench %s", words);
-
-	free(words);
-	return out;
+	return rc ? err_exit(e) : VB_OK;
 }
 
 int cmd_gate(int argc, char **argv)
@@ -280,13 +248,11 @@ int cmd_gate(int argc, char **argv)
 	struct err e = {0};
 	int status;
 
-#if __has_include("gate/prove.h")
 	if (!strcmp(verb, "prove"))
 		return gate_prove(argc - 1, argv + 1);
-#endif
-	command = command_line(argv);
+	command = argv_command("vbench", argv);
 	if (parse(accepts || shows ? argc - 1 : argc, accepts || shows ? argv + 1 : argv, &a, &e)) {
-		status = fail(&e);
+		status = err_exit(&e);
 		goto out;
 	}
 	if (a.help) {
@@ -306,7 +272,7 @@ int cmd_gate(int argc, char **argv)
 	}
 	path = find_profile(a.o.path, &e);
 	if (!path) {
-		status = fail(&e);
+		status = err_exit(&e);
 		goto out;
 	}
 	a.o.path = path;

@@ -2,15 +2,14 @@
 /* `vbench run [PROFILE]`. */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 #include "analysis/model.h"
 #include "base/units.h"
+#include "base/term.h"
 #include "cmd/cmd.h"
 #include "guest/assets.h"
 #include "guest/machine.h"
@@ -53,12 +52,6 @@ struct args {
 	uint64_t budget;
 	bool dry, wait, json, quiet, no_report, help;
 };
-
-static int fail(const struct err *e)
-{
-	fprintf(stderr, "vbench: %s\n", e->text);
-	return e->status ? (int)e->status : VB_NOT_MEASURED;
-}
 
 static int add_set(struct args *a, const char *set, struct err *e)
 {
@@ -167,41 +160,6 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 	return 0;
 }
 
-/* ^C and the like become readable instead of deadly: the run ends between two steps, and cleans up.
- */
-static int stop_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static char *command_line(char **argv)
-{
-	char *words = argv_shell(argv), *out = xasprintf("vbench %s", words);
-
-	free(words);
-	return out;
-}
-
-/* From here on ^C does what it does everywhere. */
-static void release_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
 static int width(void)
 {
 	struct winsize ws;
@@ -217,14 +175,14 @@ static int show(const struct args *a, const char *db, const struct run_outcome *
 	const char *page;
 	int rc;
 
-	release_signals();
+	term_stop_release();
 	rc = store_open(db, false, &s, &e);
 
 	if (!rc)
 		rc = model_make(s, out->uuid, &m, &e);
 	if (rc) {
 		store_close(s);
-		return fail(&e);
+		return err_exit(&e);
 	}
 	if (a->json) {
 		json_t *j = model_json(m);
@@ -244,7 +202,7 @@ static int show(const struct args *a, const char *db, const struct run_outcome *
 	}
 	model_free(m);
 	store_close(s);
-	return rc ? fail(&e) : 0;
+	return rc ? err_exit(&e) : 0;
 }
 
 static int execute(struct args *a, const struct profile *p, const struct run_opts *o)
@@ -256,7 +214,7 @@ static int execute(struct args *a, const struct profile *p, const struct run_opt
 	unsigned trials = out.ok + out.failed + out.limited;
 
 	if (rc)
-		status = fail(&e);
+		status = err_exit(&e);
 	if (rc == -EINTR) {
 		status = VB_INTERRUPTED;
 		if (out.folder)
@@ -284,11 +242,12 @@ int cmd_run(int argc, char **argv)
 	struct args a = {0};
 	struct err e = {0};
 	struct profile *p = NULL;
-	char *share = assets_share_dir(), *path = NULL, *db = NULL, *command = command_line(argv);
+	char *share = assets_share_dir(), *path = NULL, *db = NULL,
+	     *command = argv_command("vbench", argv);
 	int status = VB_OK;
 
 	if (parse(argc, argv, &a, &e)) {
-		status = fail(&e);
+		status = err_exit(&e);
 		goto out;
 	}
 	if (a.help || (!a.profile && !a.resume)) {
@@ -305,12 +264,12 @@ int cmd_run(int argc, char **argv)
 				&e,
 				"no profile \"%s\": no such file, and no ready profile of that name; `vbench run` lists them",
 				a.profile);
-			status = fail(&e);
+			status = err_exit(&e);
 			goto out;
 		}
 		if (a.nvs ? profile_load_arms(path, a.sets, a.nsets, NULL, 0, a.vs, a.nvs, &p, &e)
 			  : profile_load(path, a.sets, a.nsets, &p, &e)) {
-			status = fail(&e);
+			status = err_exit(&e);
 			goto out;
 		}
 	}
@@ -326,9 +285,9 @@ int cmd_run(int argc, char **argv)
 				     .stop_fd = -1};
 
 		if (a.dry) {
-			status = run_dry(p, &o, stdout, &e) ? fail(&e) : VB_OK;
+			status = run_dry(p, &o, stdout, &e) ? err_exit(&e) : VB_OK;
 		} else {
-			o.stop_fd = stop_signals();
+			o.stop_fd = term_stop_fd();
 			status = execute(&a, p, &o);
 		}
 	}

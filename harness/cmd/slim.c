@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* `vbench slim IMAGE -o OUT`. */
 #include <getopt.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
-#include <sys/signalfd.h>
 #include "base/units.h"
+#include "base/term.h"
 #include "cmd/cmd.h"
 #include "slim/slim.h"
 #include "slim/study.h"
@@ -51,12 +50,6 @@ struct args {
 	uint64_t size; /* of the study */
 	bool study, json, help;
 };
-
-static int fail(const struct err *e)
-{
-	fprintf(stderr, "vbench: %s\n", e->text);
-	return e->rc == -EINTR ? VB_INTERRUPTED : e->status ? (int)e->status : VB_NOT_MEASURED;
-}
 
 static int one_of(const char *option, const char *value, const char *a, const char *b,
 		  const char *c, struct err *e)
@@ -181,20 +174,6 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 	return 0;
 }
 
-/* ^C and the like become readable instead of deadly: slim ends between two steps, and cleans up. */
-static int stop_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void put(json_t *j)
 {
 	json_dumpf(j, stdout, JSON_INDENT(2));
@@ -208,7 +187,7 @@ static int study(const struct args *a)
 	struct err e = {0};
 
 	if (slim_study(&a->o, a->size, &y, &e))
-		return fail(&e);
+		return err_exit(&e);
 	if (a->json)
 		put(slim_study_json(&y));
 	else
@@ -225,16 +204,16 @@ int cmd_slim(int argc, char **argv)
 	int status = VB_OK;
 
 	if (parse(argc, argv, &a, &e))
-		return fail(&e);
+		return err_exit(&e);
 	if (a.help)
 		return fputs(usage, stdout) < 0 ? VB_NOT_MEASURED : VB_OK;
 	data = store_data_dir();
 	a.o.data = data;
-	a.o.stop_fd = stop_signals();
+	a.o.stop_fd = term_stop_fd();
 	if (a.study)
 		status = study(&a);
 	else if (slim_run(&a.o, &r, &e))
-		status = fail(&e);
+		status = err_exit(&e);
 	else if (a.json)
 		put(slim_json(&r));
 	else

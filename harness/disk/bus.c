@@ -16,11 +16,6 @@ const char *const disk_guest_modules[] = {
 	"ata_piix",   "ahci",	    "virtio_mmio", NULL,
 };
 
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
-}
-
 static const char *wce(const struct cell *c)
 {
 	return cell_cache(c)->write_cache ? "on" : "off";
@@ -46,7 +41,7 @@ unsigned disk_count(const struct cell *c)
 /* Does a disk share its PCI device with all others? */
 static bool shares_controller(const struct cell *c)
 {
-	return is(c, K_BUS, "virtio-scsi") && !is(c, K_CONTROLLERS, "each");
+	return cell_is(c, K_BUS, "virtio-scsi") && !cell_is(c, K_CONTROLLERS, "each");
 }
 
 /* How many devices on PCI Express the disks are, or hang on. */
@@ -59,11 +54,11 @@ unsigned disk_root_ports(const struct cell *c)
 {
 	unsigned n = pci_devices(c);
 
-	if (cell_on_host(c) || is(c, K_BUS, "virtio-mmio"))
+	if (cell_on_host(c) || cell_is(c, K_BUS, "virtio-mmio"))
 		return 0;
-	if (!cell_get(c, K_SLOTS) || is(c, K_SLOTS, "direct"))
+	if (!cell_get(c, K_SLOTS) || cell_is(c, K_SLOTS, "direct"))
 		n = 0;
-	else if (is(c, K_SLOTS, "multifunction"))
+	else if (cell_is(c, K_SLOTS, "multifunction"))
 		n = (n + FUNCTIONS - 1) / FUNCTIONS;
 	return n > 2 ? n : 2;
 }
@@ -74,9 +69,9 @@ unsigned disk_root_ports(const struct cell *c)
  */
 static void place(const struct cell *c, unsigned n, json_t *d)
 {
-	if (is(c, K_SLOTS, "direct")) {
+	if (cell_is(c, K_SLOTS, "direct")) {
 		json_object_set_new(d, "bus", json_string("pcie.0"));
-	} else if (is(c, K_SLOTS, "multifunction")) {
+	} else if (cell_is(c, K_SLOTS, "multifunction")) {
 		json_object_set_new(d, "bus", json_sprintf("rp%u", n / FUNCTIONS));
 		json_object_set_new(d, "addr", json_sprintf("0.%u", n % FUNCTIONS));
 		json_object_set_new(d, "multifunction", json_true());
@@ -95,7 +90,7 @@ static unsigned plug_order(const struct cell *c, unsigned i, unsigned n)
 	unsigned first = i / FUNCTIONS * FUNCTIONS;
 	unsigned last = first + FUNCTIONS < n ? first + FUNCTIONS - 1 : n - 1;
 
-	if (!is(c, K_SLOTS, "multifunction"))
+	if (!cell_is(c, K_SLOTS, "multifunction"))
 		return i;
 	return i < last ? i + 1 : first;
 }
@@ -103,7 +98,7 @@ static unsigned plug_order(const struct cell *c, unsigned i, unsigned n)
 /* VIRTIO 1.2, 6: what driver and device negotiate of a ring. */
 static void virtio_features(const struct cell *c, json_t *d)
 {
-	json_object_set_new(d, "packed", json_boolean(is(c, K_RING, "packed")));
+	json_object_set_new(d, "packed", json_boolean(cell_is(c, K_RING, "packed")));
 	json_object_set_new(d, "event_idx", on_off(c, K_EVENT_IDX));
 	json_object_set_new(d, "indirect_desc", on_off(c, K_INDIRECT));
 }
@@ -115,7 +110,7 @@ void virtio_common(const struct cell *c, unsigned n, json_t *d)
 	json_object_set_new(d, "disable-legacy", json_string("on"));
 	virtio_features(c, d);
 	/* on is QEMU's default on each virtio-pci device */
-	if (is(c, K_IOEVENTFD, "off"))
+	if (cell_is(c, K_IOEVENTFD, "off"))
 		json_object_set_new(d, "ioeventfd", json_false());
 }
 
@@ -123,7 +118,8 @@ unsigned bus_iothreads(const struct cell *c)
 {
 	if (!cell_on(c, K_IOTHREAD))
 		return 0;
-	return is(c, K_IOTHREADS, "each") ? pci_devices(c) : (unsigned)cell_u64(c, K_IOTHREADS);
+	return cell_is(c, K_IOTHREADS, "each") ? pci_devices(c)
+					       : (unsigned)cell_u64(c, K_IOTHREADS);
 }
 
 /* One of the two properties: QEMU refuses them together. */
@@ -133,7 +129,7 @@ static void iothreads(const struct cell *c, const struct disk_env *env, const ch
 
 	if (!one[0])
 		return;
-	if (!is(c, K_MAPPING, "queues")) {
+	if (!cell_is(c, K_MAPPING, "queues")) {
 		json_object_set_new(d, "iothread", json_string(one));
 		return;
 	}

@@ -25,11 +25,6 @@ const struct cache_row *cell_cache(const struct cell *c)
 	return row ? row : &caches[0];
 }
 
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
-}
-
 unsigned image_layers(const struct cell *c)
 {
 	return 1 + (unsigned)cell_u64(c, K_BACKING);
@@ -49,21 +44,8 @@ char *image_data_file(const struct cell *c, const struct disk_unit *u)
 char *image_source(const struct cell *c, const struct disk_env *env, uint64_t size)
 {
 	return xasprintf("%s/vbench-source-%s-%llu.raw",
-			 env->source_dir ? env->source_dir : env->image_dir,
-			 cell_get(c, K_CONTENT), (unsigned long long)size);
-}
-
-/* A NULL-terminated argv that grows. */
-struct words {
-	char **v;
-	size_t n;
-};
-
-static void word(struct words *w, char *owned)
-{
-	w->v = xrealloc(w->v, w->n + 2, sizeof(*w->v));
-	w->v[w->n++] = owned;
-	w->v[w->n] = NULL;
+			 env->source_dir ? env->source_dir : env->image_dir, cell_get(c, K_CONTENT),
+			 (unsigned long long)size);
 }
 
 static void words(struct words *w, const char *a, const char *b)
@@ -102,13 +84,13 @@ static void option(FILE *f, const char *name, const char *value)
 /* What an image of version 3 or of other clusters is told; overlays are like the lowest layer. */
 static void put_qcow2(FILE *f, const struct cell *c)
 {
-	if (cell_get(c, K_CLUSTER) && !is(c, K_CLUSTER, "65536"))
+	if (cell_get(c, K_CLUSTER) && !cell_is(c, K_CLUSTER, "65536"))
 		option(f, "cluster_size", cell_get(c, K_CLUSTER));
 	if (cell_on(c, K_EXTENDED_L2))
 		option(f, "extended_l2", "on");
 	if (cell_on(c, K_LAZY_REFCOUNTS))
 		option(f, "lazy_refcounts", "on");
-	if (cell_get(c, K_COMPAT) && !is(c, K_COMPAT, "1.1"))
+	if (cell_get(c, K_COMPAT) && !cell_is(c, K_COMPAT, "1.1"))
 		option(f, "compat", cell_get(c, K_COMPAT));
 }
 
@@ -142,12 +124,12 @@ static char *create_options(const struct cell *c, const struct format_row *forma
 		option(f, "preallocation", preallocation(c));
 	if (format->create)
 		fprintf(f, "%s%s", ftell(f) ? "," : "", format->create);
-	if (is(c, K_FORMAT, "qcow2")) {
+	if (cell_is(c, K_FORMAT, "qcow2")) {
 		put_qcow2(f, c);
-		if (is(c, K_COMPRESSION, "zstd"))
+		if (cell_is(c, K_COMPRESSION, "zstd"))
 			option(f, "compression_type", "zstd");
 		if (data_file)
-			put_data_file(f, data_file, !is(c, K_MODE, "thin"));
+			put_data_file(f, data_file, !cell_is(c, K_MODE, "thin"));
 	}
 	fclose(f);
 	return text;
@@ -195,7 +177,7 @@ static void convert_step(const struct cell *c, const struct disk_env *env, struc
 	words(&w, "raw", "-t");
 	words(&w, "writeback", "-O");
 	words(&w, cell_get(c, K_FORMAT), NULL);
-	if (!is(c, K_COMPRESSION, "none") && cell_get(c, K_COMPRESSION))
+	if (!cell_is(c, K_COMPRESSION, "none") && cell_get(c, K_COMPRESSION))
 		words(&w, "-c", NULL);
 	put_create(&w, c, data_file);
 	word(&w, image_source(c, env, p->size));
@@ -251,12 +233,13 @@ static uint64_t image_overhead(const struct cell *c, uint64_t size)
 static uint64_t image_peak(const struct cell *c, uint64_t size)
 {
 	uint64_t over = image_overhead(c, size), peak = size + over;
-	bool full = cell_has_data(c) || is(c, K_MODE, "full") || is(c, K_MODE, "falloc");
+	bool full = cell_has_data(c) || cell_is(c, K_MODE, "full") || cell_is(c, K_MODE, "falloc");
 
 	if (image_layers(c) == 1)
-		return peak + (full && cell_get(c, K_COMPRESSION) && !is(c, K_COMPRESSION, "none")
-				       ? size
-				       : 0);
+		return peak +
+		       (full && cell_get(c, K_COMPRESSION) && !cell_is(c, K_COMPRESSION, "none")
+				? size
+				: 0);
 	return peak + (image_layers(c) - 1) * over + (full ? size : 0);
 }
 
@@ -312,7 +295,7 @@ static void unit_image(const struct cell *c, const struct disk_env *env, struct 
 	u->image = xasprintf("%s/vb%u.img", env->image_dir, env->index + i);
 	unit_files(c, p, u);
 	unit_steps(c, env, p, u, !i);
-	if (cell_uses_nbd(c) && is(c, K_FORMAT, "qcow2"))
+	if (cell_uses_nbd(c) && cell_is(c, K_FORMAT, "qcow2"))
 		resize_step(env, p, u->image, image_peak(c, p->size));
 	p->peak_bytes += image_peak(c, p->size);
 }

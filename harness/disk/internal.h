@@ -45,6 +45,13 @@ const struct cache_row *cell_cache(const struct cell *c);
 /* Adds a spec; takes the reference. */
 void plan_add(struct disk_plan *p, enum qspec_kind kind, json_t *args);
 
+/* A NULL-terminated argv that grows; word takes the string. plan.c */
+struct words {
+	char **v;
+	size_t n;
+};
+void word(struct words *w, char *owned);
+
 /* format.c: what of an image's format is not said by its key; a row each. */
 struct format_row {
 	const char *name;

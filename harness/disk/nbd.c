@@ -3,23 +3,6 @@
 #include <string.h>
 #include "disk/internal.h"
 
-struct words {
-	char **v; /* NULL-terminated */
-	size_t n;
-};
-
-static void word(struct words *w, char *owned)
-{
-	w->v = xrealloc(w->v, w->n + 2, sizeof(*w->v));
-	w->v[w->n++] = owned;
-	w->v[w->n] = NULL;
-}
-
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
-}
-
 /*
  * qemu-nbd(8). It serves the file as it is: the format is QEMU's, so that a format over NBD costs
  * what it costs there. Flushes are the client's, so two of QEMU's cache modes are enough here.
@@ -35,7 +18,7 @@ static void put_qemu_nbd(struct words *w, const struct cell *c, const struct dis
 	word(w, xasprintf("--cache=%s", cell_cache(c)->direct ? "none" : "writeback"));
 	if (cell_get(c, K_AIO))
 		word(w, xasprintf("--aio=%s", cell_get(c, K_AIO)));
-	word(w, xasprintf("--discard=%s", is(c, K_DISCARD, "unmap") ? "unmap" : "ignore"));
+	word(w, xasprintf("--discard=%s", cell_is(c, K_DISCARD, "unmap") ? "unmap" : "ignore"));
 	word(w, xstrdup("--detect-zeroes=off"));
 	word(w, xstrdup(p->image));
 }
@@ -81,7 +64,7 @@ static int check_image(const struct cell *c, const struct disk_plan *p, struct e
 
 int nbd_plan(const struct cell *c, const struct disk_env *env, struct disk_plan *p, struct err *e)
 {
-	bool kit = is(c, K_NBD, "nbdkit");
+	bool kit = cell_is(c, K_NBD, "nbdkit");
 	struct words w = {0};
 	int rc = check_image(c, p, e);
 

@@ -23,11 +23,6 @@ static void add(struct builder *b, enum qspec_kind kind, json_t *args)
 	(*b->specs)[(*b->n)++] = (struct qspec){.kind = kind, .args = args};
 }
 
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
-}
-
 /* "vb0" of "vb0-fmt" and another end: "vb0-img". */
 static const char *sibling(const char *node, const char *end, char buf[NODE_NAME])
 {
@@ -59,7 +54,7 @@ static json_t *cache_json(const struct cell *c)
 /* A discard gets through only if every node on its way lets it. */
 static void put_discard(const struct cell *c, json_t *node)
 {
-	if (node && is(c, K_DISCARD, "unmap"))
+	if (node && cell_is(c, K_DISCARD, "unmap"))
 		json_object_set_new(node, "discard", json_string("unmap"));
 }
 
@@ -273,7 +268,7 @@ static void add_format(struct builder *b, const char *name)
 	if (below[0] && fmt)
 		json_object_set_new(fmt, "backing", json_string(below));
 	put_extras(c, file, fmt);
-	if (fmt && !is(c, K_DETECT_ZEROES, "off") && cell_get(c, K_DETECT_ZEROES))
+	if (fmt && !cell_is(c, K_DETECT_ZEROES, "off") && cell_get(c, K_DETECT_ZEROES))
 		json_object_set_new(fmt, "detect-zeroes",
 				    json_string(cell_get(c, K_DETECT_ZEROES)));
 	add(b, Q_BLOCKDEV, file);

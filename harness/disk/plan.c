@@ -30,6 +30,13 @@ const char *qspec_option(enum qspec_kind k)
 	return names[k];
 }
 
+void word(struct words *w, char *owned)
+{
+	w->v = xrealloc(w->v, w->n + 2, sizeof(*w->v));
+	w->v[w->n++] = owned;
+	w->v[w->n] = NULL;
+}
+
 void plan_add(struct disk_plan *p, enum qspec_kind kind, json_t *args)
 {
 	p->specs = xrealloc(p->specs, p->nspecs + 1, sizeof(*p->specs));

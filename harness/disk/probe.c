@@ -174,11 +174,6 @@ static void read_extra(const struct evidence *ev, const struct extra *x, struct 
 	got_set(r, GOT_UNKNOWN, "host", "QEMU took it and does not tell it again");
 }
 
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
-}
-
 /*
  * What QEMU does when it is told nothing, where it does not tell that either: no latency is what
  * there is without one, no discard and no cache size likewise; in an empty image there is nothing
@@ -191,14 +186,14 @@ static bool nothing_asked(const struct cell *c, enum key_id key)
 	case K_LATENCY:
 		return !cell_u64(c, K_LATENCY);
 	case K_DISCARD:
-		return is(c, K_DISCARD, "ignore");
+		return cell_is(c, K_DISCARD, "ignore");
 	case K_L2_CACHE:
-		return is(c, K_L2_CACHE, "auto");
+		return cell_is(c, K_L2_CACHE, "auto");
 	case K_CONTENT:
-		return is(c, K_CONTENT, "empty") &&
-		       (is(c, K_MODE, "falloc") || is(c, K_MODE, "full"));
+		return cell_is(c, K_CONTENT, "empty") &&
+		       (cell_is(c, K_MODE, "falloc") || cell_is(c, K_MODE, "full"));
 	case K_COMPRESSION:
-		return is(c, K_COMPRESSION, "none") && !cell_has_data(c);
+		return cell_is(c, K_COMPRESSION, "none") && !cell_has_data(c);
 	case K_SIZE:
 		return cell_on_host(c) && !cell_uses_vring(c) && !cell_has_image(c);
 	default:

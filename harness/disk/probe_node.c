@@ -4,11 +4,6 @@
 #include "base/units.h"
 #include "disk/internal.h"
 
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
-}
-
 /*
  * What is known of the image: the format node's description in QEMU (QAPI, ImageInfo), else what
  * qemu-img said of the file before.
@@ -118,7 +113,7 @@ void probe_content(const struct evidence *ev, struct asked_got *r)
 {
 	double share = cell_data_share(ev->cell);
 	const char *asked = cell_get(ev->cell, K_CONTENT);
-	bool reserved = is(ev->cell, K_MODE, "falloc") || is(ev->cell, K_MODE, "full");
+	bool reserved = cell_is(ev->cell, K_MODE, "falloc") || cell_is(ev->cell, K_MODE, "full");
 	int64_t bytes = data_allocated(ev);
 	double got = (double)bytes / (double)ev->plan->size;
 	/* no less than a third of it (compressed, or a format's own holes), and no more than it and
@@ -190,7 +185,7 @@ void probe_compression(const struct evidence *ev, struct asked_got *r)
 		got_set(r, GOT_DIFFER, "host", "none: the image takes as much as its data");
 	else if (type)
 		compare_word(r, "host", asked, type, no_info);
-	else if (is(ev->cell, K_COMPAT, "0.10") && !strcmp(asked, "zlib"))
+	else if (cell_is(ev->cell, K_COMPAT, "0.10") && !strcmp(asked, "zlib"))
 		got_set(r, GOT_MATCH, "host", "zlib"); /* version 2 has no other */
 	else
 		got_set(r, GOT_UNKNOWN, "host", "compressed; %s", no_info);

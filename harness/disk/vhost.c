@@ -6,18 +6,6 @@
 #include <string.h>
 #include "disk/internal.h"
 
-struct words {
-	char **v; /* NULL-terminated */
-	size_t n;
-};
-
-static void word(struct words *w, char *owned)
-{
-	w->v = xrealloc(w->v, w->n + 2, sizeof(*w->v));
-	w->v[w->n++] = owned;
-	w->v[w->n] = NULL;
-}
-
 static void option(struct words *w, const char *name, const char *value)
 {
 	word(w, xstrdup(name));
@@ -41,11 +29,6 @@ static int option_json(struct words *w, const char *name, json_t *value)
 	word(w, xstrdup(name));
 	word(w, text);
 	return 0;
-}
-
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
 }
 
 /* engines/vhost_blk.c. */
@@ -145,9 +128,9 @@ static int plan_daemon(const struct cell *c, const struct disk_env *env, struct 
 int server_plan(const struct cell *c, const struct disk_env *env, struct disk_plan *p,
 		struct err *e)
 {
-	if (is(c, K_SERVER, "loop"))
+	if (cell_is(c, K_SERVER, "loop"))
 		return 0;
-	return is(c, K_SERVER, "vbench") ? plan_own(c, env, p, e) : plan_daemon(c, env, p, e);
+	return cell_is(c, K_SERVER, "vbench") ? plan_own(c, env, p, e) : plan_daemon(c, env, p, e);
 }
 
 void plug_vhost(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
@@ -187,7 +170,7 @@ static void put_vring(FILE *f, const struct cell *c, const struct disk_env *env,
 		      const struct disk_plan *p)
 {
 	fprintf(f, "ioengine=external:%s\n", env->engine);
-	if (is(c, K_SERVER, "loop"))
+	if (cell_is(c, K_SERVER, "loop"))
 		put_loop(f, c, p);
 	else
 		fprintf(f, "transport=vhost-user\npath=fd:{sock}\n");
@@ -227,12 +210,12 @@ int engine_plan(const struct cell *c, const struct disk_env *env, struct disk_pl
 	FILE *f;
 	int rc = check_paths(c, env, p, e);
 
-	if (rc || is(c, K_DRIVER, "file"))
+	if (rc || cell_is(c, K_DRIVER, "file"))
 		return rc;
 	f = open_memstream(&p->engine, &len);
 	if (!f)
 		return err_set(e, -errno, "memory: %s", strerror(errno));
-	if (is(c, K_DRIVER, "none"))
+	if (cell_is(c, K_DRIVER, "none"))
 		fprintf(f, "ioengine=null\nsize=%llu\n", (unsigned long long)p->size);
 	else
 		put_vring(f, c, env, p);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/term.h"
 #include "gate/night.h"
 #include "gate/prove.h"
 #include "gate/prove_night.h"
@@ -44,14 +45,6 @@ struct args {
 	bool bank, inject, json, help;
 	const char *profile, *db;
 };
-
-static int fail(const struct err *e)
-{
-	fprintf(stderr, "vbench: %s\n", e->text);
-	if (e->rc == -EINTR)
-		return VB_INTERRUPTED;
-	return e->status ? (int)e->status : VB_NOT_MEASURED;
-}
 
 static int read_number(const char *option, const char *text, unsigned long max, unsigned long *out,
 		       struct err *e)
@@ -335,17 +328,10 @@ static int execute(const struct args *a, const struct profile *profile, int *sta
 	return rc;
 }
 
-static char *command_line(char **argv)
-{
-	char *words = argv_shell(argv), *out = xasprintf("vbench gate %s", words);
-
-	free(words);
-	return out;
-}
-
 int gate_prove(int argc, char **argv)
 {
-	char *share = assets_share_dir(), *command = command_line(argv), *path = NULL, *db = NULL;
+	char *share = assets_share_dir(), *command = argv_command("vbench gate", argv),
+	     *path = NULL, *db = NULL;
 	struct profile *profile = NULL;
 	int rc, status = VB_OK;
 	struct err e = {0};
@@ -372,13 +358,13 @@ int gate_prove(int argc, char **argv)
 		a.o.profile = path;
 		a.o.db = db;
 		a.o.command = command;
-		a.o.stop_fd = a.bank || a.inject ? arms_stop_fd() : -1;
+		a.o.stop_fd = a.bank || a.inject ? term_stop_fd() : -1;
 		rc = execute(&a, profile, &status, &e);
 		if (a.o.stop_fd >= 0)
 			close(a.o.stop_fd);
 	}
 	if (rc)
-		status = fail(&e);
+		status = err_exit(&e);
 out:
 	set_list_free(&a.o.sets);
 	profile_free(profile);

@@ -2,11 +2,9 @@
 /* Runs a profile in two arms and reads its pairs back. */
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include "gate/prove_arms.h"
 #include "profile/profile.h"
 #include "run/run.h"
@@ -133,17 +131,4 @@ double arms_effect(const struct model_vs *v, double min_effect)
 char *arms_name(const struct model *m, const struct model_vs *v)
 {
 	return xasprintf("%s, %s", m->workloads[v->workload].name, v->label);
-}
-
-int arms_stop_fd(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

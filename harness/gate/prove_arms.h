@@ -57,7 +57,4 @@ double arms_effect(const struct model_vs *v, double min_effect);
 /* "randread, virtio-blk packed". New. */
 char *arms_name(const struct model *m, const struct model_vs *v);
 
-/* SIGINT, SIGTERM and SIGHUP become readable; -1: failed. The first call blocks them for good. */
-int arms_stop_fd(void);
-
 #endif

@@ -140,34 +140,18 @@ static unsigned tsc_khz(struct tsc_pair from, struct tsc_pair to)
 	return !to.ticks || ns < 10000000 ? 0 : (unsigned)(ticks * 1000 / (ns / 1000));
 }
 
-int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, struct err *e)
+int qemu_talk(const char *path, qemu_talk_fn *talk, void *arg, struct err *e)
 {
 	struct qmp q = {.fd = -1};
 	struct child child = {.pidfd = -1};
-	struct tsc_pair began = tsc_now();
-	char chardev[64], *slash;
+	char chardev[64];
 	int sv[2], rc;
 
-	*out = (struct qemu_info){.path = find_program(qemu)};
-	if (!out->path)
-		return err_input(
-			e,
-			"guest.qemu: no program \"%s\"; install qemu-system-x86 or name its path",
-			qemu);
-	slash = strrchr(out->path, '/');
-	out->img = xasprintf("%.*s/qemu-img", (int)(slash - out->path), out->path);
-	if (access(out->img, X_OK)) {
-		free(out->img);
-		out->img = find_program("qemu-img");
-	}
-	if (!out->img)
-		return err_input(e, "no qemu-img beside %s nor in PATH; install qemu-utils",
-				 out->path);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
 		return err_set(e, -errno, "socketpair: %s", strerror(errno));
 	snprintf(chardev, sizeof(chardev), "socket,id=qmp,fd=%d", sv[1]);
 	{
-		const char *argv[] = {out->path,
+		const char *argv[] = {path,
 				      "-M",
 				      "none",
 				      "-nodefaults",
@@ -193,14 +177,53 @@ int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, 
 	close(sv[1]);
 	qmp_init(&q, sv[0]);
 	if (!rc) {
-		rc = qemu_ask(&q, machine, out, e);
-		if (!rc)
-			qemu_binary(child.pid, out);
+		rc = talk(&q, child.pid, arg, e);
 		if (rc)
-			err_prefix(e, "%s", out->path);
+			err_prefix(e, "%s", path);
 	}
 	child_end(&child, 0, NULL);
 	qmp_free(&q);
+	return rc;
+}
+
+struct info_ask {
+	const char *machine;
+	struct qemu_info *out;
+};
+
+static int info_talk(struct qmp *q, pid_t pid, void *arg, struct err *e)
+{
+	struct info_ask *a = arg;
+	int rc = qemu_ask(q, a->machine, a->out, e);
+
+	if (!rc)
+		qemu_binary(pid, a->out);
+	return rc;
+}
+
+int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, struct err *e)
+{
+	struct info_ask ask = {machine, out};
+	struct tsc_pair began = tsc_now();
+	char *slash;
+	int rc;
+
+	*out = (struct qemu_info){.path = find_program(qemu)};
+	if (!out->path)
+		return err_input(
+			e,
+			"guest.qemu: no program \"%s\"; install qemu-system-x86 or name its path",
+			qemu);
+	slash = strrchr(out->path, '/');
+	out->img = xasprintf("%.*s/qemu-img", (int)(slash - out->path), out->path);
+	if (access(out->img, X_OK)) {
+		free(out->img);
+		out->img = find_program("qemu-img");
+	}
+	if (!out->img)
+		return err_input(e, "no qemu-img beside %s nor in PATH; install qemu-utils",
+				 out->path);
+	rc = qemu_talk(out->path, info_talk, &ask, e);
 	out->tsc_khz = tsc_khz(began, tsc_now());
 	if (rc)
 		qemu_info_free(out);

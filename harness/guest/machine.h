@@ -32,6 +32,14 @@ struct qemu_info {
 	unsigned tsc_khz; /* of this host, which emulated guests see; 0: not known */
 };
 
+/*
+ * Starts that QEMU with no machine (-M none), lets talk ask it by QMP, and ends it. pid is its
+ * process. talk returns 0 or -errno with a sentence, before which the program's path is put.
+ */
+struct qmp;
+typedef int qemu_talk_fn(struct qmp *q, pid_t pid, void *arg, struct err *e);
+int qemu_talk(const char *path, qemu_talk_fn *talk, void *arg, struct err *e);
+
 /* Asks the binary through QMP (about 0.1 s). machine: as in the profile. -EINVAL with the remedy if
  * it is too old or none. */
 int qemu_info_get(const char *qemu, const char *machine, struct qemu_info *out, struct err *e);
@@ -89,6 +97,9 @@ void argv_free(char **argv);
 
 /* argv as one shell command; caller frees. */
 char *argv_shell(char *const *argv);
+
+/* The same behind the words of a program: as typed, for the record. Caller frees. */
+char *argv_command(const char *program, char *const *argv);
 
 /* Text over everything that a template depends on: equal text, equal template. Caller frees. */
 char *machine_key(const struct machine *m);

@@ -237,6 +237,14 @@ char *argv_shell(char *const *argv)
 	return out;
 }
 
+char *argv_command(const char *program, char *const *argv)
+{
+	char *words = argv_shell(argv), *out = xasprintf("%s %s", program, words);
+
+	free(words);
+	return out;
+}
+
 char *machine_key(const struct machine *m)
 {
 	const struct machine_fds none = {-1, -1, -1, -1};

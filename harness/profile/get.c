@@ -20,6 +20,11 @@ uint64_t cell_u64(const struct cell *c, enum key_id k)
 	return number(c->val[k]);
 }
 
+bool cell_is(const struct cell *c, enum key_id k, const char *canonical)
+{
+	return c->val[k] && !strcmp(c->val[k], canonical);
+}
+
 bool cell_on(const struct cell *c, enum key_id k)
 {
 	return c->val[k] && !strcmp(c->val[k], "on");
@@ -59,43 +64,39 @@ double profile_share(const struct profile *p, enum key_id k)
 	return (double)millionths / 1e6;
 }
 
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return c->val[k] && !strcmp(c->val[k], value);
-}
-
 bool cell_on_host(const struct cell *c)
 {
-	return is(c, K_SITE, "host");
+	return cell_is(c, K_SITE, "host");
 }
 
 bool cell_uses_vring(const struct cell *c)
 {
-	return cell_on_host(c) && is(c, K_DRIVER, "vring");
+	return cell_on_host(c) && cell_is(c, K_DRIVER, "vring");
 }
 
 bool cell_uses_vhost(const struct cell *c)
 {
-	return is(c, K_BACKEND, "vhost-user") && (!cell_on_host(c) || is(c, K_DRIVER, "vring"));
+	return cell_is(c, K_BACKEND, "vhost-user") &&
+	       (!cell_on_host(c) || cell_is(c, K_DRIVER, "vring"));
 }
 
 bool cell_has_image(const struct cell *c)
 {
 	if (cell_uses_vhost(c))
-		return is(c, K_SERVES, "file");
+		return cell_is(c, K_SERVES, "file");
 	if (cell_uses_nbd(c))
-		return !is(c, K_NBD, "nbdkit") || is(c, K_NBDKIT, "file");
-	return cell_on_host(c) ? is(c, K_DRIVER, "file") : is(c, K_BACKEND, "file");
+		return !cell_is(c, K_NBD, "nbdkit") || cell_is(c, K_NBDKIT, "file");
+	return cell_on_host(c) ? cell_is(c, K_DRIVER, "file") : cell_is(c, K_BACKEND, "file");
 }
 
 bool cell_on_device(const struct cell *c)
 {
-	return !cell_on_host(c) && is(c, K_BACKEND, "block");
+	return !cell_on_host(c) && cell_is(c, K_BACKEND, "block");
 }
 
 bool cell_uses_nbd(const struct cell *c)
 {
-	return !cell_on_host(c) && is(c, K_BACKEND, "nbd");
+	return !cell_on_host(c) && cell_is(c, K_BACKEND, "nbd");
 }
 
 /* Plugins of nbdkit that forget what is written, or refuse it (nbdkit(1), "Plugins"). */
@@ -116,40 +117,40 @@ static bool nbdkit_keeps(const char *plugin)
 
 bool cell_can_fill(const struct cell *c)
 {
-	if (cell_uses_nbd(c) && is(c, K_NBD, "nbdkit") && c->val[K_NBDKIT])
+	if (cell_uses_nbd(c) && cell_is(c, K_NBD, "nbdkit") && c->val[K_NBDKIT])
 		return nbdkit_keeps(c->val[K_NBDKIT]);
 	return cell_has_image(c) || cell_on_device(c);
 }
 
 bool cell_has_data(const struct cell *c)
 {
-	return cell_get(c, K_CONTENT) && !is(c, K_CONTENT, "empty");
+	return cell_get(c, K_CONTENT) && !cell_is(c, K_CONTENT, "empty");
 }
 
 double cell_data_share(const struct cell *c)
 {
 	if (!cell_has_data(c))
 		return 0;
-	return is(c, K_CONTENT, "data") ? 1 : is(c, K_CONTENT, "deleted") ? 0.75 : 0.25;
+	return cell_is(c, K_CONTENT, "data") ? 1 : cell_is(c, K_CONTENT, "deleted") ? 0.75 : 0.25;
 }
 
 bool cell_is_cold(const struct cell *c)
 {
 	if (cell_on_host(c))
 		return false;
-	return is(c, K_BUS, "ide") || is(c, K_BUS, "ahci") || is(c, K_BUS, "virtio-mmio") ||
-	       is(c, K_SLOTS, "direct");
+	return cell_is(c, K_BUS, "ide") || cell_is(c, K_BUS, "ahci") ||
+	       cell_is(c, K_BUS, "virtio-mmio") || cell_is(c, K_SLOTS, "direct");
 }
 
 bool cell_has_engine(const struct cell *c)
 {
-	return cell_on_host(c) && !is(c, K_DRIVER, "file");
+	return cell_on_host(c) && !cell_is(c, K_DRIVER, "file");
 }
 
 bool cell_in_qemu(const struct cell *c)
 {
 	if (cell_uses_vhost(c))
-		return is(c, K_SERVER, "storage-daemon");
+		return cell_is(c, K_SERVER, "storage-daemon");
 	return !cell_on_host(c);
 }
 

@@ -14,11 +14,6 @@
 #define SECOND (1000 * MSEC)
 #define HOUR (3600 * SECOND)
 
-static inline bool key_is(const struct cell *c, enum key_id k, const char *value)
-{
-	return c->val[k] && !strcmp(c->val[k], value);
-}
-
 /*
  * keys_applies.c: NULL, or why a key means nothing in a cell. They are asked of a cell in which all
  * keys have values, then all at once lose them; and again of the cell that is left, for the reason.

@@ -27,7 +27,7 @@ const char *applies_poll_queues(const struct cell *c)
 {
 	const char *why = applies_guest(c);
 
-	return why || key_is(c, K_BUS, "virtio-blk") || key_is(c, K_BUS, "virtio-mmio")
+	return why || cell_is(c, K_BUS, "virtio-blk") || cell_is(c, K_BUS, "virtio-mmio")
 		       ? why
 		       : "only the guest's virtio-blk driver has poll queues";
 }
@@ -45,23 +45,23 @@ const char *applies_controllers(const struct cell *c)
 
 	if (why)
 		return why;
-	if (!key_is(c, K_BUS, "virtio-scsi"))
+	if (!cell_is(c, K_BUS, "virtio-scsi"))
 		return "only virtio-scsi has a controller beside its disks";
 	return cell_u64(c, K_DISKS) > 1 ? NULL : "one disk has one controller";
 }
 
 const char *applies_slots(const struct cell *c)
 {
-	bool shared = key_is(c, K_BUS, "virtio-scsi") && !key_is(c, K_CONTROLLERS, "each");
+	bool shared = cell_is(c, K_BUS, "virtio-scsi") && !cell_is(c, K_CONTROLLERS, "each");
 	bool one = shared || cell_u64(c, K_DISKS) <= 1;
 	/* asked for the reason, it is the value that has been lost */
-	bool functions = !c->val[K_SLOTS] || key_is(c, K_SLOTS, "multifunction");
+	bool functions = !c->val[K_SLOTS] || cell_is(c, K_SLOTS, "multifunction");
 
 	if (cell_on_host(c))
 		return "on the host there is no PCI bus of the guest";
-	if (key_is(c, K_BUS, "virtio-mmio"))
+	if (cell_is(c, K_BUS, "virtio-mmio"))
 		return "virtio-mmio is on no PCI bus";
-	if (key_is(c, K_BUS, "ide") || key_is(c, K_BUS, "ahci"))
+	if (cell_is(c, K_BUS, "ide") || cell_is(c, K_BUS, "ahci"))
 		return "this bus has a controller of its own for all disks";
 	/* as slots = ports, then */
 	return one && functions ? "one PCI device has nothing to share its port with" : NULL;
@@ -93,24 +93,24 @@ const char *applies_mode(const struct cell *c)
 {
 	const char *why = applies_file(c);
 
-	if (why || key_is(c, K_FORMAT, "qcow2"))
+	if (why || cell_is(c, K_FORMAT, "qcow2"))
 		return why;
-	return key_is(c, K_FORMAT, "raw") ? "a raw image has no qcow2 allocation mode"
-					  : "only a qcow2 image has an allocation mode";
+	return cell_is(c, K_FORMAT, "raw") ? "a raw image has no qcow2 allocation mode"
+					   : "only a qcow2 image has an allocation mode";
 }
 
 const char *applies_qcow2(const struct cell *c)
 {
 	const char *why = applies_file(c);
 
-	return why || key_is(c, K_FORMAT, "qcow2") ? why : "only a qcow2 image has it";
+	return why || cell_is(c, K_FORMAT, "qcow2") ? why : "only a qcow2 image has it";
 }
 
 const char *applies_v3(const struct cell *c)
 {
 	const char *why = applies_qcow2(c);
 
-	return why || key_is(c, K_COMPAT, "1.1") ? why : "only compat = 1.1 has it";
+	return why || cell_is(c, K_COMPAT, "1.1") ? why : "only compat = 1.1 has it";
 }
 
 const char *applies_written(const struct cell *c)
@@ -134,7 +134,7 @@ const char *applies_aio(const struct cell *c)
 
 	if (why && cell_has_image(c))
 		return "fio opens the image itself: the workload's ioengine says it";
-	if (!why && cell_uses_nbd(c) && key_is(c, K_NBD, "nbdkit"))
+	if (!why && cell_uses_nbd(c) && cell_is(c, K_NBD, "nbdkit"))
 		return "nbdkit's threads read and write by themselves";
 	return why || cell_in_qemu(c) ? why : "vbench's device submits through io_uring only";
 }
@@ -181,14 +181,15 @@ const char *applies_virtio(const struct cell *c)
 		return cell_uses_vring(c) ? NULL : "only driver = vring has a virtio ring";
 	if (virtio(c))
 		return NULL;
-	return key_is(c, K_BUS, "nvme") ? "nvme has no virtio ring" : "this bus has no virtio ring";
+	return cell_is(c, K_BUS, "nvme") ? "nvme has no virtio ring"
+					 : "this bus has no virtio ring";
 }
 
 /* VIRTIO 1.2, 4.2.2: QueueNumMax is the device's to say, and QEMU's virtio-mmio says 1024. */
 const char *applies_queue_size(const struct cell *c)
 {
-	return key_is(c, K_BUS, "virtio-mmio") ? "virtio-mmio has 1024 entries, always"
-					       : applies_virtio(c);
+	return cell_is(c, K_BUS, "virtio-mmio") ? "virtio-mmio has 1024 entries, always"
+						: applies_virtio(c);
 }
 
 /* The transports of a microvm belong to its board. */
@@ -198,7 +199,7 @@ const char *applies_ioeventfd(const struct cell *c)
 
 	if (why)
 		return why;
-	return key_is(c, K_BUS, "virtio-mmio")
+	return cell_is(c, K_BUS, "virtio-mmio")
 		       ? "virtio-mmio has an eventfd under KVM and none under TCG"
 		       : applies_virtio(c);
 }
@@ -207,9 +208,9 @@ const char *applies_queues(const struct cell *c)
 {
 	if (cell_on_host(c) && !cell_uses_vring(c))
 		return "only driver = vring has queues";
-	if (!cell_on_host(c) && (key_is(c, K_BUS, "ide") || key_is(c, K_BUS, "ahci")))
+	if (!cell_on_host(c) && (cell_is(c, K_BUS, "ide") || cell_is(c, K_BUS, "ahci")))
 		return "this bus has one queue for each disk";
-	return cell_uses_vhost(c) && key_is(c, K_SERVER, "loop")
+	return cell_uses_vhost(c) && cell_is(c, K_SERVER, "loop")
 		       ? "server = loop has one queue for each job of fio"
 		       : NULL;
 }
@@ -224,12 +225,12 @@ const char *applies_iothread(const struct cell *c)
 
 	if (why)
 		return why;
-	if (key_is(c, K_BUS, "virtio-mmio") && !key_is(c, K_ACCEL, "kvm"))
+	if (cell_is(c, K_BUS, "virtio-mmio") && !cell_is(c, K_ACCEL, "kvm"))
 		return "virtio-mmio has iothreads under KVM only: guest.accel = kvm";
 	if (virtio(c))
 		return NULL;
-	return key_is(c, K_BUS, "nvme") ? "QEMU's nvme has no iothread"
-					: "this bus is served by QEMU's main loop";
+	return cell_is(c, K_BUS, "nvme") ? "QEMU's nvme has no iothread"
+					 : "this bus is served by QEMU's main loop";
 }
 
 const char *applies_iothreads(const struct cell *c)
@@ -248,8 +249,8 @@ const char *applies_poll(const struct cell *c)
 {
 	const char *why = applies_wait(c);
 
-	return why || key_is(c, K_WAIT, "adaptive") ? why
-						    : "only wait = adaptive polls for a while";
+	return why || cell_is(c, K_WAIT, "adaptive") ? why
+						     : "only wait = adaptive polls for a while";
 }
 
 /* --- what is behind the disk --- */
@@ -258,8 +259,8 @@ const char *applies_backend(const struct cell *c)
 {
 	if (!cell_on_host(c) || cell_uses_vring(c))
 		return NULL;
-	return key_is(c, K_DRIVER, "file") ? "driver = file has the image itself behind it"
-					   : "fio's null engine has nothing behind it";
+	return cell_is(c, K_DRIVER, "file") ? "driver = file has the image itself behind it"
+					    : "fio's null engine has nothing behind it";
 }
 
 const char *applies_device(const struct cell *c)
@@ -276,7 +277,7 @@ const char *applies_nbdkit(const struct cell *c)
 {
 	const char *why = applies_nbd(c);
 
-	return why || key_is(c, K_NBD, "nbdkit") ? why : "only nbd = nbdkit has plugins";
+	return why || cell_is(c, K_NBD, "nbdkit") ? why : "only nbd = nbdkit has plugins";
 }
 
 const char *applies_vhost(const struct cell *c)
@@ -288,15 +289,15 @@ const char *applies_server_poll(const struct cell *c)
 {
 	const char *why = applies_vhost(c);
 
-	return why || key_is(c, K_SERVER_WAIT, "adaptive")
+	return why || cell_is(c, K_SERVER_WAIT, "adaptive")
 		       ? why
 		       : "only server-wait = adaptive polls for a while";
 }
 
 const char *applies_latency(const struct cell *c)
 {
-	if (cell_uses_vhost(c) ? key_is(c, K_SERVES, "null")
-			       : !cell_on_host(c) && key_is(c, K_BACKEND, "null"))
+	if (cell_uses_vhost(c) ? cell_is(c, K_SERVES, "null")
+			       : !cell_on_host(c) && cell_is(c, K_BACKEND, "null"))
 		return NULL;
 	return "only a null back end has a latency to set";
 }

@@ -57,7 +57,8 @@ const char *conflict_cpu(const struct cell *c)
 {
 	const char *cpu = c->val[K_CPU];
 
-	if (key_is(c, K_ACCEL, "tcg") && cpu && (!strcmp(cpu, "host") || !strncmp(cpu, "host,", 5)))
+	if (cell_is(c, K_ACCEL, "tcg") && cpu &&
+	    (!strcmp(cpu, "host") || !strncmp(cpu, "host,", 5)))
 		return "cpu=host needs KVM; use cpu=auto or cpu=max";
 	return NULL;
 }
@@ -73,7 +74,7 @@ static bool machine_is(const struct cell *c, const char *name)
 
 const char *conflict_machine(const struct cell *c)
 {
-	bool mmio = key_is(c, K_BUS, "virtio-mmio"), microvm = machine_is(c, "microvm");
+	bool mmio = cell_is(c, K_BUS, "virtio-mmio"), microvm = machine_is(c, "microvm");
 	const char *m = c->val[K_MACHINE];
 
 	if (microvm && !mmio)
@@ -99,7 +100,7 @@ const char *conflict_poll_queues(const struct cell *c)
 
 const char *conflict_bus(const struct cell *c)
 {
-	if (key_is(c, K_BUS, "ide") && cell_u64(c, K_DISKS) > 4)
+	if (cell_is(c, K_BUS, "ide") && cell_u64(c, K_DISKS) > 4)
 		return "IDE has two channels of two disks each; use count=4 or less, or bus=ahci";
 	return NULL;
 }
@@ -119,12 +120,12 @@ const char *conflict_count(const struct cell *c)
 /* Its template cannot have a disk whose server is started for the trial. */
 const char *conflict_slots(const struct cell *c)
 {
-	if (key_is(c, K_SLOTS, "direct") && cell_uses_vhost(c))
+	if (cell_is(c, K_SLOTS, "direct") && cell_uses_vhost(c))
 		return "a vhost-user disk is hot-plugged, which the root bus does not take; use "
 		       "slots=ports";
 	/* QEMU's nvme device has no state that could be saved (its vmstate is "unmigratable") */
-	if (key_is(c, K_SLOTS, "direct") && key_is(c, K_BUS, "nvme") &&
-	    !key_is(c, K_START, "boot"))
+	if (cell_is(c, K_SLOTS, "direct") && cell_is(c, K_BUS, "nvme") &&
+	    !cell_is(c, K_START, "boot"))
 		return "an NVMe disk on the root bus would stand in the template, and QEMU can't "
 		       "save one; use guest.start=boot or slots=ports";
 	return NULL;
@@ -148,10 +149,10 @@ const char *conflict_queue_size(const struct cell *c)
 	if (!cell_on_host(c) && (!power || n < 4 || n > 1024))
 		return "QEMU takes queue-size as a power of two from 4 to 1024; others need "
 		       "guest.site=host";
-	if (key_is(c, K_SERVER, "storage-daemon") && (!power || n > 1024))
+	if (cell_is(c, K_SERVER, "storage-daemon") && (!power || n > 1024))
 		return "qemu-storage-daemon takes queue-size as a power of two up to 1024; others "
 		       "need server=vbench or server=loop";
-	if (!power && key_is(c, K_RING, "split"))
+	if (!power && cell_is(c, K_RING, "split"))
 		return "a split ring takes powers of two only; use ring=packed or another queue-size";
 	return NULL;
 }
@@ -160,7 +161,7 @@ const char *conflict_queue_size(const struct cell *c)
  * without a word, and fio's driver an error in every trial. */
 const char *conflict_ring(const struct cell *c)
 {
-	if (key_is(c, K_RING, "packed") && key_is(c, K_SERVER, "storage-daemon"))
+	if (cell_is(c, K_RING, "packed") && cell_is(c, K_SERVER, "storage-daemon"))
 		return "qemu-storage-daemon offers no packed ring; use disk.server=vbench or "
 		       "disk.ring=split";
 	return NULL;
@@ -169,7 +170,7 @@ const char *conflict_ring(const struct cell *c)
 /* How many devices of the cell want an iothread. */
 static uint64_t takers(const struct cell *c)
 {
-	bool shared = key_is(c, K_BUS, "virtio-scsi") && key_is(c, K_CONTROLLERS, "shared");
+	bool shared = cell_is(c, K_BUS, "virtio-scsi") && cell_is(c, K_CONTROLLERS, "shared");
 	uint64_t n = cell_u64(c, K_DISKS);
 
 	return shared || !n ? 1 : n;
@@ -180,7 +181,7 @@ const char *conflict_iothreads(const struct cell *c)
 {
 	uint64_t n = cell_u64(c, K_IOTHREADS);
 
-	if (key_is(c, K_MAPPING, "queues")) {
+	if (cell_is(c, K_MAPPING, "queues")) {
 		if (n > cell_u64(c, K_QUEUES))
 			return "iothread-mapping=queues gives each iothread a queue at least; "
 			       "lower iothreads or raise disk.queues";
@@ -194,7 +195,7 @@ const char *conflict_iothreads(const struct cell *c)
 
 const char *conflict_mapping(const struct cell *c)
 {
-	if (key_is(c, K_MAPPING, "queues") && key_is(c, K_IOTHREADS, "each"))
+	if (cell_is(c, K_MAPPING, "queues") && cell_is(c, K_IOTHREADS, "each"))
 		return "iothread-mapping=queues needs a number of iothreads";
 	return NULL;
 }
@@ -202,7 +203,7 @@ const char *conflict_mapping(const struct cell *c)
 /* QEMU: "ioeventfd is required for iothread" */
 const char *conflict_ioeventfd(const struct cell *c)
 {
-	if (key_is(c, K_IOEVENTFD, "off") && cell_on(c, K_IOTHREAD))
+	if (cell_is(c, K_IOEVENTFD, "off") && cell_on(c, K_IOTHREAD))
 		return "an iothread is told of requests by an eventfd: ioeventfd=off needs "
 		       "iothread=off";
 	return NULL;
@@ -210,36 +211,36 @@ const char *conflict_ioeventfd(const struct cell *c)
 
 const char *conflict_backend(const struct cell *c)
 {
-	if (cell_uses_vring(c) && !key_is(c, K_BACKEND, "vhost-user"))
+	if (cell_uses_vring(c) && !cell_is(c, K_BACKEND, "vhost-user"))
 		return "driver=vring needs backend=vhost-user";
-	if (!cell_on_host(c) && key_is(c, K_BACKEND, "vhost-user") &&
-	    !key_is(c, K_BUS, "virtio-blk"))
+	if (!cell_on_host(c) && cell_is(c, K_BACKEND, "vhost-user") &&
+	    !cell_is(c, K_BUS, "virtio-blk"))
 		return "backend=vhost-user is a virtio-blk disk to the guest; use bus=virtio-blk";
 	return NULL;
 }
 
 const char *conflict_device(const struct cell *c)
 {
-	return key_is(c, K_DEVICE, "none") ? "backend=block needs disk.device = /dev/..." : NULL;
+	return cell_is(c, K_DEVICE, "none") ? "backend=block needs disk.device = /dev/..." : NULL;
 }
 
 const char *conflict_server(const struct cell *c)
 {
-	if (key_is(c, K_SERVER, "loop") && !cell_on_host(c))
+	if (cell_is(c, K_SERVER, "loop") && !cell_on_host(c))
 		return "server=loop is a thread of fio on the host; use guest.site=host";
 	return NULL;
 }
 
 const char *conflict_serves(const struct cell *c)
 {
-	if (key_is(c, K_SERVES, "memory") && key_is(c, K_SERVER, "storage-daemon"))
+	if (cell_is(c, K_SERVES, "memory") && cell_is(c, K_SERVER, "storage-daemon"))
 		return "qemu-storage-daemon serves no memory; use serves=null or server=vbench";
 	return NULL;
 }
 
 const char *conflict_server_wait(const struct cell *c)
 {
-	if (key_is(c, K_SERVER_WAIT, "poll") && key_is(c, K_SERVER, "storage-daemon"))
+	if (cell_is(c, K_SERVER_WAIT, "poll") && cell_is(c, K_SERVER, "storage-daemon"))
 		return "qemu-storage-daemon cannot poll without end; use server-wait=adaptive with "
 		       "a long server-poll";
 	return NULL;

@@ -14,11 +14,11 @@ static bool data_in_one_file(const struct cell *c)
 
 const char *conflict_format(const struct cell *c)
 {
-	if (key_is(c, K_FORMAT, "raw"))
+	if (cell_is(c, K_FORMAT, "raw"))
 		return NULL;
 	if (cell_on_device(c))
 		return "a block device is used as it is; use format=raw";
-	if (key_is(c, K_FORMAT, "vpc") && cell_u64(c, K_SIZE) > VPC_MAX)
+	if (cell_is(c, K_FORMAT, "vpc") && cell_u64(c, K_SIZE) > VPC_MAX)
 		return "a vpc (VHD) image has at most 2040G; lower disk.size";
 	if (cell_in_qemu(c))
 		return NULL;
@@ -80,16 +80,16 @@ const char *conflict_backing(const struct cell *c)
 
 const char *conflict_compression(const struct cell *c)
 {
-	if (key_is(c, K_COMPRESSION, "none"))
+	if (cell_is(c, K_COMPRESSION, "none"))
 		return NULL;
 	if (!cell_has_data(c))
 		return "an empty image has nothing to compress; use content=data";
-	if (!key_is(c, K_MODE, "thin"))
+	if (!cell_is(c, K_MODE, "thin"))
 		return "qemu-img compresses only into an image without preallocation; use mode=thin";
 	if (!data_in_one_file(c))
 		return "QEMU compresses nothing into a data file; use data-file=off or "
 		       "compression=none";
-	if (key_is(c, K_COMPRESSION, "zstd") && !key_is(c, K_COMPAT, "1.1"))
+	if (cell_is(c, K_COMPRESSION, "zstd") && !cell_is(c, K_COMPAT, "1.1"))
 		return "compression=zstd needs compat=1.1";
 	return NULL;
 }
@@ -108,19 +108,19 @@ const char *conflict_data_file(const struct cell *c)
  */
 const char *conflict_cache(const struct cell *c)
 {
-	if (cell_uses_nbd(c) && key_is(c, K_NBD, "nbdkit") && !key_is(c, K_CACHE, "writeback"))
+	if (cell_uses_nbd(c) && cell_is(c, K_NBD, "nbdkit") && !cell_is(c, K_CACHE, "writeback"))
 		return "nbdkit reads its file through the page cache: cache=writeback";
-	if (key_is(c, K_SERVER, "loop") && !key_is(c, K_CACHE, "writeback"))
+	if (cell_is(c, K_SERVER, "loop") && !cell_is(c, K_CACHE, "writeback"))
 		return "server=loop reads its file through the page cache: cache=writeback";
-	if (!cell_in_qemu(c) && !key_is(c, K_CACHE, "none") && !key_is(c, K_CACHE, "writeback"))
+	if (!cell_in_qemu(c) && !cell_is(c, K_CACHE, "none") && !cell_is(c, K_CACHE, "writeback"))
 		return "vbench's device has cache=none and cache=writeback only";
 	return NULL;
 }
 
 const char *conflict_aio(const struct cell *c)
 {
-	if (key_is(c, K_AIO, "native") && !key_is(c, K_CACHE, "none") &&
-	    !key_is(c, K_CACHE, "directsync"))
+	if (cell_is(c, K_AIO, "native") && !cell_is(c, K_CACHE, "none") &&
+	    !cell_is(c, K_CACHE, "directsync"))
 		return "QEMU's aio=native needs O_DIRECT: cache=none or cache=directsync";
 	return NULL;
 }
@@ -128,12 +128,12 @@ const char *conflict_aio(const struct cell *c)
 /* QEMU refuses to punch holes into what may not be discarded. */
 const char *conflict_detect_zeroes(const struct cell *c)
 {
-	bool unmap = key_is(c, K_DISCARD, "unmap");
+	bool unmap = cell_is(c, K_DISCARD, "unmap");
 
 	for (size_t i = 0; i < c->nextras; i++)
 		if (!strcmp(c->extras[i].key, "discard"))
 			unmap = !strcmp(c->extras[i].value, "unmap");
-	if (key_is(c, K_DETECT_ZEROES, "unmap") && !unmap)
+	if (cell_is(c, K_DETECT_ZEROES, "unmap") && !unmap)
 		return "detect-zeroes=unmap needs discard=unmap";
 	return NULL;
 }
@@ -166,8 +166,8 @@ const char *conflict_throttle_bps_max(const struct cell *c)
 /* On the host an image is filled as a file, before its server opens it. */
 const char *conflict_precondition(const struct cell *c)
 {
-	if (cell_on_host(c) && !key_is(c, K_PRECONDITION, "none") && !key_is(c, K_FORMAT, "raw") &&
-	    c->val[K_FORMAT])
+	if (cell_on_host(c) && !cell_is(c, K_PRECONDITION, "none") &&
+	    !cell_is(c, K_FORMAT, "raw") && c->val[K_FORMAT])
 		return "on the host only raw images can be filled; use format=raw";
 	return NULL;
 }

@@ -313,6 +313,7 @@ bool profile_cells_differ(const struct cell *a, const struct cell *b);
 const char *cell_get(const struct cell *c, enum key_id k);
 uint64_t cell_u64(const struct cell *c, enum key_id k);
 bool cell_on(const struct cell *c, enum key_id k);
+bool cell_is(const struct cell *c, enum key_id k, const char *canonical); /* false if NULL */
 const char *workload_get(const struct workload *w, enum key_id k);
 uint64_t workload_u64(const struct workload *w, enum key_id k);
 const char *profile_get(const struct profile *p, enum key_id k);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include "guest/qmp.h"
 #include "run/context.h"
@@ -125,49 +124,19 @@ static void ask_img(const char *img, struct qemu_able *out)
 	free(text);
 }
 
+static int able_talk(struct qmp *q, pid_t pid, void *arg, struct err *e)
+{
+	(void)pid;
+	return ask(q, arg, e);
+}
+
 int qemu_able_get(const struct qemu_info *info, struct qemu_able *out, struct err *e)
 {
-	struct qmp q = {.fd = -1};
-	struct child child = {.pidfd = -1};
-	char chardev[64];
-	int sv[2], rc;
+	int rc;
 
 	*out = (struct qemu_able){0};
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
-		return err_set(e, -errno, "socketpair: %s", strerror(errno));
-	snprintf(chardev, sizeof(chardev), "socket,id=qmp,fd=%d", sv[1]);
-	{
-		const char *argv[] = {info->path,
-				      "-M",
-				      "none",
-				      "-nodefaults",
-				      "-no-user-config",
-				      "-display",
-				      "none",
-				      "-S",
-				      "-chardev",
-				      chardev,
-				      "-mon",
-				      "chardev=qmp,mode=control",
-				      NULL};
-		struct child_opts o = {.argv = argv,
-				       .in = -1,
-				       .out = -1,
-				       .err = -1,
-				       .keep = &sv[1],
-				       .nkeep = 1,
-				       .own_group = true};
-
-		rc = child_start(&child, &o, e);
-	}
-	close(sv[1]);
-	qmp_init(&q, sv[0]);
-	if (!rc)
-		rc = ask(&q, out, e);
-	child_end(&child, 0, NULL);
-	qmp_free(&q);
+	rc = qemu_talk(info->path, able_talk, out, e);
 	if (rc) {
-		err_prefix(e, "%s", info->path);
 		qemu_able_free(out);
 		return rc;
 	}
@@ -183,11 +152,6 @@ void qemu_able_free(struct qemu_able *a)
 	json_decref(a->mapping);
 	json_decref(a->img);
 	*a = (struct qemu_able){0};
-}
-
-static bool is(const struct cell *c, enum key_id k, const char *value)
-{
-	return cell_get(c, k) && !strcmp(cell_get(c, k), value);
 }
 
 /* The device that a bus is made of. */
@@ -206,7 +170,7 @@ static const char *device_of(const struct cell *c)
 	if (cell_uses_vhost(c))
 		return "vhost-user-blk-pci";
 	for (i = 0; i < sizeof(buses) / sizeof(*buses); i++)
-		if (is(c, K_BUS, buses[i][0]))
+		if (cell_is(c, K_BUS, buses[i][0]))
 			return buses[i][1];
 	return NULL;
 }
@@ -239,7 +203,7 @@ static char *unable(const struct cell *c, const struct qemu_info *q, const struc
 	    !has(a->aio, cell_get(c, K_AIO)))
 		return xasprintf("QEMU %s (%s) was built without aio=%s", q->version, q->path,
 				 cell_get(c, K_AIO));
-	if (is(c, K_MAPPING, "queues") && device && !has(a->mapping, device))
+	if (cell_is(c, K_MAPPING, "queues") && device && !has(a->mapping, device))
 		return xasprintf(
 			"iothread-mapping=queues needs the property iothread-vq-mapping, "
 			"which QEMU has from 9.0 on (virtio-scsi: 10.0); the %s of %s, QEMU "

@@ -10,6 +10,7 @@
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "run/policy.h"
 
 enum { CHUNK = 1 << 20, TICK_CHUNKS = 16 };
@@ -29,21 +30,6 @@ void source_block(uint64_t seed, uint64_t block, unsigned char *out)
 	memset(out + SOURCE_BLOCK / 2, 'a' + (int)(block % 26), SOURCE_BLOCK / 2);
 }
 
-static int put(int fd, const unsigned char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Bytes [from, to) of the source; zero: zeroes that take room. */
 static int fill(int fd, uint64_t from, uint64_t to, bool zero, uint64_t seed,
 		int (*tick)(void *, struct err *), void *arg, const char *path, struct err *e)
@@ -57,7 +43,7 @@ static int fill(int fd, uint64_t from, uint64_t to, bool zero, uint64_t seed,
 
 		for (i = 0; i < n && !zero; i += SOURCE_BLOCK)
 			source_block(seed, (at + i) / SOURCE_BLOCK, buf + i);
-		rc = put(fd, buf, n);
+		rc = file_put(fd, buf, n);
 		if (rc)
 			err_set(e, rc, "%s: %s", path, strerror(-rc));
 		else if (tick && at / CHUNK % TICK_CHUNKS == 0)
