@@ -58,7 +58,7 @@ build/config.mk: tools/config.sh tools/packages
 
 # --- what there is -------------------------------------------------------------------------------
 
-EMBED	:= $(sort $(wildcard reports/*.html reports/*.css reports/*.js reports/*.md harness/store/*.sql))
+EMBED	:= $(sort $(wildcard tuning.md reports/*.html reports/*.css reports/*.js reports/*.md harness/store/*.sql))
 EMBED_C	:= $(EMBED:%=build/embed/%.c)
 AGENT_SRC := $(sort $(wildcard guest-agent/*.c))
 # engines/: vring*.c is the fio engine, vhost_blk*.c the device's program, the rest is what both are made of.

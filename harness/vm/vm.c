@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Facts about a virtual machine, with their places. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "vm/vm.h"
+
+enum { KEY_MAX = 96, CPU_MAX = 4096 };
+
+struct vm *vm_new(const char *name, const char *from)
+{
+	struct vm *vm = xcalloc(1, sizeof(*vm));
+
+	vm->name = xstrdup(name);
+	vm->from = xstrdup(from);
+	return vm;
+}
+
+static void fact_clear(struct vm_fact *f)
+{
+	free(f->key);
+	free(f->value);
+	free(f->where);
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	for (size_t i = 0; i < vm->nfacts; i++)
+		fact_clear(&vm->facts[i]);
+	for (size_t i = 0; i < vm->nnotes; i++)
+		free(vm->notes[i]);
+	free(vm->facts);
+	free(vm->notes);
+	free(vm->name);
+	free(vm->from);
+	free(vm);
+}
+
+void vm_note(struct vm *vm, const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	vm->notes = xrealloc(vm->notes, vm->nnotes + 1, sizeof(*vm->notes));
+	vm->notes[vm->nnotes++] = text;
+}
+
+/* Whether a key with numbers is one of the pattern. */
+static bool key_matches(const char *pattern, const char *key)
+{
+	for (; *pattern; pattern++) {
+		if (*pattern != '#') {
+			if (*key++ != *pattern)
+				return false;
+			continue;
+		}
+		if (!isdigit((unsigned char)*key))
+			return false;
+		while (isdigit((unsigned char)*key))
+			key++;
+	}
+	return !*key;
+}
+
+const struct vm_key *vm_key_find(const char *key)
+{
+	for (size_t i = 0; i < nvm_keys; i++)
+		if (key_matches(vm_keys[i].key, key))
+			return &vm_keys[i];
+	return NULL;
+}
+
+static bool is_number(const char *s)
+{
+	return *s && strlen(s) <= 20 && s[strspn(s, "0123456789")] == '\0';
+}
+
+/* "a" in "a,b,c". */
+static bool in_list(const char *word, const char *list)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+		if (!strncmp(p, word, len) && (p[len] == ',' || !p[len]))
+			return true;
+	return false;
+}
+
+static bool value_fits(const struct vm_key *k, const char *value)
+{
+	bool fits = false;
+	char *cpus;
+
+	switch (k->type) {
+	case VM_TEXT:
+		return *value && (!k->values || in_list(value, k->values));
+	case VM_FLAG:
+		return !strcmp(value, "on") || !strcmp(value, "off");
+	case VM_NUMBER:
+	case VM_BYTES:
+		return is_number(value);
+	case VM_CPUS:
+		cpus = vm_cpus(value);
+		fits = cpus && !strcmp(cpus, value);
+		free(cpus);
+		return fits;
+	case VM_LIST:
+		return *value && !strpbrk(value, " \t\n");
+	}
+	return false;
+}
+
+static struct vm_fact *fact_find(const struct vm *vm, enum vm_side side, const char *key)
+{
+	for (size_t i = 0; i < vm->nfacts; i++)
+		if (vm->facts[i].side == side && !strcmp(vm->facts[i].key, key))
+			return &vm->facts[i];
+	return NULL;
+}
+
+static int fact_set(struct vm *vm, enum vm_side side, const char *value, const char *where,
+		    const char *key)
+{
+	const struct vm_key *row = vm_key_find(key);
+	struct vm_fact *f = fact_find(vm, side, key);
+
+	if (!value) {
+		if (f) {
+			fact_clear(f);
+			*f = vm->facts[--vm->nfacts];
+		}
+		return 0;
+	}
+	if (!row || !value_fits(row, value)) {
+		vm_note(vm, "%s: \"%.80s\" is not understood as %s", where ? where : vm->from,
+			value, key);
+		return -EINVAL;
+	}
+	if (f) {
+		fact_clear(f);
+	} else {
+		vm->facts = xrealloc(vm->facts, vm->nfacts + 1, sizeof(*vm->facts));
+		f = &vm->facts[vm->nfacts++];
+	}
+	*f = (struct vm_fact){side, xstrdup(key), xstrdup(value), xstrdup(where ? where : "")};
+	return 0;
+}
+
+/* The key with its numbers filled in. */
+#define KEY(name, fmt)                                   \
+	char name[KEY_MAX];                              \
+	do {                                             \
+		va_list ap_;                             \
+		va_start(ap_, fmt);                      \
+		vsnprintf(name, sizeof(name), fmt, ap_); \
+		va_end(ap_);                             \
+	} while (0)
+
+int vm_set(struct vm *vm, enum vm_side side, const char *value, const char *where, const char *fmt,
+	   ...)
+{
+	KEY(key, fmt);
+	return fact_set(vm, side, value, where, key);
+}
+
+int vm_set_number(struct vm *vm, enum vm_side side, uint64_t value, const char *where,
+		  const char *fmt, ...)
+{
+	char text[24];
+
+	KEY(key, fmt);
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return fact_set(vm, side, text, where, key);
+}
+
+int vm_set_flag(struct vm *vm, enum vm_side side, bool value, const char *where, const char *fmt,
+		...)
+{
+	KEY(key, fmt);
+	return fact_set(vm, side, value ? "on" : "off", where, key);
+}
+
+const char *vm_get(const struct vm *vm, enum vm_side side, const char *fmt, ...)
+{
+	struct vm_fact *f;
+
+	KEY(key, fmt);
+	f = fact_find(vm, side, key);
+	return f ? f->value : NULL;
+}
+
+const char *vm_where(const struct vm *vm, enum vm_side side, const char *fmt, ...)
+{
+	struct vm_fact *f;
+
+	KEY(key, fmt);
+	f = fact_find(vm, side, key);
+	return f ? f->where : "";
+}
+
+bool vm_number(const struct vm *vm, enum vm_side side, uint64_t *out, const char *fmt, ...)
+{
+	struct vm_fact *f;
+
+	KEY(key, fmt);
+	f = fact_find(vm, side, key);
+	if (!f || !is_number(f->value))
+		return false;
+	errno = 0;
+	*out = strtoull(f->value, NULL, 10);
+	return errno == 0;
+}
+
+bool vm_is(const struct vm *vm, enum vm_side side, const char *value, const char *fmt, ...)
+{
+	struct vm_fact *f;
+
+	KEY(key, fmt);
+	f = fact_find(vm, side, key);
+	return f && !strcmp(f->value, value);
+}
+
+unsigned vm_count(const struct vm *vm, const char *what)
+{
+	size_t len = strlen(what);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < vm->nfacts; i++) {
+		const char *key = vm->facts[i].key;
+		unsigned long at;
+
+		if (strncmp(key, what, len) || key[len] != '.' ||
+		    !isdigit((unsigned char)key[len + 1]))
+			continue;
+		at = strtoul(key + len + 1, NULL, 10);
+		if (at < 1u << 20 && at + 1 > n)
+			n = at + 1;
+	}
+	return n;
+}
+
+static json_t *side_json(const struct vm *vm, enum vm_side side)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < vm->nfacts; i++)
+		if (vm->facts[i].side == side)
+			json_object_set_new(o, vm->facts[i].key,
+					    json_pack("{s:s, s:s}", "value", vm->facts[i].value,
+						      "where", vm->facts[i].where));
+	return o;
+}
+
+json_t *vm_json(const struct vm *vm)
+{
+	json_t *notes = json_array();
+
+	for (size_t i = 0; i < vm->nnotes; i++)
+		json_array_append_new(notes, json_string(vm->notes[i]));
+	return json_pack("{s:s, s:s, s:b, s:i, s:o, s:o, s:o}", "name", vm->name, "from", vm->from,
+			 "running", vm->running, "pid", vm->pid, "asked", side_json(vm, VM_ASKED),
+			 "got", side_json(vm, VM_GOT), "notes", notes);
+}
+
+/* Reads "3" or "0-2" at *p into set. */
+static bool cpus_range(const char **p, bool *set)
+{
+	unsigned long from, to;
+	char *end;
+
+	if (!isdigit((unsigned char)**p))
+		return false;
+	from = to = strtoul(*p, &end, 10);
+	if (*end == '-') {
+		if (!isdigit((unsigned char)end[1]))
+			return false;
+		to = strtoul(end + 1, &end, 10);
+	}
+	if (from > to || to >= CPU_MAX)
+		return false;
+	for (; from <= to; from++)
+		set[from] = true;
+	*p = end;
+	return true;
+}
+
+char *vm_cpus(const char *text)
+{
+	bool set[CPU_MAX] = {false};
+	char *out = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	for (const char *p = text;; p++) {
+		if (!cpus_range(&p, set))
+			return NULL;
+		if (!*p)
+			break;
+		if (*p != ',')
+			return NULL;
+	}
+	f = open_memstream(&out, &len);
+	if (!f)
+		return NULL;
+	for (int i = 0, first = 1; i < CPU_MAX; i++) {
+		int to = i;
+
+		if (!set[i])
+			continue;
+		while (to + 1 < CPU_MAX && set[to + 1])
+			to++;
+		fprintf(f, to > i ? "%s%d-%d" : "%s%d", first ? "" : ",", i, to);
+		first = 0;
+		i = to;
+	}
+	fclose(f);
+	return out;
+}
