@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vbench host: what this machine is and how it is set up. */
+/* vbench host: what this machine is and how it is set up; to look at, or to keep in a file. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "cmd/cmd.h"
 #include "base/err.h"
-#include "cmd/cmd.h"
 #include "host/host.h"
+#include "host/snapshot.h"
 #include "host/summary.h"
 #include "store/store.h"
 
@@ -14,83 +14,128 @@ enum { DIRS_MAX = 32 };
 
 static const char usage[] =
 	"usage: vbench host [--json | --topology] [--dir DIR]... [--qemu PATH]\n"
+	"       vbench host --save FILE\n"
+	"       vbench host --snapshot FILE [--json | --topology]\n"
 	"\n"
 	"Says what this machine is and how it is set up, as it is kept with every run.\n"
 	"\n"
-	"  --json       all facts as JSON\n"
-	"  --topology   hwloc's XML of packages, cores, caches and memory (without names and serial numbers)\n"
-	"  --dir DIR    a folder whose storage is wanted (again for more; default: where runs are kept)\n"
-	"  --qemu PATH  the QEMU to name\n";
+	"  --json           all facts as JSON\n"
+	"  --topology       hwloc's XML of packages, cores, caches and memory (without names and serial numbers)\n"
+	"  --dir DIR        a folder whose storage is wanted (again for more; default: where runs are kept)\n"
+	"  --qemu PATH      the QEMU to name\n"
+	"  --save FILE      keeps topology, processor and settings in a file, for --snapshot of this and of\n"
+	"                   audit, plan and tune: advice on another machine than this one. No names, no\n"
+	"                   addresses and no serial numbers are in it\n"
+	"  --snapshot FILE  looks at such a file in the place of this machine\n";
 
-static int print_topology(void)
+struct wish {
+	const char *dirs[DIRS_MAX + 1], *qemu, *save, *snapshot;
+	size_t ndirs;
+	bool json, topology;
+};
+
+static void print_facts(const json_t *facts, bool json)
 {
-	struct err e = {0};
-	char *xml = host_topology_xml(&e);
-
-	if (!xml) {
-		fprintf(stderr, "vbench host: %s\n", e.text);
-		return VB_NOT_MEASURED;
-	}
-	fputs(xml, stdout);
-	free(xml);
-	return VB_OK;
-}
-
-static void print_facts(const char *qemu, const char *const *dirs, bool json)
-{
-	json_t *facts = host_facts(qemu, dirs);
-
 	if (json) {
 		json_dumpf(facts, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
 		host_summary(stdout, facts);
 	}
-	json_decref(facts);
+}
+
+static int save(const char *file)
+{
+	struct err e = {0};
+	struct snapshot *s;
+	int rc = snapshot_take(&s, &e);
+
+	if (rc == 0) {
+		rc = snapshot_save(s, file, &e);
+		snapshot_free(s);
+	}
+	return rc < 0 ? err_exit(&e) : VB_OK;
+}
+
+static int show(const struct wish *w)
+{
+	struct err e = {0};
+	struct snapshot *s;
+	int rc = w->snapshot ? snapshot_load(w->snapshot, &s, &e) : snapshot_take(&s, &e);
+	json_t *facts;
+
+	if (rc < 0)
+		return err_exit(&e);
+	if (w->topology) {
+		fputs(snapshot_xml(s), stdout);
+	} else if (w->snapshot) {
+		print_facts(snapshot_facts(s), w->json);
+	} else {
+		facts = host_facts(w->qemu, w->dirs);
+		print_facts(facts, w->json);
+		json_decref(facts);
+	}
+	snapshot_free(s);
+	return VB_OK;
+}
+
+/* NULL, or what is wrong with the options. */
+static const char *contradiction(const struct wish *w)
+{
+	if (w->json && w->topology)
+		return "--json or --topology, not both";
+	if (w->save && (w->json || w->topology || w->snapshot || w->ndirs || w->qemu))
+		return "--save stands alone";
+	if (w->snapshot && (w->ndirs || w->qemu))
+		return "--dir and --qemu are of this machine, not of a snapshot";
+	return NULL;
 }
 
 int cmd_host(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'},      {"topology", no_argument, NULL, 't'},
-		{"dir", required_argument, NULL, 'd'}, {"qemu", required_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'},      {0},
+		{"json", no_argument, NULL, 'j'},	{"topology", no_argument, NULL, 't'},
+		{"dir", required_argument, NULL, 'd'},	{"qemu", required_argument, NULL, 'q'},
+		{"save", required_argument, NULL, 's'}, {"snapshot", required_argument, NULL, 'S'},
+		{"help", no_argument, NULL, 'h'},	{0},
 	};
-	const char *dirs[DIRS_MAX + 1] = {NULL}, *qemu = NULL;
-	bool json = false, topology = false;
+	struct wish w = {0};
+	const char *wrong;
 	char *db, *runs;
-	size_t n = 0;
-	int c;
+	int c, status;
 
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'j')
-			json = true;
+			w.json = true;
 		else if (c == 't')
-			topology = true;
-		else if (c == 'd' && n < DIRS_MAX)
-			dirs[n++] = optarg;
+			w.topology = true;
+		else if (c == 'd' && w.ndirs < DIRS_MAX)
+			w.dirs[w.ndirs++] = optarg;
 		else if (c == 'q')
-			qemu = optarg;
+			w.qemu = optarg;
+		else if (c == 's')
+			w.save = optarg;
+		else if (c == 'S')
+			w.snapshot = optarg;
 		else if (c == 'h')
 			return fputs(usage, stdout) < 0 ? VB_NOT_MEASURED : VB_OK;
 		else
 			return fputs(usage, stderr), VB_BAD_INPUT;
 	}
-	if (optind < argc || (json && topology)) {
-		fprintf(stderr, "vbench host: %s\n%s",
-			optind < argc ? "takes options only" : "--json or --topology, not both",
-			usage);
+	wrong = optind < argc ? "takes options only" : contradiction(&w);
+	if (wrong) {
+		fprintf(stderr, "vbench host: %s\n%s", wrong, usage);
 		return VB_BAD_INPUT;
 	}
-	if (topology)
-		return print_topology();
+	if (w.save)
+		return save(w.save);
 	db = store_default_db();
 	runs = store_runs_dir(db);
-	if (!n)
-		dirs[n++] = runs;
-	print_facts(qemu, dirs, json);
+	if (!w.ndirs)
+		w.dirs[0] = runs;
+	status = show(&w);
 	free(runs);
 	free(db);
-	return VB_OK;
+	return status;
 }

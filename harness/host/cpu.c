@@ -3,10 +3,14 @@
  * /proc/cpuinfo. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <libcpuid/libcpuid.h>
 #endif
 #include "base/err.h"
+#include "base/file.h"
+#include "host/gather.h"
 #include "host/read.h"
 
 /* What a guest's block I/O can feel: virtualisation, timers, mitigations' levers, copies and
@@ -148,7 +152,29 @@ static const char *hypervisor_asked(void)
 	free(raw);
 	return v >= 0 && v < NUM_HYPERVISOR_VENDORS ? names[v] : NULL;
 }
+
+/* Serialised into a file without a name: libcpuid writes to paths only. */
+char *host_cpuid_dump(void)
+{
+	struct cpu_raw_data_t *raw = xcalloc(1, sizeof(*raw));
+	int fd = memfd_create("cpuid", MFD_CLOEXEC);
+	char path[40], *text = NULL;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fd < 0 || !cpuid_present() || cpuid_get_raw_data(raw) != 0 ||
+	    cpuid_serialize_raw_data(raw, path) != 0 || file_read(path, 1u << 20, &text, NULL) < 0)
+		text = NULL;
+	if (fd >= 0)
+		close(fd);
+	free(raw);
+	return text;
+}
 #else
+char *host_cpuid_dump(void)
+{
+	return NULL;
+}
+
 static bool from_libcpuid(json_t *cpu)
 {
 	(void)cpu;

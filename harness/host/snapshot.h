@@ -44,12 +44,15 @@ const char *snapshot_name(const struct snapshot *s);
 struct hwloc_topology *snapshot_topology(const struct snapshot *s);
 /* host_facts as taken; an empty object where the snapshot has none. Borrowed. */
 const json_t *snapshot_facts(const struct snapshot *s);
+/* The topology as hwloc's XML, without names and serial numbers. Borrowed. */
+const char *snapshot_xml(const struct snapshot *s);
 /* libcpuid's raw dump as text, or NULL. Borrowed. */
 const char *snapshot_cpuid(const struct snapshot *s);
 
 /*
  * Text of a file ("/sys/kernel/mm/ksm/run"), without its last newline; NULL: it was not there, not
- * readable, or is not among snapshot_patterns. Borrowed.
+ * readable, or is not among snapshot_patterns. "services" has the names, one a line, of those
+ * running programs that have a say in placement and clocks (irqbalance, numad, ...). Borrowed.
  */
 const char *snapshot_file(const struct snapshot *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
