@@ -114,7 +114,7 @@ void virtio_common(const struct cell *c, unsigned n, json_t *d)
 		json_object_set_new(d, "ioeventfd", json_false());
 }
 
-unsigned bus_iothreads(const struct cell *c)
+unsigned disk_iothreads(const struct cell *c)
 {
 	if (!cell_on(c, K_IOTHREAD))
 		return 0;
@@ -136,7 +136,7 @@ static void iothreads(const struct cell *c, const struct disk_env *env, const ch
 	/* without queues named in it QEMU deals them out in turn (QAPI, IOThreadVirtQueueMapping)
 	 */
 	list = json_array();
-	for (unsigned i = 0; i < bus_iothreads(c); i++)
+	for (unsigned i = 0; i < disk_iothreads(c); i++)
 		json_array_append_new(
 			list, json_pack("{s:o}", "iothread", json_sprintf("io%u", env->index + i)));
 	json_object_set_new(d, "iothread-vq-mapping", list);
@@ -302,7 +302,7 @@ void bus_name_unit(const struct cell *c, const struct disk_env *env, unsigned i,
 	if (bus->virtio_id)
 		snprintf(u->virtio_path, sizeof(u->virtio_path), "/machine/peripheral/%s%u%s",
 			 bus->virtio_id, device, bus->virtio_child);
-	if (bus_iothreads(c))
+	if (disk_iothreads(c))
 		snprintf(u->iothread, sizeof(u->iothread), "io%u",
-			 env->index + (shares_controller(c) ? 0 : i % bus_iothreads(c)));
+			 env->index + (shares_controller(c) ? 0 : i % disk_iothreads(c)));
 }

@@ -126,6 +126,9 @@ void disk_plan_free(struct disk_plan *p);
  */
 unsigned disk_root_ports(const struct cell *c);
 
+/* How many iothreads a cell's disks share ("io0" up); 0: none. */
+unsigned disk_iothreads(const struct cell *c);
+
 /* The QMP command name for a spec ("blockdev-add"), and its command-line option ("-blockdev"). */
 const char *qspec_command(enum qspec_kind k);
 const char *qspec_option(enum qspec_kind k);

@@ -23,11 +23,9 @@ struct bus_row {
 const struct bus_row *bus_find(const char *name);
 
 /*
- * bus.c. How many disks a cell has (on the host one), how many iothreads they share (0: none, "io0"
- * up), and what of a unit's names depends on its bus: virtio_path and iothread.
+ * bus.c. How many disks a cell has (on the host one), and what of a unit's names depends on its bus: virtio_path and iothread.
  */
 unsigned disk_count(const struct cell *c);
-unsigned bus_iothreads(const struct cell *c);
 void bus_name_unit(const struct cell *c, const struct disk_env *env, unsigned i,
 		   struct disk_unit *u);
 

@@ -109,7 +109,7 @@ static bool all_made(const struct disk_plan *p)
  */
 static void plan_iothreads(const struct cell *c, const struct disk_env *env, struct disk_plan *p)
 {
-	for (unsigned i = 0; i < bus_iothreads(c); i++)
+	for (unsigned i = 0; i < disk_iothreads(c); i++)
 		plan_add(p, Q_OBJECT,
 			 json_pack("{s:s, s:o, s:I}", "qom-type", "iothread", "id",
 				   json_sprintf("io%u", env->index + i), "poll-max-ns",

@@ -235,7 +235,7 @@ static bool iothreads_found(const struct evidence *ev, uint64_t poll, unsigned *
 
 void probe_iothreads(const struct evidence *ev, struct asked_got *r)
 {
-	unsigned n, want = bus_iothreads(ev->cell);
+	unsigned n, want = disk_iothreads(ev->cell);
 	uint64_t other;
 
 	if (!iothreads_found(ev, 0, &n, &other))
@@ -267,9 +267,9 @@ void probe_mapping(const struct evidence *ev, struct asked_got *r)
 	size_t many = json_array_size(ev_get(ev, "qmp/device/iothread-vq-mapping"));
 	bool queues = !strcmp(cell_get(ev->cell, K_MAPPING), "queues");
 
-	if (many && queues && many != bus_iothreads(ev->cell))
+	if (many && queues && many != disk_iothreads(ev->cell))
 		got_set(r, GOT_DIFFER, "host", "queues are dealt out to %zu iothreads, not %u",
-			many, bus_iothreads(ev->cell));
+			many, disk_iothreads(ev->cell));
 	else
 		compare_word(r, "host", queues ? "queues" : "disk",
 			     many	   ? "queues"

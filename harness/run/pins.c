@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guest.pin = plan: the planner's word for a cell's guests on this host. */
+#include "run/pins.h"
+#include <stdlib.h>
+#include <string.h>
+#include "place/place.h"
+
+struct run_pins {
+	const struct cell *cell; /* borrowed */
+	unsigned guests;
+	struct pin *pins; /* [guests] */
+};
+
+void run_pins_free(struct run *r)
+{
+	for (size_t i = 0; i < r->npins; i++) {
+		for (unsigned g = 0; g < r->pins[i].guests; g++)
+			pin_free(&r->pins[i].pins[g]);
+		free(r->pins[i].pins);
+	}
+	free(r->pins);
+	r->pins = NULL;
+	r->npins = 0;
+}
+
+static char **lists_copy(char *const *list, size_t n)
+{
+	char **out = n ? xcalloc(n, sizeof(*out)) : NULL;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = xstrdup(list[i]);
+	return out;
+}
+
+/* What of a placed guest the cell asks for: CPUs, memory, or both. */
+static void from_placed(const struct placed_guest *g, bool cpus, bool nodes, struct pin *out)
+{
+	if (cpus) {
+		out->vcpu = lists_copy(g->vcpu, g->vcpus);
+		out->nvcpu = g->vcpus;
+		out->iothread = lists_copy(g->iothread, g->iothreads);
+		out->niothread = g->iothreads;
+		out->emulator = xstrdup(g->emulator);
+	}
+	if (nodes)
+		out->nodes = xstrdup(g->nodes);
+}
+
+static int placed(const struct place_plan *plan, struct err *e)
+{
+	for (size_t i = 0; i < plan->nguests; i++)
+		if (!plan->guests[i].placed)
+			return err_input(
+				e,
+				"guest.pin = plan: no place for %s on this host: %s; `vbench plan` shows "
+				"what there is, guest.pin = none measures it unpinned",
+				plan->guests[i].name,
+				plan->nunmet ? plan->unmet[0]
+					     : "too many vCPUs or too much memory");
+	return 0;
+}
+
+static int from_planner(const struct cell *c, unsigned guests, bool cpus, bool nodes,
+			struct pin *out, struct err *e)
+{
+	struct place_guest *wishes = xcalloc(guests, sizeof(*wishes));
+	struct place_plan plan = {0};
+	struct place_host host;
+	struct place_opts opts;
+	struct snapshot *s;
+	int rc = snapshot_take(&s, e);
+
+	if (!rc) {
+		for (unsigned i = 0; i < guests; i++)
+			wishes[i] = (struct place_guest){
+				.name = xasprintf("guest %u", i + 1),
+				.vcpus = (unsigned)cell_u64(c, K_VCPUS),
+				.memory = cell_u64(c, K_MEMORY),
+				.page = cell_is(c, K_PAGES, "2M")   ? 2ull << 20
+					: cell_is(c, K_PAGES, "1G") ? 1ull << 30
+								    : 0,
+				.iothreads = disk_iothreads(c),
+				.disk_node = -1,
+			};
+		place_host_make(s, &host);
+		place_opts_default(&opts);
+		rc = place_make(&host, wishes, guests, &opts, &plan, e);
+		if (!rc)
+			rc = placed(&plan, e);
+		for (unsigned i = 0; !rc && i < guests; i++)
+			from_placed(&plan.guests[i], cpus, nodes, &out[i]);
+		place_plan_free(&plan);
+		place_host_free(&host);
+		snapshot_free(s);
+	}
+	for (unsigned i = 0; i < guests; i++)
+		free((char *)wishes[i].name);
+	free(wishes);
+	return rc;
+}
+
+static int pins_make(const struct cell *c, unsigned guests, struct pin *out, struct err *e)
+{
+	const char *pin = cell_get(c, K_PIN), *why;
+	bool plan_cpus = cell_is(c, K_PIN, "plan"), plan_nodes = cell_is(c, K_NODES, "plan");
+	int rc = plan_cpus || plan_nodes ? from_planner(c, guests, plan_cpus, plan_nodes, out, e)
+					 : 0;
+
+	if (rc || plan_cpus || !pin || !strcmp(pin, "none"))
+		return rc;
+	for (unsigned i = 0; i < guests; i++) {
+		struct pin own;
+
+		why = pin_parse(pin, &own);
+		if (why)
+			return err_input(e, "guest.pin: %s", why);
+		own.nodes = out[i].nodes;
+		out[i] = own;
+	}
+	return 0;
+}
+
+int run_pins(struct run *r, const struct cell *c, unsigned guests, const struct pin **out,
+	     struct err *e)
+{
+	struct run_pins made = {c, guests, NULL};
+	int rc;
+
+	*out = NULL;
+	if (cell_on_host(c) ||
+	    ((!cell_get(c, K_PIN) || cell_is(c, K_PIN, "none")) && !cell_is(c, K_NODES, "plan")))
+		return 0;
+	for (size_t i = 0; i < r->npins; i++)
+		if (r->pins[i].cell == c && r->pins[i].guests == guests) {
+			*out = r->pins[i].pins;
+			return 0;
+		}
+	made.pins = xcalloc(guests, sizeof(*made.pins));
+	rc = pins_make(c, guests, made.pins, e);
+	r->pins = xrealloc(r->pins, r->npins + 1, sizeof(*r->pins));
+	r->pins[r->npins++] = made;
+	if (rc) {
+		/* no other cell shall be given what is half made */
+		r->pins[r->npins - 1].cell = NULL;
+		return rc;
+	}
+	*out = made.pins;
+	return 0;
+}
