@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "profile/internal.h"
 
@@ -36,6 +37,7 @@ static const char *section_shown(enum section sec)
 		[SEC_HOST] = "[host]",
 		[SEC_GUEST] = "[guest]",
 		[SEC_DISK] = "[disk]",
+		[SEC_KNOB] = "[knob]",
 		[SEC_WORKLOAD] = "[workload NAME]",
 		[SEC_RUN] = "[run]",
 		[SEC_GATE] = "[gate]",
@@ -138,7 +140,7 @@ static int take_key(struct builder *b, struct target t, const char *key, const c
 	rc = value_list(row, row->axis, text, where, &values, &n, b->e);
 	if (rc)
 		return rc;
-	if (t.sec == SEC_GUEST || t.sec == SEC_DISK) {
+	if (section_of_cells(t.sec)) {
 		settings_say(&b->said, row, key_full_name(row, name, sizeof(name)), where, values,
 			     n);
 		return 0;
@@ -481,11 +483,51 @@ int profile_parse_arms(const char *text, size_t len, const char *path, const cha
 	return rc;
 }
 
+/* "-": what a pipe or a redirection brings. It is not opened anew: a pipe may be another user's. */
+static int read_standard(char **text, size_t *len, struct err *e)
+{
+	size_t max = 16 * (size_t)INI_MAX_FILE, room = 0, n = 0;
+	struct stat st;
+	ssize_t got;
+
+	if (fstat(STDIN_FILENO, &st) || S_ISCHR(st.st_mode) || S_ISDIR(st.st_mode))
+		return err_input(
+			e, "-: standard input is neither a pipe nor a file; give the path of an "
+			   "INI profile, or: vbench profile TARGET | vbench run -");
+	do {
+		if (n + 1 >= room)
+			*text = xrealloc(*text, room = room ? 2 * room : 1 << 16, 1);
+		got = read(STDIN_FILENO, *text + n, room - n - 1);
+		n += got > 0 ? (size_t)got : 0;
+	} while ((got > 0 && n <= max) || (got < 0 && errno == EINTR));
+	(*text)[n] = '\0';
+	*len = n;
+	if (got < 0)
+		return err_input(e, "-: standard input cannot be read: %s", strerror(errno));
+	if (n > max)
+		return err_input(
+			e,
+			"-:1: standard input is over %u MiB long; a profile has at most %u bytes",
+			16 * INI_MAX_FILE >> 20, INI_MAX_FILE);
+	return n ? 0
+		 : err_input(
+			   e,
+			   "-: standard input is empty; what was to write a profile there failed");
+}
+
+/* What messages and reports call it. */
+static const char *path_shown(const char *path)
+{
+	return strcmp(path, "-") ? path : "standard input";
+}
+
 static int read_text(const char *path, char **text, size_t *len, struct err *e)
 {
 	struct stat st;
 	int rc;
 
+	if (!strcmp(path, "-"))
+		return read_standard(text, len, e);
 	if (stat(path, &st))
 		return err_input(e, "%s: %s; `vbench run` lists the ready profiles", path,
 				 strerror(errno));
@@ -510,7 +552,7 @@ int profile_load(const char *path, const char *const *sets, size_t nsets, struct
 
 	*out = NULL;
 	if (!rc)
-		rc = profile_parse(text, len, path, sets, nsets, out, e);
+		rc = profile_parse(text, len, path_shown(path), sets, nsets, out, e);
 	free(text);
 	return rc;
 }
@@ -525,8 +567,8 @@ int profile_load_arms(const char *path, const char *const *sets, size_t nsets,
 
 	*out = NULL;
 	if (!rc)
-		rc = profile_parse_arms(text, len, path, sets, nsets, base, nbase, change, nchange,
-					out, e);
+		rc = profile_parse_arms(text, len, path_shown(path), sets, nsets, base, nbase,
+					change, nchange, out, e);
 	free(text);
 	return rc;
 }

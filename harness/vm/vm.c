@@ -35,6 +35,7 @@ void vm_free(struct vm *vm)
 		fact_clear(&vm->facts[i]);
 	for (size_t i = 0; i < vm->nnotes; i++)
 		free(vm->notes[i]);
+	free(vm->index);
 	free(vm->facts);
 	free(vm->notes);
 	free(vm->name);
@@ -120,12 +121,48 @@ static bool value_fits(const struct vm_key *k, const char *value)
 	return false;
 }
 
+/* FNV-1a [Fowler, Noll & Vo]. */
+static size_t key_hash(enum vm_side side, const char *key)
+{
+	uint64_t h = 0xcbf29ce484222325ull ^ (uint64_t)side;
+
+	for (; *key; key++)
+		h = (h ^ (unsigned char)*key) * 0x100000001b3ull;
+	return (size_t)(h ^ h >> 32);
+}
+
+/* The slot of a key, or the free one where it would go: linear probing, slots hold 1 + place. */
+static size_t *slot_of(const struct vm *vm, enum vm_side side, const char *key)
+{
+	size_t at = key_hash(side, key) & (vm->nindex - 1);
+
+	for (;; at = (at + 1) & (vm->nindex - 1)) {
+		size_t i = vm->index[at];
+
+		if (!i || (vm->facts[i - 1].side == side && !strcmp(vm->facts[i - 1].key, key)))
+			return &vm->index[at];
+	}
+}
+
 static struct vm_fact *fact_find(const struct vm *vm, enum vm_side side, const char *key)
 {
+	size_t i = vm->nindex ? *slot_of(vm, side, key) : 0;
+
+	return i ? &vm->facts[i - 1] : NULL;
+}
+
+/* Anew from the facts: with room for one more, half empty. */
+static void index_make(struct vm *vm)
+{
+	size_t n = 64;
+
+	while (n < 2 * (vm->nfacts + 1))
+		n *= 2;
+	free(vm->index);
+	vm->index = xcalloc(n, sizeof(*vm->index));
+	vm->nindex = n;
 	for (size_t i = 0; i < vm->nfacts; i++)
-		if (vm->facts[i].side == side && !strcmp(vm->facts[i].key, key))
-			return &vm->facts[i];
-	return NULL;
+		*slot_of(vm, vm->facts[i].side, vm->facts[i].key) = i + 1;
 }
 
 static int fact_set(struct vm *vm, enum vm_side side, const char *value, const char *where,
@@ -138,6 +175,7 @@ static int fact_set(struct vm *vm, enum vm_side side, const char *value, const c
 		if (f) {
 			fact_clear(f);
 			*f = vm->facts[--vm->nfacts];
+			index_make(vm);
 		}
 		return 0;
 	}
@@ -149,11 +187,27 @@ static int fact_set(struct vm *vm, enum vm_side side, const char *value, const c
 	if (f) {
 		fact_clear(f);
 	} else {
+		if (2 * (vm->nfacts + 1) > vm->nindex)
+			index_make(vm);
+		*slot_of(vm, side, key) = vm->nfacts + 1;
 		vm->facts = xrealloc(vm->facts, vm->nfacts + 1, sizeof(*vm->facts));
 		f = &vm->facts[vm->nfacts++];
 	}
 	*f = (struct vm_fact){side, xstrdup(key), xstrdup(value), xstrdup(where ? where : "")};
 	return 0;
+}
+
+void vm_drop_side(struct vm *vm, enum vm_side side)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < vm->nfacts; i++)
+		if (vm->facts[i].side == side)
+			fact_clear(&vm->facts[i]);
+		else
+			vm->facts[kept++] = vm->facts[i];
+	vm->nfacts = kept;
+	index_make(vm);
 }
 
 /* The key with its numbers filled in. */

@@ -44,12 +44,14 @@ struct vm_fact {
 };
 
 struct vm {
-	char *name;   /* of the machine, "vm101"; never NULL */
-	char *from;   /* what it was read from, "file web.xml"; never NULL */
-	bool running; /* there is a process, and VM_GOT has what could be read of it */
-	int pid;      /* its QEMU, 0: none */
-	struct vm_fact *facts;
+	char *name;	       /* of the machine, "vm101"; never NULL */
+	char *from;	       /* what it was read from, "file web.xml"; never NULL */
+	bool running;	       /* there is a process, and VM_GOT has what could be read of it */
+	int pid;	       /* its QEMU, 0: none */
+	struct vm_fact *facts; /* to be read; vm_set changes them */
 	size_t nfacts;
+	size_t *index; /* where a key is among the facts, by its hash; vm.c's own */
+	size_t nindex;
 	char **notes; /* what the reader left aside or did not understand, for people */
 	size_t nnotes;
 };
@@ -69,6 +71,8 @@ int vm_set_number(struct vm *vm, enum vm_side side, uint64_t value, const char *
 		  const char *key, ...) __attribute__((format(printf, 5, 6)));
 int vm_set_flag(struct vm *vm, enum vm_side side, bool value, const char *where, const char *key,
 		...) __attribute__((format(printf, 5, 6)));
+/* Takes all facts of a side away. */
+void vm_drop_side(struct vm *vm, enum vm_side side);
 void vm_note(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A fact's value, or NULL: not said, or cannot be told. Borrowed. */

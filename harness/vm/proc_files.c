@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Open images of a running QEMU: with which flags, and by which interface requests go. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "vm/internal.h"
+
+enum { FDS_MAX = 65536 };
+
+struct open_file {
+	int fd;
+	char *path;
+	struct stat st;
+	bool known; /* st */
+};
+
+struct open_files {
+	struct open_file *list;
+	size_t n;
+	bool uring, laio;
+};
+
+static void file_take(const struct proc *p, struct open_files *o, const char *number)
+{
+	char link[32], path[4096];
+	struct open_file *f;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "fd/%.16s", number);
+	n = readlinkat(p->dir, link, path, sizeof(path) - 1);
+	if (n < 0)
+		return;
+	path[n] = '\0';
+	if (strstr(path, "[io_uring]"))
+		o->uring = true;
+	if (path[0] != '/')
+		return;
+	if (!(o->n & (o->n - 1)))
+		o->list = xrealloc(o->list, o->n ? o->n * 2 : 1, sizeof(*o->list));
+	f = &o->list[o->n++];
+	*f = (struct open_file){.fd = atoi(number), .path = xstrdup(path)};
+	/* The link leads to the open file itself: no path is walked. */
+	f->known = !fstatat(p->dir, link, &f->st, 0);
+}
+
+/* False: the folder may not be listed. */
+static bool files_list(const struct proc *p, struct open_files *o)
+{
+	int fd = openat(p->dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+	size_t seen = 0;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while (seen++ < FDS_MAX && (entry = readdir(d)))
+		if (entry->d_name[0] != '.')
+			file_take(p, o, entry->d_name);
+	closedir(d);
+	return true;
+}
+
+/* Linux's native AIO shows as mappings of its rings. */
+static bool has_aio_ring(const struct proc *p)
+{
+	FILE *f = proc_stream(p, "maps");
+	char line[512];
+	bool found = false;
+
+	for (size_t i = 0; f && !found && i < 1000000 && fgets(line, sizeof(line), f); i++)
+		found = strstr(line, " /[aio]") != NULL;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* The image's path as this process sees it: relative ones from its folder. New. */
+static char *source_path(const struct proc *p, const char *source)
+{
+	char folder[4096];
+	ssize_t n;
+
+	if (!strncmp(source, "file:", 5))
+		source += 5;
+	if (*source == '/')
+		return xstrdup(source);
+	n = readlinkat(p->dir, "cwd", folder, sizeof(folder) - 1);
+	if (n < 0)
+		return xstrdup(source);
+	folder[n] = '\0';
+	return xasprintf("%s/%s", folder, source);
+}
+
+static const struct open_file *file_find(const struct proc *p, const struct open_files *o,
+					 const char *source)
+{
+	char *path = source_path(p, source);
+	const struct open_file *found = NULL;
+	struct stat st;
+	bool known = !stat(path, &st);
+
+	for (size_t i = 0; i < o->n && !found; i++) {
+		const struct open_file *f = &o->list[i];
+
+		if (!strcmp(f->path, path) ||
+		    (known && f->known && f->st.st_dev == st.st_dev && f->st.st_ino == st.st_ino))
+			found = f;
+	}
+	free(path);
+	return found;
+}
+
+static void flags_set(struct vm *vm, const struct proc *p, const struct open_file *f, unsigned disk)
+{
+	char *text = proc_text(p, 4096, "fdinfo/%d", f->fd), value[32], where[48];
+	unsigned long flags;
+
+	snprintf(where, sizeof(where), "/proc/%d/fdinfo/%d", p->pid, f->fd);
+	if (text && proc_field(text, "flags", value, sizeof(value))) {
+		flags = strtoul(value, NULL, 8);
+		vm_set_flag(vm, VM_GOT, flags & O_DIRECT, where, "disk.%u.direct", disk);
+		vm_set_flag(vm, VM_GOT, (flags & O_ACCMODE) == O_RDONLY, where, "disk.%u.readonly",
+			    disk);
+	}
+	free(text);
+	if (f->known)
+		vm_set(vm, VM_GOT, S_ISBLK(f->st.st_mode) ? "block" : "file", where,
+		       "disk.%u.transport", disk);
+}
+
+/* What was asked for is in force when the process has what that needs. */
+static void aio_set(struct vm *vm, const struct proc *p, const struct open_files *o, unsigned disk)
+{
+	const char *asked = vm_get(vm, VM_ASKED, "disk.%u.aio", disk);
+	bool uring = asked && !strcmp(asked, "io_uring"),
+	     native = asked && !strcmp(asked, "native");
+	char where[48];
+
+	snprintf(where, sizeof(where), "/proc/%d/%s", p->pid, native ? "maps" : "fd");
+	if ((uring && o->uring) || (native && o->laio))
+		vm_set(vm, VM_GOT, uring ? "io_uring" : "native", where, "disk.%u.aio", disk);
+	else if (uring || native)
+		vm_note(vm, "%s: disk %u was asked to use %s, of which the process shows nothing",
+			where, disk, asked);
+}
+
+static bool other_root(const struct proc *p)
+{
+	char theirs[64], ours[64];
+	ssize_t n = readlinkat(p->dir, "ns/mnt", theirs, sizeof(theirs));
+	ssize_t m = readlink("/proc/self/ns/mnt", ours, sizeof(ours));
+
+	return n > 0 && m > 0 && (n != m || memcmp(theirs, ours, (size_t)n));
+}
+
+void proc_files(struct vm *vm, const struct proc *p)
+{
+	unsigned disks = vm_count(vm, "disk");
+	struct open_files o = {0};
+
+	if (!files_list(p, &o)) {
+		vm_note(vm, "/proc/%d/fd cannot be listed: how its images are open is left out",
+			p->pid);
+		return;
+	}
+	if (other_root(p))
+		vm_note(vm,
+			"process %d has a mount namespace of its own: paths on its command line may "
+			"mean other files there than here",
+			p->pid);
+	o.laio = has_aio_ring(p);
+	for (unsigned i = 0; i < disks; i++) {
+		const char *source = vm_get(vm, VM_ASKED, "disk.%u.source", i);
+		const char *transport = vm_get(vm, VM_ASKED, "disk.%u.transport", i);
+		const struct open_file *f;
+
+		if (!source || !transport ||
+		    (strcmp(transport, "file") && strcmp(transport, "block")))
+			continue;
+		f = file_find(p, &o, source);
+		if (!f) {
+			vm_note(vm, "process %d: no descriptor of it is open on \"%.200s\"", p->pid,
+				source);
+			continue;
+		}
+		flags_set(vm, p, f, i);
+		aio_set(vm, p, &o, i);
+	}
+	for (size_t i = 0; i < o.n; i++)
+		free(o.list[i].path);
+	free(o.list);
+}

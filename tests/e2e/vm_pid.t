@@ -1,0 +1,113 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A real QEMU, stopped at its first instruction, read by its pid: what was asked for and what is in force.
+# Expected: what QEMU was started with, taskset's own answer, qemu-img's, and /proc as Perl reads it.
+use v5.36;
+no warnings 'qw';
+use lib 'tests/lib';
+use VBTest;
+use JSON::PP;
+use Test::More;
+
+VBTest::needs();
+plan skip_all => 'no taskset' if !VBTest::in_path('taskset');
+my $s = sandbox();
+my @children;
+END { my $status = $?; for my $pid (@children) { kill 'KILL', $pid; waitpid $pid, 0 } $? = $status }
+
+sub run {
+	my (@command) = @_;
+	my $pid = open my $out, '-|';
+	defined $pid or die "fork: $!";
+	if (!$pid) { open STDERR, '>&', \*STDOUT; exec @command; exit 127 }
+	local $/;
+	my $text = <$out> // '';
+	close $out;
+	return ($text, $? >> 8);
+}
+
+sub start {
+	my (@command) = @_;
+	my $pid = fork // die "fork: $!";
+	if (!$pid) {
+		chdir $s->{dir} or exit 126;
+		open STDOUT, '>', "$s->{dir}/qemu.log";
+		open STDERR, '>&', \*STDOUT;
+		exec @command;
+		exit 127;
+	}
+	push @children, $pid;
+	# Its vCPUs come last.
+	wait_until(sub { threads($pid)->{'CPU 1/TCG'} || waitpid($pid, 1) }, 60);
+	ok threads($pid)->{'CPU 1/TCG'}, 'QEMU takes this command line' or diag VBTest::slurp("$s->{dir}/qemu.log");
+	return $pid;
+}
+
+sub threads {
+	my ($pid) = @_;
+	my %tid;
+	for my $dir (glob "/proc/$pid/task/*") {
+		chomp(my $comm = slurp("$dir/comm"));
+		$tid{$comm} = $dir =~ s{.*/}{}r;
+	}
+	return \%tid;
+}
+
+sub facts {
+	my ($target) = @_;
+	my ($text, $status) = run(VBTest::program(), 'profile', '--json', $target);
+	is $status, 0, "read: $target" or diag $text;
+	return eval { decode_json($text) } // {};
+}
+
+is((run('qemu-img', 'create', '-q', '-f', 'qcow2', "$s->{dir}/base.qcow2", '64M'))[1], 0, 'base image');
+is((run('qemu-img', 'create', '-q', '-f', 'qcow2', '-o', 'cluster_size=128k', '-b', 'base.qcow2', '-F', 'qcow2', "$s->{dir}/top.qcow2"))[1], 0, 'overlay');
+is((run('qemu-img', 'create', '-q', '-f', 'raw', "$s->{dir}/two, raw.img", '16M'))[1], 0, 'raw image');
+
+my $pid = start(qw(qemu-system-x86_64 -name guest=t-one,debug-threads=on -S -machine q35 -accel tcg -m 48 -smp 2,maxcpus=4,sockets=1,cores=2,threads=2),
+	qw(-nodefaults -display none -vga none -sandbox on -object iothread,id=io0,poll-max-ns=1000),
+	qw(-drive file=top.qcow2,if=none,id=d0,format=qcow2,cache=writeback,aio=threads -device),
+	'virtio-blk-pci,drive=d0,id=one,iothread=io0,num-queues=2,queue-size=64,packed=on',
+	'-blockdev', "raw,node-name=two,file.driver=file,file.filename=$s->{dir}/two,, raw.img", qw(-device virtio-scsi-pci,id=hba,num_queues=3 -device scsi-hd,drive=two,id=two,serial=S2),
+	qw(-netdev user,id=n0 -device virtio-net-pci,netdev=n0 -device virtio-balloon-pci -rtc base=utc));
+
+chomp(my $allowed = (run('sh', '-c', "sed -n 's/^Cpus_allowed_list:\\s*//p' /proc/self/status"))[0]);
+my ($first) = $allowed =~ /^(\d+)/;
+run('taskset', '-p', '-c', $first, threads($pid)->{'CPU 1/TCG'});
+run('taskset', '-p', '-c', $first, threads($pid)->{'IO io0'});
+my $vm = facts("pid:$pid");
+my ($asked, $got) = @$vm{qw(asked got)};
+my $is = sub { my ($side, $key, $value) = @_; is $side->{$key}{value}, $value, "$key is $value" };
+
+$is->($got, 'vcpu.1.pin', $first);
+$is->($got, 'vcpu.0.pin', $allowed);
+$is->($got, 'iothread.0.pin', $first);
+$is->($got, 'vcpu.1.tid', threads($pid)->{'CPU 1/TCG'});
+$is->($got, 'iothreads', 1);
+$is->($got, 'vcpus', 2);
+$is->($got, 'memory.size', 48 << 20);
+$is->($got, 'sandbox', 'on');
+$is->($got, 'disk.0.direct', 'off');
+$is->($got, 'disk.0.format', 'qcow2');
+$is->($got, 'disk.0.cluster', 128 << 10);
+$is->($got, 'disk.0.size', 64 << 20);
+$is->($got, 'disk.0.backing', 1);
+$is->($got, 'disk.1.format', 'raw');
+$is->($got, 'disk.1.size', 16 << 20);
+$is->($asked, 'disk.0.packed', 'on');
+$is->($asked, 'controller.0.queues', 3);
+$is->($asked, 'disk.1.source', "$s->{dir}/two, raw.img");
+is $vm->{pid}, $pid, 'its pid';
+ok $vm->{running}, 'it runs';
+is_deeply [sort grep { /^S/ } (VBTest::slurp("/proc/$pid/status") =~ /^State:\s*(\S)/m)], ['S'], 'it was not stopped';
+
+kill 'KILL', $pid;
+waitpid $pid, 0;
+my ($text, $status) = run(VBTest::program(), 'profile', '--json', "pid:$pid");
+is $status, 2, 'a pid that is gone is bad input';
+like $text, qr/^vbench: there is no process $pid;/, 'and one sentence says so';
+is scalar(() = $text =~ /\n/g), 1, 'one';
+($text, $status) = run(VBTest::program(), 'profile', '--json', "pid:$$");
+is $status, 2, 'so is a process that is no QEMU';
+like $text, qr/^vbench: process $$ is no QEMU \(.*perl/, 'and that is said';
+done_testing;
