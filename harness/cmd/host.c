@@ -8,6 +8,7 @@
 #include "host/host.h"
 #include "host/snapshot.h"
 #include "host/summary.h"
+#include "place/place.h"
 #include "store/store.h"
 
 enum { DIRS_MAX = 32 };
@@ -44,6 +45,17 @@ static void print_facts(const json_t *facts, bool json)
 	}
 }
 
+/* Packages, nodes, caches and cores as a picture. */
+static void draw(const struct snapshot *s)
+{
+	struct place_host h;
+
+	place_host_make(s, &h);
+	putchar('\n');
+	place_draw(&h, NULL, stdout);
+	place_host_free(&h);
+}
+
 static int save(const char *file)
 {
 	struct err e = {0};
@@ -68,11 +80,12 @@ static int show(const struct wish *w)
 		return err_exit(&e);
 	if (w->topology) {
 		fputs(snapshot_xml(s), stdout);
-	} else if (w->snapshot) {
-		print_facts(snapshot_facts(s), w->json);
 	} else {
-		facts = host_facts(w->qemu, w->dirs);
+		facts = w->snapshot ? json_incref((json_t *)snapshot_facts(s))
+				    : host_facts(w->qemu, w->dirs);
 		print_facts(facts, w->json);
+		if (!w->json)
+			draw(s);
 		json_decref(facts);
 	}
 	snapshot_free(s);

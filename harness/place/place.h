@@ -22,14 +22,16 @@ struct place_cpu {
 	unsigned package, llc, node; /* indices; node: index into nodes */
 	unsigned kind;		     /* 0: the most capable; 1, ...: ever less (hybrid machines) */
 	bool usable;		     /* online, and allowed to us */
-	bool taken; /* others' guests are pinned there, or it is kept (see place_opts) */
+	bool taken; /* others are pinned there: stays untouched, and so does the rest of its core */
+	bool isolated; /* the kernel's scheduler leaves it alone (isolcpus, CPU-16) */
 };
 
 struct place_node {
 	unsigned os;
 	uint64_t memory, free;	   /* bytes; free UINT64_MAX: not known */
 	uint64_t huge_2m, huge_1g; /* free pages */
-	unsigned *distance;	   /* to each node, as the kernel's; NULL: not known */
+	uint64_t pool;	    /* bytes in huge pages of all sizes, free or not: nobody else's */
+	unsigned *distance; /* to each node, as the kernel's; NULL: not known */
 };
 
 struct place_host {
@@ -38,9 +40,18 @@ struct place_host {
 	struct place_node *nodes; /* at least one: a machine without NUMA has one node */
 	size_t nnodes;
 	unsigned cores; /* physical, usable */
+	bool numa;	/* the kernel knows nodes; without, nothing can be bound to one */
+	bool dies;	/* guests can be told dies (x86) */
+	char *offline;	/* CPU list, "" none */
+	char *name;	/* snapshot_name */
 };
 
-/* From a snapshot; caller frees with place_host_free. */
+/*
+ * From a snapshot; caller frees with place_host_free. A cpu's node is the lowest numbered one that
+ * it is local to; its llc is the L3 it shares (without L3: the L2 that several cores share; without
+ * that: its package), within its node. Huge pages, free memory and isolated CPUs are read from the
+ * snapshot's files, and are 0, not known and none where those are missing.
+ */
 void place_host_make(const struct snapshot *s, struct place_host *out);
 void place_host_free(struct place_host *h);
 
@@ -77,11 +88,12 @@ void place_opts_default(struct place_opts *o);
 struct placed_guest {
 	char *name;
 	unsigned vcpus, iothreads;
-	char **vcpu;	  /* [vcpus] CPU list of each */
-	char **iothread;  /* [iothreads] */
-	char *emulator;	  /* CPU list */
-	char *nodes;	  /* os numbers of its nodes, as a list; its memory's nodeset */
-	const char *mode; /* memory mode: "strict", "preferred", "interleave" */
+	char **vcpu;	 /* [vcpus] CPU list of each; NULL when not placed */
+	char **iothread; /* [iothreads]; NULL when not placed */
+	char *emulator;	 /* CPU list; NULL when not placed */
+	char *nodes; /* os numbers of its nodes, as a list; its memory's nodeset. NULL: not placed,
+			or the machine has no nodes to bind to */
+	const char *mode; /* memory mode: "strict", "preferred", "interleave"; NULL as nodes is */
 	uint64_t memory, page;
 	/* What the guest is to be told; 0: leave it. */
 	unsigned sockets, dies, cores, threads;
@@ -92,7 +104,8 @@ struct placed_guest {
 		uint64_t memory;
 	} * cells;
 	size_t ncells;
-	bool placed; /* false: there was no place; unmet says why */
+	bool placed;   /* false: there was no place; unmet says why */
+	bool floating; /* its lists are CPUs that it may share with other floating guests */
 };
 
 struct place_plan {
@@ -100,25 +113,62 @@ struct place_plan {
 	size_t nguests;
 	char *housekeeping; /* CPU list left to the host */
 	char *host;	    /* snapshot_name */
-	/* Sentences: why it is so; what it costs; what could not be satisfied; limits and the other
-	 * sources' views of them. */
-	char **why, **costs, **unmet, **warnings;
-	size_t nwhy, ncosts, nunmet, nwarnings;
+	/* Sentences: why it is so; what it costs; what could not be satisfied and what would help;
+	 * the limits of all sources with what each says of this plan; limits that are passed and
+	 * other things to look at. */
+	char **why, **costs, **unmet, **limits, **warnings;
+	size_t nwhy, ncosts, nunmet, nlimits, nwarnings;
+};
+
+/* More is a wish that makes no sense. */
+enum {
+	PLACE_GUESTS_MAX = 512,
+	PLACE_VCPUS_MAX = 4096,
+	PLACE_IOTHREADS_MAX = 256,
+	PLACE_CPUS_MAX = 4096
 };
 
 /*
- * Makes the plan. 0, also when something could not be satisfied (plan->unmet); -ENOSPC when
- * o->enforce and a limit is passed; -EINVAL for a wish that makes no sense. Caller frees with
- * place_plan_free.
+ * Makes the plan. What it promises:
+ *
+ * - A pinned guest has each CPU to itself, and no core has CPUs of two guests. Its emulator threads
+ *   are on the kept cores, else on a core kept for that, else on its own iothreads' CPUs.
+ * - CPUs that are offline, not allowed, taken or reserved are never in a plan, and the siblings of
+ *   taken and reserved ones neither.
+ * - A guest that fits within one node of the otherwise empty machine (CPUs; 95 % of the memory that
+ *   is not in huge pages; huge pages, where it wants them and any are free) is within one node.
+ * Only if there is no way to have every such guest of the plan within a node, some are spread
+ *   (NUMA-04). That is decided by trying all ways when nodes^guests <= 65536 and all cores of a
+ * node are alike, and otherwise by trying the emptiest nodes first for the largest guests first.
+ * - A guest larger than a node is spread over the fewest nodes that hold it, evenly where that is
+ *   possible, a virtual cell each.
+ * - If not all guests can have CPUs of their own, the fewest guests float, the last named first:
+ *   kept to a node's CPUs that are left over. As long as some guest is pinned, those are no fewer
+ *   than the guest's vCPUs, and there are no more than total_ratio vCPUs on each.
+ * - A guest whose memory is nowhere is not placed, the last named first; nothing else is dropped.
+ *
+ * 0, also when something could not be satisfied (plan->unmet); -ENOSPC when o->enforce and a limit
+ * is passed; -EINVAL for a wish that makes no sense. Caller frees with place_plan_free (after 0).
  */
 int place_make(const struct place_host *h, const struct place_guest *g, size_t n,
 	       const struct place_opts *o, struct place_plan *out, struct err *e);
 void place_plan_free(struct place_plan *p);
 
-/* The plan as text for people, and as JSON ("format": "vbench-plan-1") that `vbench apply` takes;
- * and back. */
+/* The machine as boxes of plain text: packages, nodes, caches, cores, and who sits on each CPU
+ * (plan may be NULL). */
+void place_draw(const struct place_host *h, const struct place_plan *plan, FILE *out);
+
+/* The plan as text for people: each guest's pins, then the sentences. */
 void place_text(const struct place_plan *p, FILE *out);
+
+/* As JSON ("format": "vbench-plan-1"), new reference; `vbench apply` takes it. */
 json_t *place_json(const struct place_plan *p);
+/*
+ * And back, from text that may be anything: lists are made canonical, sizes and counts are bounded
+ * as above, at most PLACE_TEXT_MAX bytes. -EINVAL with the place in the text; out is then empty.
+ * name: of the file, for messages. Caller frees with place_plan_free.
+ */
+enum { PLACE_TEXT_MAX = 16 << 20 };
 int place_parse(const char *text, size_t len, const char *name, struct place_plan *out,
 		struct err *e);
 
