@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `vbench help [COMMAND | profile | methods]`. */
+/* `vbench help [COMMAND | profile | methods | rules | tuning | RULE]`. */
 #include <stdio.h>
 #include <string.h>
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "profile/profile.h"
 #include "reports/report.h"
+#include "tuner/rule.h"
 
 static void list(FILE *out)
 {
@@ -37,6 +38,12 @@ int cmd_help(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "methods"))
 		return report_methods(stdout) ? VB_BAD_INPUT : VB_OK;
+	if (!strcmp(argv[1], "rules"))
+		return cmd_audit(2, (char *[]){"audit", "--list", NULL});
+	if (!strcmp(argv[1], "tuning"))
+		return rule_document(stdout), VB_OK;
+	if (rule_text(argv[1]))
+		return rule_print(rule_text(argv[1]), stdout), VB_OK;
 	for (c = commands; c->name; c++) {
 		char *help[] = {argv[1], "--help", NULL};
 
@@ -44,7 +51,7 @@ int cmd_help(int argc, char **argv)
 			return c->run(2, help);
 	}
 	fprintf(stderr,
-		"vbench help: nothing is known about \"%s\"; try `vbench help`, `vbench help profile` or `vbench help methods`\n",
+		"vbench help: nothing is known about \"%s\"; try `vbench help`, `vbench help profile`, `vbench help methods`, `vbench help rules`, or a rule's id\n",
 		argv[1]);
 	return VB_BAD_INPUT;
 }

@@ -35,6 +35,8 @@ extern const struct rule_set rule_sets[];
 /* set: a name of rule_sets, or ids with commas ("BLK-18,MEM-01"). -EINVAL names what there is. Free
  * with audit_free. */
 int audit_run(const struct subject *s, const char *set, struct audit *out, struct err *e);
+/* The same without a subject: its rules are listed, none is asked. */
+int audit_select(const char *set, struct audit *out, struct err *e);
 void audit_free(struct audit *a);
 
 /* Exit status: 0 nothing broken; 1 a MUST or SHOULD (strict: or a MAY) is. */

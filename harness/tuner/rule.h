@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include "base/err.h"
 #include "host/snapshot.h"
 #include "vm/vm.h"
@@ -28,6 +29,7 @@ struct subject {
 	bool here; /* the vm is (to be) on that host, so both can be held together */
 	bool latency, dense,
 		realtime; /* what the user says of the load: --for latency,dense,realtime */
+	bool migration;	  /* the machine is to migrate live: --for migration */
 	const struct vm *const *others; /* other machines of that host, as far as known */
 	size_t nothers;
 };
@@ -68,7 +70,7 @@ struct rule_row {
 /* The table: parts by subject matter, each ended by a NULL id. */
 extern const struct rule_row rules_cpu[], rules_numa[], rules_memory[], rules_block[],
 	rules_queue[], rules_image[], rules_network[], rules_migration[], rules_clock[],
-	rules_guest[], rules_host[];
+	rules_guest[], rules_host[], rules_ovirt[];
 
 /* All of them, in the order of tuning.md; NULL at the end. */
 const struct rule_row *rule_at(size_t i);
@@ -97,5 +99,21 @@ struct rule_text {
 const struct rule_text *rule_text(const char *id);
 /* All sections, in order; n of them. */
 const struct rule_text *rule_texts(size_t *n);
+/* The next "[title](url)" of a Sources field, behind which *sources then stands; false: no more.
+ * Borrowed, not ended by NUL. */
+struct rule_source {
+	const char *title;
+	size_t title_len;
+	const char *url;
+	size_t url_len;
+};
+bool rule_link(const char **sources, struct rule_source *out);
+/* A section as `vbench help CPU-06` shows it. */
+void rule_print(const struct rule_text *t, FILE *out);
+/* tuning.md as it is. */
+void rule_document(FILE *out);
+/* "must", "should", "may"; "broken", "followed", ... as JSON has them. */
+const char *rule_weight_name(enum rule_weight w);
+const char *rule_state_name(enum rule_state s);
 
 #endif

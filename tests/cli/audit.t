@@ -1,0 +1,168 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `vbench audit` and the help of its rules: targets, options, formats, exit statuses; and that checks only ask for facts that there are.
+use v5.36;
+use Test::More;
+use File::Temp qw(tempdir);
+use JSON::PP;
+
+my $vbench = $ENV{VBENCH} // './vbench';
+-x $vbench or BAIL_OUT("$vbench is not built; run make");
+my $dir = tempdir(CLEANUP => 1);
+my $host = 'tests/fixtures/audit/host.json';
+
+# [exit status, stdout, stderr]
+sub run_vbench(@args) {
+	open my $keep_out, '>&', \*STDOUT or die;
+	open my $keep_err, '>&', \*STDERR or die;
+	open STDOUT, '>', "$dir/out" or die;
+	open STDERR, '>', "$dir/err" or die;
+	system 'timeout', '60', $vbench, @args;
+	my $status = $? >> 8;
+	open STDOUT, '>&', $keep_out or die;
+	open STDERR, '>&', $keep_err or die;
+	local $/;
+	my @text = map { open my $f, '<', "$dir/$_" or die; scalar(<$f>) // '' } qw(out err);
+	return ($status, @text);
+}
+
+sub spurt($name, $text) {
+	open my $f, '>', "$dir/$name" or die;
+	print $f $text;
+	close $f or die;
+	return "$dir/$name";
+}
+
+my $good = 'tests/fixtures/audit/good/web.xml';
+# The good machine, with KVM taken away: one rule of weight "should".
+my $slow = do { open my $f, '<', $good or die; local $/; <$f> };
+$slow =~ s/type='kvm'/type='qemu'/ or die;
+$slow = spurt('slow.xml', $slow);
+
+# --- targets and the host ---
+my ($status, $out, $err) = run_vbench('audit', $good, '--snapshot', $host);
+is $status, 0, 'a good machine: 0';
+is $err, '', 'and not a word on stderr';
+like $out, qr/^web \(/, 'it is named';
+like $out, qr/\n\d+ rules: 0 not followed/, 'and counted';
+
+($status, $out) = run_vbench('audit', $slow, '--snapshot', $host);
+is $status, 1, 'without KVM: 1';
+like $out, qr/NOT FOLLOWED: should.*\nCPU-01 .*found .*tcg.*want +KVM.*libvirt +<domain type='kvm'>.*QEMU +-accel kvm.*https:/s,
+	'found, wanted, changes in libvirt and QEMU, source';
+
+($status, $out) = run_vbench('audit', $good, '--json', '--rules', 'CPU-03,CPU-12');
+my $got = decode_json($out);
+is $status, 0, 'a machine from elsewhere: what depends on its host is no breach';
+ok !$got->{here}, 'it is not held against this host';
+is_deeply [ map { $_->{state} } @{ $got->{rules} } ], [ ("can't tell") x 2 ], 'which cannot be told then';
+like $got->{rules}[0]{findings}[0]{found}, qr/--here.*--snapshot/, 'with what would tell';
+($status, $out) = run_vbench('audit', $good, '--json', '--rules', 'CPU-03', '--here');
+isnt decode_json($out)->{rules}[0]{state}, "can't tell", 'with --here it can';
+
+($status, $out) = run_vbench('audit', 'host', '--snapshot', $host, '--json');
+$got = decode_json($out);
+is $got->{name}, 'host', 'the host alone';
+my %state = map { $_->{id} => $_->{state} } @{ $got->{rules} };
+is $state{'CPU-12'}, 'followed', 'its governor is looked at';
+is $state{'CPU-01'}, 'not applicable', 'a machine is not';
+
+($status, $out) = run_vbench('audit', $good, '--snapshot', $host, '--rules', 'CPU-04', '--json', '--others', $good, '--others', $slow);
+like decode_json($out)->{rules}[0]{findings}[0]{found}, qr/^12 vCPUs of 3 machines on 16 CPUs: 0\.8 /, 'three machines of 4 vCPUs on 16 CPUs';
+
+# --- options ---
+($status, $out) = run_vbench('audit', $good, '--snapshot', $host, '--for', 'latency', '--json');
+is_deeply decode_json($out)->{for}, ['latency'], '--for';
+for my $bad ([ '--for', 'speed' ], [ '--rules', 'CPU-1000' ], [ '--format', 'pdf' ], ['extra'], [ '--snapshot', "$dir/none" ],
+	[ '--others', "$dir/none" ], [ '-o', "$dir/none/x" ], ['--nonsense']) {
+	($status, $out, $err) = run_vbench('audit', $good, '--snapshot', $host, @$bad);
+	is $status, 2, "@$bad: 2";
+	is $out, '', 'nothing on stdout';
+	like $err, qr/\S/, 'a sentence on stderr';
+}
+for my $bad ([], ["$dir/none.xml"], [ '--list', $good ]) {
+	($status, $out, $err) = run_vbench('audit', @$bad);
+	is $status, 2, "audit @$bad: 2";
+	is $out, '', 'nothing on stdout';
+}
+
+my $may = do { open my $f, '<', $good or die; local $/; <$f> };
+$may =~ s{(<devices>)}{$1<sound model='ich9'/>} or die;
+$may = spurt('may.xml', $may);
+($status) = run_vbench('audit', $may, '--snapshot', $host, '--rules', 'GST-03');
+is $status, 0, 'a rule of weight "may" does not fail';
+($status) = run_vbench('audit', $may, '--snapshot', $host, '--rules', 'GST-03', '--strict');
+is $status, 1, 'but strictly';
+
+# --- formats ---
+($status, $out) = run_vbench('audit', $slow, '--snapshot', $host, '--format', 'tap');
+my ($plan) = $out =~ /^1\.\.(\d+)$/m;
+my @tests = $out =~ /^(?:not )?ok (\d+)/mg;
+is_deeply \@tests, [ 1 .. $plan ], 'TAP: a test a rule, in order';
+like $out, qr/^not ok \d+ - CPU-01 /m, 'the broken one fails';
+is scalar(() = $out =~ /^not ok (?!.*# TODO)/mg), 1, 'and no other';
+like $out, qr/^ok \d+ - GST-07 .*# SKIP not applicable: /m, 'what does not apply is skipped, with the reason';
+($status, $out) = run_vbench('audit', $slow, '--snapshot', $host, '--format', 'json', '-o', "$dir/file.json");
+is $status, 1, '-o';
+is $out, '', 'leaves stdout empty';
+ok eval { decode_json(do { open my $f, '<', "$dir/file.json" or die; local $/; <$f> }) }, 'and writes the file';
+my ($short) = (run_vbench('audit', $good, '--snapshot', $host))[1];
+my ($long) = (run_vbench('audit', $good, '--snapshot', $host, '--all'))[1];
+unlike $short, qr/^NOT APPLICABLE/m, 'what does not apply is left out';
+like $long, qr/^FOLLOWED.*^NOT APPLICABLE/ms, 'but with --all';
+
+# --- the rules themselves ---
+($status, $out) = run_vbench('audit', '--list', '--json');
+my $list = decode_json($out);
+is $status, 0, '--list';
+cmp_ok scalar(@$list), '>=', 80, 'rules: ' . @$list;
+is scalar(grep { $_->{weight} !~ /^(?:must|should|may)$/ || !length $_->{title} } @$list), 0, 'each with weight and title';
+for my $part (qw(CPU NUMA MEM BLK IMG NET MIG CLK GST)) {
+	ok scalar(grep { $_->{id} =~ /^$part-/ } @$list), "part $part";
+}
+($status, $out) = run_vbench('help', 'cpu-06');
+is $status, 0, 'help of a rule, in any case';
+like $out, qr/^CPU-06 .*Rule .*When .*QEMU .*libvirt .*Sources .*https:/s, 'is its section';
+($status, $out) = run_vbench('help', 'rules');
+like $out, qr/^CPU-01 .*^GST-09 /ms, 'help rules lists them';
+($status, $out) = run_vbench('help', 'tuning');
+is $out, do { open my $f, '<', 'tuning.md' or die; local $/; <$f> }, 'help tuning is the document';
+
+# --- hostile ---
+my $deep = spurt('deep.xml', '<domain>' . ('<a>' x 100000));
+($status, $out, $err) = run_vbench('audit', $deep, '--snapshot', $host);
+is $status, 2, 'XML without end: 2';
+($status, $out, $err) = run_vbench('audit', $good, '--snapshot', spurt('snap.json', '{"format":1,"hwloc":"<topology/>","files":{}}'));
+ok $status == 2 || $status == 4, 'a snapshot without a topology: an error';
+is $out, '', 'and no audit';
+
+# --- facts: what a check asks for is in the table, else it would never be found ---
+my %known;
+{
+	open my $f, '<', 'harness/vm/keys.c' or die;
+	/^\t\{"([^"]+)", VM_/ && ($known{$1} = 1) while <$f>;
+}
+cmp_ok scalar(keys %known), '>', 100, 'facts in the table: ' . keys %known;
+# "vcpu.%u.pin" asks for vcpu.#.pin, "smp.%s" for any that begin with smp.
+sub is_known($key) {
+	my $pattern = quotemeta($key =~ s/\.(?:%z?u|\d+)(?=\.|\z)/.#/gr);
+	$pattern =~ s/\\%s/[a-z-]+/g;
+	return scalar grep { /^$pattern$/ } keys %known;
+}
+my ($asked, @unknown) = (0);
+for my $file (glob 'harness/tuner/*.c') {
+	open my $f, '<', $file or die;
+	my $text = do { local $/; <$f> };
+	my @keys = $text =~ /\b(?:vm_get|vm_where|fact_where)\(\s*[^,()]+,\s*[^,()]+,\s*"([^"]+)"/g;
+	push @keys, $text =~ /\b(?:vm_number|vm_is)\(\s*[^,()]+,\s*[^,()]+,\s*[^,()]+,\s*"([^"]+)"/g;
+	push @keys, $text =~ /\bbytes_of\(\s*[^,()]+,\s*[^,()]+,\s*"([^"]+)"/g;
+	push @keys, $text =~ /\b(?:quota|promise)\(\s*s,\s*f,(?:\s*VM_ASKED,)?\s*"([^"]+)"/g;
+	push @keys, $text =~ /\bcheck_flag\((?:[^";]|"(?=[^"]*",\s*"))*?"[^"]*",\s*"([^"]+)"/g;
+	push @unknown, map { "$file: $_" } grep { !is_known($_) } grep { !/^%s(?:\z|\.)|%\z/ } @keys; # those with a name for %s, or cut by PRIu64, are checked where it is
+	$asked += @keys;
+}
+cmp_ok $asked, '>', 150, "places that ask for a fact: $asked";
+is_deeply \@unknown, [], 'each asks for one that there is';
+ok !is_known('vcpu.%u.pinned'), 'and one that there is not would be seen';
+
+done_testing;
