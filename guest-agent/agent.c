@@ -188,6 +188,23 @@ static void on_job(struct agent *a, uint16_t seq, const json_t *args)
 		sys_say("job %u started", seq);
 }
 
+static void on_go(struct agent *a, uint16_t seq, const json_t *args)
+{
+	char buf[256];
+	const char *why =
+		job_go(&a->job, (uint16_t)json_integer_value(json_object_get(args, "seq")), buf,
+		       sizeof(buf));
+	json_t *body;
+
+	if (why) {
+		port_error(&a->port, seq, "%s", why);
+		return;
+	}
+	body = json_object();
+	json_object_set_new(body, "mono_ns", json_integer((json_int_t)sys_mono_ns()));
+	port_send(&a->port, WIRE_REPLY, seq, body);
+}
+
 static void fs_request(struct agent *a, uint8_t type, uint16_t seq, const json_t *args)
 {
 	char buf[256];
@@ -264,7 +281,7 @@ static void dispatch(struct agent *a, const struct wire_frame *f)
 		{WIRE_CANCEL, on_cancel},     {WIRE_SYNC, on_sync},
 		{WIRE_POWEROFF, on_poweroff}, {WIRE_DISKS, disks_ask},
 		{WIRE_FS_SCAN, on_fs_scan},   {WIRE_FS_SUM, on_fs_sum},
-		{WIRE_FS_FREE, on_fs_free},
+		{WIRE_FS_FREE, on_fs_free},   {WIRE_GO, on_go},
 	};
 	uint16_t seq = f->seq;
 	json_error_t err;
@@ -394,7 +411,7 @@ static void power_off(struct agent *a)
 static void agent_turn(struct agent *a)
 {
 	struct port *p = &a->port;
-	struct pollfd fds[4] = {
+	struct pollfd fds[5] = {
 		/* Without a host the port says POLLHUP at once, for ever: then it is left out. */
 		{.fd = p->hup ? -1 : p->fd,
 		 .events = (short)((port_full(p) ? 0 : POLLIN) |
@@ -402,6 +419,7 @@ static void agent_turn(struct agent *a)
 		{.fd = a->sig_fd, .events = POLLIN},
 		{.fd = a->job.text_fd, .events = POLLIN},
 		{.fd = a->fs.fd, .events = POLLIN},
+		{.fd = a->job.gate.ready_fd, .events = POLLIN},
 	};
 
 	poll(fds, sizeof(fds) / sizeof(fds[0]), poll_timeout(a));
@@ -410,6 +428,8 @@ static void agent_turn(struct agent *a)
 		job_text(&a->job);
 	if (fds[3].revents)
 		fs_text(&a->fs);
+	if (fds[4].revents)
+		job_gate(&a->job, p);
 	children_reap(a);
 	job_tick(&a->job, p, a->children_left);
 	disk_tick(a);
@@ -455,12 +475,14 @@ static void fio_version(char *out, size_t size)
 		sys_fatal(AGENT_FIO " does not run");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct agent a = {0};
 	sigset_t set;
 
 	/* Everything below takes this machine for its own: mounts, kill(-1), power off. */
+	if (getpid() != 1 && argc && !strcmp(argv[0], "sh"))
+		return gate_wait();
 	if (getpid() != 1) {
 		fprintf(stderr, "vbench-agent: runs as PID 1 of a vbench guest only\n");
 		return 1;
@@ -475,6 +497,7 @@ int main(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	a.sig_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	a.job.text_fd = -1;
+	a.job.gate.ready_fd = a.job.gate.go_fd = -1;
 	a.fs.fd = -1;
 	if (a.sig_fd < 0)
 		sys_fatal("signalfd: %s", strerror(errno));

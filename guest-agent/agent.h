@@ -53,6 +53,25 @@ void sys_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noretu
 void boot_mount(void);
 void boot_modules(const char *dir);
 
+/* gate.c: where the threads of a job wait for the host's word. */
+struct gate {
+	unsigned want, come, passed; /* threads; want 0: the job has no gate */
+	uint64_t open_ns, first_ns,
+		last_ns;     /* opened; the first and the last thread seen behind it */
+	int ready_fd, go_fd; /* -1: closed */
+	bool told;	     /* GATED was sent */
+};
+/* What the program does as fio's shell: says that it stands there, and waits. */
+int gate_wait(void);
+/* 0 or -errno; ready_fd is for poll. */
+int gate_set(struct gate *g, unsigned want);
+/* ready_fd is readable. True: all have come, now. */
+bool gate_count(struct gate *g);
+/* 0 or -errno. */
+int gate_open(struct gate *g);
+void gate_end(struct gate *g);
+json_t *gate_json(const struct gate *g); /* as RESULT has it */
+
 /* The disks that a job works on, by name and sorted. */
 struct disk_set {
 	char (*names)[DISK_NAME_MAX];
@@ -133,13 +152,17 @@ struct job {
 	uint64_t last_ns, last_ios, last_bytes, first_ios;		   /* of the disk */
 	const struct disk_set *disks;					   /* the agent's */
 	json_t *before;
+	struct gate gate;
 };
 /* Starts it. NULL, or a sentence in buf. disks: whose counters are read; must stay. */
 const char *job_start(struct job *j, uint16_t seq, const json_t *args, const struct disk_set *disks,
 		      char *buf, size_t size);
 void job_cancel(struct job *j);
 void job_reaped(struct job *j, pid_t pid, int wstatus);
-void job_text(struct job *j); /* text_fd is readable */
+void job_text(struct job *j);		      /* text_fd is readable */
+void job_gate(struct job *j, struct port *p); /* gate.ready_fd is readable */
+/* Opens the gate; NULL, or why not, in buf. */
+const char *job_go(struct job *j, uint16_t seq, char *buf, size_t size);
 /* Lets time pass: time-out, progress, end. Called on every turn. */
 void job_tick(struct job *j, struct port *p, bool children_left);
 /* When job_tick wants to be called next; UINT64_MAX: no wish. */

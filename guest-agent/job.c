@@ -17,6 +17,7 @@
 #define JOB_FILE "/tmp/job.fio"
 #define JOB_OUT "/tmp/job.json"
 #define JOB_OUT_MAX (64u << 20)
+#define GATE_MAX 65536
 #define JOB_KILL_NS (2000 * MS_NS) /* after SIGKILL: what lives on then is stuck in the kernel */
 
 /* The job as fio shall read it. 0 or -errno. */
@@ -71,7 +72,7 @@ static void job_begin(struct job *j, uint16_t seq, const json_t *args, const str
 {
 	uint64_t timeout = arg_ms(args, "timeout_ms");
 
-	*j = (struct job){.active = true, .seq = seq, .text_fd = -1};
+	*j = (struct job){.active = true, .seq = seq, .text_fd = -1, .gate = {.ready_fd = -1}};
 	j->disks = disks;
 	j->interval_ns = arg_ms(args, "interval_ms");
 	if (j->interval_ns && j->interval_ns < 20 * MS_NS)
@@ -91,6 +92,7 @@ const char *job_start(struct job *j, uint16_t seq, const json_t *args, const str
 		      char *buf, size_t size)
 {
 	const char *text = json_string_value(json_object_get(args, "job"));
+	json_int_t gate;
 	int fds[2], rc;
 
 	if (!text)
@@ -98,6 +100,9 @@ const char *job_start(struct job *j, uint16_t seq, const json_t *args, const str
 	if (j->active)
 		return "a job is running already";
 	unlink(JOB_OUT);
+	gate = json_integer_value(json_object_get(args, "gate"));
+	if (gate < 0 || gate > GATE_MAX)
+		return "gate must be a number of threads";
 	rc = job_write(text, json_is_true(json_object_get(args, "threads")));
 	if (!rc && pipe2(fds, O_CLOEXEC))
 		rc = -errno;
@@ -106,15 +111,17 @@ const char *job_start(struct job *j, uint16_t seq, const json_t *args, const str
 		return buf;
 	}
 	job_begin(j, seq, args, disks);
-	j->pid = fork();
+	rc = gate_set(&j->gate, (unsigned)gate);
+	j->pid = rc ? -1 : fork();
 	if (!j->pid)
 		job_exec(fds[1]);
 	close(fds[1]);
 	if (j->pid < 0) {
-		snprintf(buf, size, "fork: %s", strerror(errno));
+		snprintf(buf, size, rc ? "the gate: %s" : "fork: %s", strerror(rc ? -rc : errno));
 		close(fds[0]);
 		json_decref(j->before);
-		*j = (struct job){.text_fd = -1};
+		gate_end(&j->gate);
+		*j = (struct job){.text_fd = -1, .gate = {.ready_fd = -1}};
 		return buf;
 	}
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
@@ -276,9 +283,50 @@ static void job_finish(struct job *j, struct port *p)
 	json_object_set_new(body, "output", text_json(j));
 	json_object_set_new(body, "before", j->before);
 	json_object_set_new(body, "after", after);
+	if (j->gate.want)
+		json_object_set_new(body, "gate", gate_json(&j->gate));
 	port_send(p, WIRE_RESULT, j->seq, body);
 	unlink(JOB_OUT);
-	*j = (struct job){.text_fd = -1, .stuck = j->stuck};
+	gate_end(&j->gate);
+	*j = (struct job){.text_fd = -1, .stuck = j->stuck, .gate = {.ready_fd = -1}};
+}
+
+void job_gate(struct job *j, struct port *p)
+{
+	json_t *body;
+
+	if (!gate_count(&j->gate) || !j->active)
+		return;
+	body = json_object();
+	json_object_set_new(body, "threads", json_integer(j->gate.come));
+	port_send(p, WIRE_GATED, j->seq, body);
+}
+
+const char *job_go(struct job *j, uint16_t seq, char *buf, size_t size)
+{
+	int rc;
+
+	if (!j->active || j->seq != seq || !j->gate.want)
+		return "no such job waits at a gate";
+	rc = gate_open(&j->gate);
+	if (rc) {
+		snprintf(buf, size, "the gate: %s", strerror(-rc));
+		return buf;
+	}
+	/* the time limit is that of the work, not of the wait for others */
+	if (j->deadline_ns)
+		j->deadline_ns += sys_mono_ns() - j->start_ns;
+	return NULL;
+}
+
+/* What the load on the vCPUs in a window is told from. */
+static void progress_cpu(json_t *body, const struct disk_set *disks)
+{
+	json_t *counters = facts_counters("", disks);
+
+	json_object_set(body, "cpu", json_object_get(counters, "cpu"));
+	json_object_set(body, "mono_ns", json_object_get(counters, "mono_ns"));
+	json_decref(counters);
 }
 
 static void job_progress(struct job *j, struct port *p, uint64_t now)
@@ -293,6 +341,8 @@ static void job_progress(struct job *j, struct port *p, uint64_t now)
 	json_object_set_new(body, "ios", json_integer((json_int_t)(ios - j->first_ios)));
 	json_object_set_new(body, "elapsed_ms",
 			    json_integer((json_int_t)((now - j->start_ns) / MS_NS)));
+	if (j->gate.want)
+		progress_cpu(body, j->disks);
 	port_send(p, WIRE_PROGRESS, j->seq, body);
 	j->last_ios = ios;
 	j->last_bytes = bytes;

@@ -27,36 +27,43 @@ enum wire_type {
 	WIRE_FACTS,  /* {} -> guest facts */
 	WIRE_DISK,   /* {serial and/or pci ("0000:01:00.0"), timeout_ms, scheduler?} waits for the
 			disk, sets its scheduler -> disk facts */
-	WIRE_JOB,    /* {job, timeout_ms, interval_ms, threads?} -> PROGRESS*, then RESULT */
+	WIRE_JOB,    /* {job, timeout_ms, interval_ms, threads?, gate?} -> PROGRESS*, then RESULT.
+			gate:    so many threads of fio stop in exec_prerun until GO; GATED tells when all
+			do, and    PROGRESS then has "cpu" and "mono_ns" */
 	WIRE_CANCEL, /* {seq of the job} -> REPLY; the job's own RESULT still comes, with cancelled
 			true */
 	WIRE_SYNC,   /* {} -> {} after sync(2) */
 	WIRE_POWEROFF, /* {} -> {} and then the machine is off */
-	WIRE_DISKS,    /* {serials: [...at most 1024], timeout_ms, scheduler?} waits for all of them,
-			  sets their scheduler -> {disks: [{serial, path, size_bytes} | null, ...]} in
-			  the order asked; null: not there when the time was over */
+	WIRE_DISKS, /* {serials: [...at most 1024], timeout_ms, scheduler?} waits for all of them,
+		       sets their scheduler -> {disks: [{serial, path, size_bytes} | null, ...]} in
+		       the order asked; null: not there when the time was over */
 	/*
-	 * File systems on a disk, for vbench slim. Each runs in a process of its own; one at a time;
-	 * CANCEL ends it. type is what FS_SCAN said; a path is below /dev.
+	 * File systems on a disk, for vbench slim. Each runs in a process of its own; one at a
+	 * time; CANCEL ends it. type is what FS_SCAN said; a path is below /dev.
 	 */
 	WIRE_FS_SCAN, /* {path, timeout_ms} -> {table: "gpt" | "dos" | "none", volumes: [{path,
-			 type: "ext4" | "swap" | ... , uuid, label, bytes, refused: null | sentence}]}:
-			 everything found, recognised or not; nothing is written */
+			 type: "ext4" | "swap" | ... , uuid, label, bytes, refused: null |
+			 sentence}]}: everything found, recognised or not; nothing is written */
 	WIRE_FS_SUM,  /* {path, type, timeout_ms} mounted read-only (its journal was replayed by an
-			 earlier FS_FREE or is replayed here: the disk is an overlay) -> {files, dirs,
-			 others, bytes, sha256}: over path, type, mode, owner, mtime, link target,
-			 extended attributes and content of everything in it, in the order of names */
-	WIRE_FS_FREE, /* {path, type, how: "trim" | "zero", timeout_ms} -> {bytes: trimmed or zeroed,
-			 free_bytes, seconds} with PROGRESS*; zero leaves no file behind, swap is
-			 zeroed and made again with its uuid and label */
+			 earlier FS_FREE or is replayed here: the disk is an overlay) -> {files,
+			 dirs,  others, bytes, sha256}: over path, type, mode, owner, mtime, link
+			 target,  extended attributes and content of everything in it, in the order of
+			 names */
+	WIRE_FS_FREE, /* {path, type, how: "trim" | "zero", timeout_ms} -> {bytes: trimmed or
+			 zeroed, free_bytes, seconds} with PROGRESS*; zero leaves no file behind,
+			 swap is zeroed and made again with its uuid and label */
+	WIRE_GO,      /* {seq of the job} opens its gate -> {mono_ns: of the guest} */
 	/* agent to host */
 	WIRE_READY = 64, /* {version, agent}, seq 0: once after boot, when all is set up */
 	WIRE_REPLY,
 	WIRE_RESULT, /* {exit, signal, cancelled, timed_out, fio: object|null, output: text, before:
-			{}, after: {}} */
+			{}, after: {}, gate?: {open_ns, first_ns, last_ns: when it was opened, and
+			the first and the last thread were seen behind it}} */
 	WIRE_PROGRESS, /* {iops, bw_bytes, elapsed_ms, ios: completed by the disk since the job
 			  began} with the job's seq */
 	WIRE_ERROR,    /* {error: sentence} */
+	WIRE_GATED,    /* {threads} with the job's seq: all stand at the gate */
+	WIRE_LAST = WIRE_GATED
 };
 
 struct wire_frame {

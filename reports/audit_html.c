@@ -1,36 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* An audit as a page: broken rules with their remedies, then what cannot be told, then the rest. */
 #include <errno.h>
-#include <sha256.h>
 #include <stdlib.h>
 #include <string.h>
 #include "reports/audit_html.h"
 #include "reports/page.h"
-
-extern const unsigned char embed_page_css[];
-extern const size_t embed_page_css_len;
-
-/* SHA-256 in base64, as a content security policy names a style sheet [CSP level 3, 2.3.1]. */
-static void css_hash(char text[64])
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned char digest[SHA256_DIGEST_LENGTH + 1] = {0}; /* 32 bytes and a zero: 11 times 3 */
-	SHA2_CTX ctx;
-	char *p = text;
-
-	SHA256Init(&ctx);
-	SHA256Update(&ctx, embed_page_css, embed_page_css_len);
-	SHA256Final(digest, &ctx);
-	for (size_t i = 0; i < sizeof(digest); i += 3) {
-		unsigned v = (unsigned)digest[i] << 16 | digest[i + 1] << 8 | digest[i + 2];
-
-		for (int shift = 18; shift >= 0; shift -= 6)
-			*p++ = digits[v >> shift & 63];
-	}
-	p[-1] = '='; /* the zero that was added carries nothing */
-	*p = 0;
-}
 
 static const char *machine_name(const struct audit *a)
 {
@@ -41,7 +15,6 @@ static void put_head(FILE *f, const struct audit *a)
 {
 	char hash[64];
 
-	css_hash(hash);
 	html(f,
 	     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
@@ -50,7 +23,7 @@ static void put_head(FILE *f, const struct audit *a)
 	     "<meta name=\"color-scheme\" content=\"light dark\">\n"
 	     "<meta name=\"referrer\" content=\"no-referrer\">\n"
 	     "<link rel=\"icon\" href=\"data:,\">\n<title>%s: audit</title>\n<style>",
-	     hash, machine_name(a));
+	     page_css_hash(hash), machine_name(a));
 	fwrite(embed_page_css, 1, embed_page_css_len, f);
 	html(f, "</style>\n</head>\n<body>\n");
 }
@@ -122,12 +95,16 @@ static const char *side_name(enum vm_side side)
 }
 
 /* One finding that is broken, with its remedies. */
-static void put_finding(FILE *f, const struct finding *x)
+static void put_finding(FILE *f, const struct finding *x, const char *parts, size_t alike)
 {
-	html(f, "<h4>%s%s%s</h4>\n<dl class=\"table\">\n", x->part ? x->part : "",
-	     x->part ? ", " : "", side_name(x->side));
+	html(f, "<h4>%s%s%s</h4>\n<dl class=\"table\">\n", parts, *parts ? ", " : "",
+	     side_name(x->side));
 	html(f, "<div><dt>Found</dt><dd><strong>%s</strong></dd></div>\n", x->found);
-	put_code(f, "Where", x->where);
+	if (x->where && alike > 1)
+		html(f, "<div><dt>Where</dt><dd><code>%s</code>, and %zu like it</dd></div>\n",
+		     x->where, alike - 1);
+	else
+		put_code(f, "Where", x->where);
 	if (x->want)
 		html(f, "<div><dt>Wanted</dt><dd>%s</dd></div>\n", x->want);
 	put_code(f, "libvirt", x->xml);
@@ -161,9 +138,14 @@ static void put_broken(FILE *f, const struct audited *x)
 {
 	html(f, "<h3 id=\"%s\">%s %s</h3>\n", x->rule->id, x->rule->id,
 	     x->text ? x->text->title : "");
-	for (size_t i = 0; i < x->findings.n; i++)
-		if (x->findings.list[i].state == RULE_BROKEN)
-			put_finding(f, &x->findings.list[i]);
+	for (size_t i = 0; i < x->findings.n; i++) {
+		size_t alike;
+		char *parts = audit_parts(&x->findings, i, RULE_BROKEN, &alike);
+
+		if (parts)
+			put_finding(f, &x->findings.list[i], parts, alike);
+		free(parts);
+	}
 	if (x->text && x->text->sources) {
 		html(f, "<dl class=\"table\">\n");
 		put_sources(f, x->text->sources);
@@ -192,6 +174,21 @@ static void put_weight(FILE *f, const struct audit *a, enum rule_weight w, const
 	html(f, "</section>\n");
 }
 
+static void put_table_row(FILE *f, const struct audited *x, const struct finding *y,
+			  const char *parts, size_t alike)
+{
+	html(f, "<tr><th scope=\"row\">%s <small>%s</small></th><td>%s</td><td>%s", x->rule->id,
+	     x->text ? x->text->title : "", parts, y->found);
+	if (y->state != RULE_NOT_APPLICABLE)
+		html(f, " <small>%s</small>", side_name(y->side));
+	html(f, "</td><td>");
+	if (y->where)
+		html(f, "<code>%s</code>", y->where);
+	if (y->where && alike > 1)
+		html(f, ", and %zu like it", alike - 1);
+	html(f, "</td></tr>\n");
+}
+
 /* Findings of one state, a row each; of rules whose own state is that. */
 static void put_table(FILE *f, const struct audit *a, enum rule_state state)
 {
@@ -202,17 +199,13 @@ static void put_table(FILE *f, const struct audit *a, enum rule_state state)
 		const struct audited *x = &a->list[i];
 
 		for (size_t k = 0; x->state == state && k < x->findings.n; k++) {
-			const struct finding *y = &x->findings.list[k];
+			size_t alike;
+			char *parts =
+				audit_parts(&x->findings, k, x->findings.list[k].state, &alike);
 
-			html(f, "<tr><th scope=\"row\">%s <small>%s</small></th><td>%s</td><td>%s",
-			     x->rule->id, x->text ? x->text->title : "", y->part ? y->part : "",
-			     y->found);
-			if (y->state != RULE_NOT_APPLICABLE)
-				html(f, " <small>%s</small>", side_name(y->side));
-			html(f, "</td><td>");
-			if (y->where)
-				html(f, "<code>%s</code>", y->where);
-			html(f, "</td></tr>\n");
+			if (parts)
+				put_table_row(f, x, &x->findings.list[k], parts, alike);
+			free(parts);
 		}
 	}
 	html(f, "</tbody></table></div>\n");

@@ -2,14 +2,10 @@
 /* A history as a page: a drawing a series, sentences, nights. No script, nothing fetched. */
 #include <errno.h>
 #include <math.h>
-#include <sha256.h>
 #include <stdlib.h>
 #include <string.h>
 #include "reports/history.h"
 #include "reports/page.h"
-
-extern const unsigned char embed_page_css[];
-extern const size_t embed_page_css_len;
 
 /* Of the drawing, in its own units, which are whole: a locale's decimal comma is none of SVG's. */
 #define WIDTH 9000
@@ -18,28 +14,6 @@ extern const size_t embed_page_css_len;
 #define RIGHT 100
 #define TOP 100
 #define BOTTOM 350
-
-/* SHA-256 in base64, as a content security policy names a style sheet [CSP level 3, 2.3.1]. */
-static void css_hash(char text[64])
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned char d[SHA256_DIGEST_LENGTH + 1] = {0};
-	SHA2_CTX ctx;
-	size_t i, n = 0;
-
-	SHA256Init(&ctx);
-	SHA256Update(&ctx, embed_page_css, embed_page_css_len);
-	SHA256Final(d, &ctx);
-	for (i = 0; i < 44; i++) { /* six bits a digit; the last stands for the missing byte */
-		size_t bit = 6 * i, byte = bit / 8;
-		unsigned two = (unsigned)d[byte] << 8 | (byte + 1 < sizeof(d) ? d[byte + 1] : 0);
-
-		text[n++] = digits[two >> (10 - bit % 8) & 63];
-	}
-	text[n - 1] = '=';
-	text[n] = 0;
-}
 
 struct view {
 	const struct history *h;
@@ -210,7 +184,6 @@ static void put_page(FILE *f, const struct history *h)
 	char hash[64];
 	size_t i;
 
-	css_hash(hash);
 	html(f,
 	     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
@@ -218,7 +191,7 @@ static void put_page(FILE *f, const struct history *h)
 	     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	     "<meta name=\"color-scheme\" content=\"light dark\">\n"
 	     "<link rel=\"icon\" href=\"data:,\">\n<title>%s: history</title>\n<style>",
-	     hash, h->profile);
+	     page_css_hash(hash), h->profile);
 	fwrite(embed_page_css, 1, embed_page_css_len, f);
 	html(f,
 	     "</style>\n</head>\n<body>\n<header><p class=\"brand\">VBENCH</p><h1>%s: %zu nights</h1></header>\n<main>\n<ul>\n",

@@ -2,38 +2,9 @@
 /* The page: one file that needs nothing else, no script, no network, and whose policy forbids both.
  */
 #include <errno.h>
-#include <sha256.h>
 #include <stdlib.h>
 #include "reports/page.h"
 #include "reports/report.h"
-
-/* page.css, put into the program by the Makefile. */
-extern const unsigned char embed_page_css[];
-extern const size_t embed_page_css_len;
-
-/* SHA-256 of the style sheet in base64, as a content security policy names it [CSP level 3, 2.3.1].
- */
-static const char *css_hash(char text[64])
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned char digest[SHA256_DIGEST_LENGTH + 1] = {0}; /* 32 bytes and a zero: 11 times 3 */
-	SHA2_CTX ctx;
-	char *p = text;
-
-	SHA256Init(&ctx);
-	SHA256Update(&ctx, embed_page_css, embed_page_css_len);
-	SHA256Final(digest, &ctx);
-	for (size_t i = 0; i < sizeof(digest); i += 3) {
-		unsigned v = (unsigned)digest[i] << 16 | digest[i + 1] << 8 | digest[i + 2];
-
-		for (int shift = 18; shift >= 0; shift -= 6)
-			*p++ = digits[v >> shift & 63];
-	}
-	p[-1] = '='; /* the zero that was added carries nothing */
-	*p = 0;
-	return text;
-}
 
 /* What the page may do: show itself. Styles by hash of the one sheet; nothing is fetched, sent or
  * run. */
@@ -49,7 +20,7 @@ static void page_begin(FILE *f, const struct model *m)
 	     "<meta name=\"color-scheme\" content=\"light dark\">\n"
 	     "<meta name=\"generator\" content=\"vbench %s\">\n"
 	     "<link rel=\"icon\" href=\"data:,\">\n<title>%s: vbench</title>\n<style>",
-	     css_hash(hash), m->version, m->title ? m->title : m->profile);
+	     page_css_hash(hash), m->version, m->title ? m->title : m->profile);
 	fwrite(embed_page_css, 1, embed_page_css_len, f);
 	html(f, "</style>\n</head>\n<body>\n");
 }
@@ -65,6 +36,8 @@ static void page_contents(FILE *f, const struct model *m)
 		html(f, "<li><a href=\"#w%zu\">%s</a></li>\n", w, m->workloads[w].name);
 	if (m->nclaims)
 		html(f, "<li><a href=\"#claims\">Published figures</a></li>\n");
+	if (m->nrules)
+		html(f, "<li><a href=\"#rules\">Rules on vCPUs</a></li>\n");
 	if (m->nside)
 		html(f, "<li><a href=\"#side\">What else differs</a></li>\n");
 	html(f, "<li><a href=\"#checks\">Asked and got</a></li>\n");
@@ -92,6 +65,7 @@ static void page_write(FILE *f, const struct model *m)
 	for (size_t w = 0; w < m->nworkloads; w++)
 		part_workload(f, m, w, &plots);
 	part_claims(f, m);
+	part_rules(f, m);
 	part_side(f, m);
 	part_checks(f, m);
 	part_failures(f, m);

@@ -386,6 +386,7 @@ void part_workload(FILE *f, const struct model *m, size_t i, const struct plots 
 		part_layers(f, m, w);
 	else
 		workload_cells(f, m, w);
+	part_curves(f, m, i, p);
 	part_asides(f, m, w);
 	workload_latency(f, m, w);
 	workload_further(f, m, w);

@@ -10,6 +10,16 @@
 #include <stdio.h>
 #include "analysis/model.h"
 
+/* ---- page.c ---- */
+
+/* page.css, put into the program by the Makefile. */
+extern const unsigned char embed_page_css[];
+extern const size_t embed_page_css_len;
+
+/* SHA-256 of the style sheet in base64, as a content security policy names it [CSP level 3, 2.3.1];
+ * returns text. */
+const char *page_css_hash(char text[64]);
+
 /* ---- clean.c: text from elsewhere ---- */
 
 /*
@@ -113,6 +123,32 @@ bool workload_best_told(const struct model_workload *w);
 /* How many rows of a workload were shown to differ from the first in a metric. */
 size_t workload_differing(const struct model_workload *w, const struct metric_row *m);
 
+/* ---- query_curve.c: several guests at once ---- */
+
+enum curve_column {
+	CURVE_RATIO,
+	CURVE_GUESTS,
+	CURVE_ALL,
+	CURVE_EACH,
+	CURVE_LATENCY,
+	CURVE_WAIT,
+	CURVE_STEAL,
+	CURVE_HOST,
+	CURVE_FAIR,
+	CURVE_COLUMNS
+};
+
+/* A column's head; what stands in it at point i ("-": nothing; into buf, which is returned);
+ * whether it has anything at all. */
+const char *curve_title(enum curve_column c);
+char *curve_text(const struct model *m, const struct model_curve *c, size_t i,
+		 enum curve_column col, char *buf, size_t size);
+bool curve_has(const struct model *m, const struct model_curve *c, enum curve_column col);
+
+/* "IOPS per guest"; "knee at 1.9 [1.7, 2.1] vCPUs a CPU (...)", into buf, which is returned. */
+const char *curve_figure_word(enum curve_figure f);
+char *knee_text(const struct model_knee *k, char *buf, size_t size);
+
 /* ---- query_vs.c: the two arms of a run ---- */
 
 /* What an arm was given: "disk.ring=packed", "the profile as it is". New. */
@@ -179,6 +215,8 @@ struct plots {
 	char **wide, **narrow; /* [nworkloads] SVG to put into the page, NULL where there is nothing
 				  to plot */
 	size_t n;
+	char **curve_wide, **curve_narrow; /* [ncurves], the same of guests at once */
+	size_t ncurves;
 	char trouble[512]; /* why there are none, "" if there was no trouble */
 };
 
@@ -214,6 +252,8 @@ void part_rungs(FILE *f, const struct model *m);
 void part_layers(FILE *f, const struct model *m, const struct model_workload *w);
 void part_asides(FILE *f, const struct model *m, const struct model_workload *w);
 void part_claims(FILE *f, const struct model *m);
+void part_curves(FILE *f, const struct model *m, size_t w, const struct plots *p);
+void part_rules(FILE *f, const struct model *m);
 void part_side(FILE *f, const struct model *m);
 void part_checks(FILE *f, const struct model *m);
 void part_failures(FILE *f, const struct model *m);

@@ -279,6 +279,8 @@ static int script_write(const char *dir, const char *path, const struct model *m
 		}
 		plot_end(&p);
 	}
+	for (size_t i = 0; i < m->ncurves; i++)
+		n += plot_curve_script(s, dir, m, i);
 	bool bad = ferror(s);
 
 	return fclose(s) != 0 || bad ? -EIO : n;
@@ -326,6 +328,10 @@ static void draw_all(const char *dir, const struct model *m, struct plots *out)
 		}
 		plot_end(&p);
 	}
+	for (size_t i = 0; n > 0 && i < m->ncurves; i++) {
+		out->curve_wide[i] = plot_curve_adopt(dir, m, i, true);
+		out->curve_narrow[i] = plot_curve_adopt(dir, m, i, false);
+	}
 }
 
 void plots_make(const struct model *m, struct plots *p)
@@ -333,7 +339,9 @@ void plots_make(const struct model *m, struct plots *p)
 	const char *tmp = getenv("TMPDIR");
 	struct err e = {0};
 
-	*p = (struct plots){.n = m->nworkloads};
+	*p = (struct plots){.n = m->nworkloads, .ncurves = m->ncurves};
+	p->curve_wide = xcalloc(m->ncurves + 1, sizeof(*p->curve_wide));
+	p->curve_narrow = xcalloc(m->ncurves + 1, sizeof(*p->curve_narrow));
 	p->wide = xcalloc(m->nworkloads + 1, sizeof(*p->wide));
 	p->narrow = xcalloc(m->nworkloads + 1, sizeof(*p->narrow));
 	char *dir = xasprintf("%s/vbench-plot-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
@@ -354,6 +362,12 @@ void plots_free(struct plots *p)
 		free(p->wide[i]);
 		free(p->narrow[i]);
 	}
+	for (size_t i = 0; i < p->ncurves; i++) {
+		free(p->curve_wide[i]);
+		free(p->curve_narrow[i]);
+	}
+	free(p->curve_wide);
+	free(p->curve_narrow);
 	free(p->wide);
 	free(p->narrow);
 }

@@ -56,4 +56,8 @@ void plot_script(FILE *s, const char *dir, const struct plot *p, size_t w, bool 
 bool plot_ladder_script(FILE *s, const char *dir, const struct model *m, size_t w);
 char *plot_ladder_adopt(const char *dir, const struct model *m, size_t w, bool wide);
 
+/* plot_curve.c: the same of the n-th curve of guests at once, cN-wide.svg. */
+bool plot_curve_script(FILE *s, const char *dir, const struct model *m, size_t n);
+char *plot_curve_adopt(const char *dir, const struct model *m, size_t n, bool wide);
+
 #endif

@@ -336,6 +336,7 @@ static void put_workload(const struct text *t, const struct model *m,
 		fputs("  * not shown worse than the best cell\n", t->out);
 	put_interactions(t, w);
 	put_effects(t, w);
+	text_curves(t, m, w);
 	text_spread(t, w);
 	if (w->headline && m->nworkloads > 1)
 		text_wrapped(t, "  ", w->headline, 2);
@@ -361,6 +362,7 @@ int report_text(const struct model *m, FILE *out, bool colour, int width)
 	for (size_t i = 0; i < m->nworkloads; i++)
 		put_workload(&t, m, &m->workloads[i]);
 	text_claims(&t, m);
+	text_rules(&t, m);
 	for (size_t i = 0; !m->nrungs && i < m->nside; i++) /* rungs differ on purpose */
 		put_side(&t, &m->side[i]);
 	if (m->nside && !m->nrungs)

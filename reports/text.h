@@ -50,4 +50,8 @@ void text_rungs(const struct text *t, const struct model *m);
 void text_ladder(const struct text *t, const struct model *m, const struct model_workload *w);
 void text_claims(const struct text *t, const struct model *m);
 
+/* text_curve.c: several guests at once under a workload; rules, once. Nothing without them. */
+void text_curves(const struct text *t, const struct model *m, const struct model_workload *w);
+void text_rules(const struct text *t, const struct model *m);
+
 #endif

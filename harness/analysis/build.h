@@ -62,6 +62,7 @@ void build_checks(struct build *b);  /* health.c: asked/got, failures, accelerat
 void build_facts(struct build *b);   /* facts.c: environment */
 void build_ladder(struct build *b);  /* ladder.c: rungs and layers, of a profile that has some */
 void build_claims(struct build *b);  /* claims.c: published figures */
+void build_curves(struct build *b);  /* curve.c: several guests at once, knees, rules */
 void build_side(struct build *b);    /* side.c: what differs beside the axes */
 void build_answer(struct build *b);  /* answer.c: headlines */
 void build_warnings(struct build *b); /* warn.c */
@@ -72,6 +73,13 @@ struct profile;
 void ladder_make(struct model *m, const struct profile *p);
 void ladder_unlike(struct model *m); /* from the places */
 void ladder_free(struct model *m);
+
+/* curve.c, curve_rules.c, curve_json.c */
+void curve_rules(struct model *m);
+void curves_free(struct model *m);
+void curve_headline(
+	struct model *m); /* instead of the cells', which are sums over ever more guests */
+void curve_json(const struct model *m, json_t *into); /* "overcommit" */
 
 /* ladder_say.c: what a ladder adds to warnings and headlines. */
 void ladder_warn(struct model *m);

@@ -123,10 +123,12 @@ int model_make(struct store *s, const char *uuid, struct model **out, struct err
 		build_checks(&b);
 		build_ladder(&b);
 		build_claims(&b);
+		build_curves(&b);
 		build_facts(&b);
 		build_side(&b);
 		build_warnings(&b);
 		build_answer(&b);
+		curve_headline(b.m);
 	}
 	build_end(&b);
 	return rc;
@@ -223,6 +225,7 @@ void model_free(struct model *m)
 	if (!m)
 		return;
 	ladder_free(m);
+	curves_free(m);
 	vs_free(m);
 	for (size_t i = 0; i < m->ncells; i++)
 		cell_free(&m->cells[i]);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "analysis/knee.h"
 #include "base/err.h"
 #include "stats/stats.h"
 #include "stats/verdict.h"
@@ -325,6 +326,43 @@ struct model_vs {
  * returned. */
 char *forecast_text(const struct forecast *f, char *buf, size_t size);
 
+/*
+ * Overcommit: what becomes of a guest as more of them share the host. Cells that differ in nothing
+ * but the number of guests, by the ratio of all their vCPUs to the host's CPUs.
+ */
+enum curve_figure { CURVE_SHARE, CURVE_P99, CURVE_FIGURES }; /* IOPS per guest; 99th percentile */
+
+struct model_point {
+	unsigned cell;		/* index into cells */
+	unsigned guests, vcpus; /* vCPUs of each */
+	double ratio;
+};
+
+struct model_knee {
+	const struct metric_row *metric; /* NULL: the figure was not measured */
+	struct interval *abs;		 /* [npoints] geometric mean over blocks, 95 % */
+	double *points;			 /* [npoints * model.blocks_planned], NAN where missing */
+	struct knee fit;		 /* its interval stands for itself, 95 % */
+	struct knee wide; /* the same at 1 - 0.05 / knees of the run: what rules are judged by */
+};
+
+struct model_curve {
+	size_t workload;	/* index */
+	bool steady;		/* each guest asks for a fixed rate, whatever the others do */
+	char *where;		/* values of the other axes, as in a label; NULL: there are none */
+	struct model_point *at; /* by ratio */
+	size_t npoints;
+	struct model_knee of[CURVE_FIGURES];
+};
+
+/* A rule about the ratio, and what this run shows of it; reasons are in why. */
+struct model_rule {
+	const char *id, *what, *source; /* static */
+	double ratio;
+	enum claim_word word;
+	char *why;
+};
+
 struct model_fact { /* environment, in display order */
 	char *group, *name, *value;
 };
@@ -375,6 +413,11 @@ struct model {
 	size_t nrungs;
 	struct model_claim *claims;
 	size_t nclaims;
+	struct model_curve *curves;
+	size_t ncurves;
+	struct model_rule *rules; /* none without curves */
+	size_t nrules;
+	unsigned cpus; /* of the host that the ratios are of; 0: no curves */
 	struct model_side *side;
 	size_t nside;
 	struct model_check *checks;
@@ -416,7 +459,14 @@ void model_free(struct model *m);
  * adds "arms": {"base": [settings], "change": [settings]} (else null) "vs": [{"workload", "base",
  * "change" (cell ids), "label", "metric", "ratio" (or "difference"), "robust", "disagree", "p",
  * "p_raw", "sd", "too_many_failed", "verdict", "more", "base_points", "change_points"}] and "run"
- * has "seq_max", "stopped_early", "decide" and "precision".
+ * has "seq_max", "stopped_early", "decide" and "precision". Several guests at once add
+ * "overcommit":
+ * {"cpus", "curves": [{"workload", "steady", "where", "at": [{"cell" (id), "ratio", "guests",
+ * "vcpus"}], "iops_per_guest": K, "p99": K}], "rules": [{"id", "what", "source", "ratio", "word",
+ * "why"}]} (else null) with K = null or {"metric", "abs": [interval], "points": [[...] of each
+ * level], "knee":
+ * {"word": "knee" | "straight" | "none", "why", "at", "lo", "hi", "lo_open", "hi_open", "before",
+ * "after", "p", "sd", "blocks", "levels"}, "wide": {"lo", "hi", "lo_open", "hi_open"}}.
  */
 json_t *model_json(const struct model *m);
 

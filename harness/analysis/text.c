@@ -76,6 +76,8 @@ char *level_label(const char *key, const char *text)
 {
 	const struct key_row *row = find_row(key);
 
+	if (row && row->counts)
+		return xasprintf("%s %s%s", text, row->counts, strcmp(text, "1") ? "s" : "");
 	return row && row->bare ? xstrdup(text) : xasprintf("%s=%s", key_short(key), text);
 }
 

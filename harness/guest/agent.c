@@ -141,7 +141,7 @@ static const char *frame_accept(struct agent *a, const struct wire_frame *f)
 	json_error_t je;
 	json_t *body;
 
-	if (f->type < WIRE_READY || f->type > WIRE_ERROR)
+	if (f->type < WIRE_READY || f->type > WIRE_LAST)
 		return "the guest sent a message of an unknown type";
 	if (f->type != WIRE_RESULT && f->len > SMALL_MAX)
 		return "the guest sent a message far too long for its type";

@@ -16,7 +16,7 @@
 struct agent;
 
 struct agent_msg {
-	uint8_t type; /* WIRE_READY to WIRE_ERROR, no other */
+	uint8_t type; /* WIRE_READY to WIRE_LAST, no other */
 	uint16_t seq;
 	json_t *body; /* an object; the taker's */
 };

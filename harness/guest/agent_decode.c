@@ -11,6 +11,7 @@
 #define OUTPUT_MAX_BYTES (64u << 10)
 #define IOPS_MAX 1e12
 #define BW_MAX 1e15
+#define TICKS_MAX (1ll << 48)
 #define ELAPSED_MAX_MS (7 * 86400000ll)
 
 static int field_error(struct err *e, const char *what, const char *key, const char *must)
@@ -230,11 +231,34 @@ int agent_decode_disks(const json_t *body, const struct disk_unit *units, size_t
 	return rc;
 }
 
+/* Of a gated job only; a guest without it leaves *out unknown. In ticks, by proc(5). */
+static int decode_cpu(const json_t *body, struct guest_cpu *out, struct err *e)
+{
+	static const char *const keys[] = {"user",   "nice", "system",	"idle",
+					   "iowait", "irq",  "softirq", "steal"};
+	const json_t *cpu = json_object_get(body, "cpu");
+	json_int_t v[8] = {0};
+	int rc = 0;
+
+	*out = (struct guest_cpu){0};
+	if (!cpu || json_is_null(cpu))
+		return 0;
+	for (size_t i = 0; !rc && i < 8; i++)
+		rc = field_int(cpu, "progress", keys[i], 0, TICKS_MAX, &v[i], e);
+	if (rc)
+		return rc;
+	out->known = true;
+	out->steal = (uint64_t)v[7];
+	out->busy = (uint64_t)(v[0] + v[1] + v[2] + v[5] + v[6]);
+	out->total = out->busy + (uint64_t)(v[3] + v[4] + v[7]);
+	return 0;
+}
+
 int agent_decode_progress(const json_t *body, struct job_progress *out, struct err *e)
 {
 	static const char what[] = "progress";
 	struct job_progress p = {0};
-	json_int_t ms = 0, ios = 0;
+	json_int_t ms = 0, ios = 0, mono = 0;
 	int rc;
 
 	rc = field_number(body, what, "iops", IOPS_MAX, &p.iops, e);
@@ -244,11 +268,31 @@ int agent_decode_progress(const json_t *body, struct job_progress *out, struct e
 		rc = field_int(body, what, "elapsed_ms", 0, ELAPSED_MAX_MS, &ms, e);
 	if (!rc)
 		rc = field_int(body, what, "ios", 0, INT64_MAX, &ios, e);
+	if (!rc)
+		rc = decode_cpu(body, &p.cpu, e);
+	if (!rc && p.cpu.known)
+		rc = field_int(body, what, "mono_ns", 0, INT64_MAX, &mono, e);
 	if (rc)
 		return rc;
+	p.mono_ns = (uint64_t)mono;
 	p.elapsed_ns = (uint64_t)ms * 1000000u;
 	p.ios = (uint64_t)ios;
 	*out = p;
+	return 0;
+}
+
+int agent_decode_counters(const json_t *counters, struct job_progress *out, struct err *e)
+{
+	struct guest_cpu cpu;
+	json_int_t mono = 0;
+	int rc = decode_cpu(counters, &cpu, e);
+
+	if (!rc)
+		rc = field_int(counters, "result", "mono_ns", 0, INT64_MAX, &mono, e);
+	if (rc)
+		return rc;
+	out->cpu = cpu;
+	out->mono_ns = (uint64_t)mono;
 	return 0;
 }
 

@@ -33,6 +33,9 @@ int agent_decode_disks(const json_t *body, const struct disk_unit *units, size_t
 
 int agent_decode_progress(const json_t *body, struct job_progress *out, struct err *e);
 
+/* The CPUs and the clock in "before" or "after" of a RESULT, into cpu and mono_ns of *out alone. */
+int agent_decode_counters(const json_t *counters, struct job_progress *out, struct err *e);
+
 /* How a job ended. */
 struct agent_outcome {
 	int exit;   /* status, -1 if it did not exit by itself */

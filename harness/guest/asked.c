@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/units.h"
 #include "guest/evidence.h"
+#include "guest/pin.h"
 
 struct rows {
 	struct asked_got *out;
@@ -135,6 +136,127 @@ static void ask_start(struct rows *r, const struct cell *c, const json_t *qmp)
 	    "QEMU does not answer query-migrate");
 }
 
+/* "vcpus 4 5, iothreads 2, emulator 0-1" of what /proc says; false: something could not be read. */
+static bool affinity_text(const json_t *a, bool vcpus, bool iothreads, bool emulator, char *buf,
+			  size_t size)
+{
+	static const char *const classes[] = {"vcpu", "iothread", "emulator"};
+	static const char *const names[] = {"vcpus", "iothreads", "emulator"};
+	const bool want[] = {vcpus, iothreads, emulator};
+	size_t len = 0, i;
+	json_t *v;
+
+	*buf = 0;
+	for (int k = 0; k < 3; k++) {
+		const json_t *list = json_object_get(a, classes[k]);
+
+		if (!want[k] || !json_array_size(list))
+			continue;
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? ", " : "", names[k]);
+		json_array_foreach((json_t *)list, i, v)
+		{
+			if (!json_is_string(v))
+				return false;
+			if (len < size)
+				len += (size_t)snprintf(buf + len, size - len, " %s",
+							json_string_value(v));
+			len = len < size ? len : size - 1;
+		}
+	}
+	return true;
+}
+
+/* Threads that nobody pinned have the affinity that vbench has. */
+static bool affinity_own(const json_t *a)
+{
+	static const char *const classes[] = {"vcpu", "iothread", "emulator"};
+	const json_t *own = json_object_get(a, "own");
+	size_t i;
+	json_t *v;
+
+	for (int k = 0; k < 3; k++)
+		json_array_foreach(json_object_get(a, classes[k]), i,
+				   v) if (!json_equal(v, own)) return false;
+	return true;
+}
+
+/* Which CPUs each thread may use. Rules CPU-06, 07 and 08 of tuning.md. */
+static void ask_pin(struct rows *r, const struct machine *m, const json_t *host)
+{
+	const json_t *a = json_object_get(host, "affinity");
+	const struct pin *p = m->pin;
+	bool pinned = p && (p->nvcpu || p->niothread || p->emulator), known = json_array_size(json_object_get(a, "vcpu")) > 0;
+	char got[sizeof(r->out->got)] = "none", *asked;
+
+	asked = pinned ? pin_text(p, json_array_size(json_object_get(a, "vcpu")),
+				  json_array_size(json_object_get(a, "iothread")))
+		       : xstrdup("none");
+	if (known && (pinned || !affinity_own(a)))
+		known = affinity_text(a, !pinned || p->nvcpu, !pinned || p->niothread,
+				      !pinned || p->emulator, got, sizeof(got));
+	/* a long list is cut on both sides alike */
+	if (strlen(asked) >= sizeof(got))
+		asked[sizeof(got) - 1] = 0;
+	row(r, "guest.pin", "host", asked, known ? got : NULL, "/proc/PID/task cannot be read");
+	free(asked);
+}
+
+/* MEM-01: huge pages are asked for of the host, which may have none. */
+static void ask_pages(struct rows *r, const struct machine *m, const json_t *memory)
+{
+	json_int_t page = json_integer_value(json_object_get(memory, "page"));
+	const char *asked = m->page >> 30 ? "1G" : m->page ? "2M" : "any";
+
+	row(r, "guest.pages", "host", asked,
+	    !page	      ? NULL
+	    : page >= 1 << 30 ? "1G"
+	    : page >= 2 << 20 ? "2M"
+			      : "any",
+	    "/proc/PID/numa_maps does not tell");
+}
+
+/* NUMA-02: where its pages are, beside what was said about it. */
+static void ask_nodes(struct rows *r, const struct machine *m, const json_t *memory)
+{
+	const char *policy = json_string_value(json_object_get(memory, "policy"));
+	char asked[128], got[160], *nodes = m->nodes ? pin_nodes(m->nodes) : NULL;
+	size_t k;
+
+	if (m->nodes)
+		snprintf(asked, sizeof(asked), "%s:%s",
+			 !strcmp(m->policy, "preferred") ? "prefer" : m->policy,
+			 nodes ? nodes : m->nodes);
+	else
+		snprintf(asked, sizeof(asked), "any");
+	free(nodes);
+	if (policy) {
+		/* "bind=static:0": flags are of no matter */
+		k = strcspn(policy, "=:");
+		snprintf(got, sizeof(got), "%.*s%s", (int)k, policy,
+			 strchr(policy, ':') ? strchr(policy, ':') : "");
+		if (!strcmp(got, "default") || !strcmp(got, "local"))
+			snprintf(got, sizeof(got), "any");
+	}
+	row(r, "guest.nodes", "host", asked, policy ? got : NULL,
+	    "/proc/PID/numa_maps does not tell");
+}
+
+static void ask_mode(struct rows *r, const struct machine *m, const json_t *memory)
+{
+	const char *policy = json_string_value(json_object_get(memory, "policy"));
+	char got[32];
+
+	if (!m->nodes)
+		return;
+	snprintf(got, sizeof(got), "%.*s", (int)(policy ? strcspn(policy, "=: ") : 0),
+		 policy ? policy : "");
+	row(r, "guest.memory-mode", "host", m->policy,
+	    !policy		     ? NULL
+	    : !strcmp(got, "prefer") ? "preferred"
+				     : got,
+	    "/proc/PID/numa_maps does not tell");
+}
+
 size_t guest_asked_got(const struct cell *c, const struct machine *m, const char *kernel,
 		       const json_t *evidence, struct asked_got *out, size_t max)
 {
@@ -162,5 +284,9 @@ size_t guest_asked_got(const struct cell *c, const struct machine *m, const char
 		    json_string_value(json_object_get(disk, "scheduler")),
 		    "the disk has no scheduler file");
 	ask_start(&r, c, qmp);
+	ask_pin(&r, m, host);
+	ask_pages(&r, m, json_object_get(host, "memory"));
+	ask_nodes(&r, m, json_object_get(host, "memory"));
+	ask_mode(&r, m, json_object_get(host, "memory"));
 	return r.n;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "guest/evidence.h"
+#include "guest/pin.h"
 
 #define QMP_MS 10000
 
@@ -237,6 +238,8 @@ json_t *evidence_host(const struct vm *v, const struct vm_threads *t, const char
 	json_object_set_new(out, "cpu_ns",
 			    json_pack("{s:I, s:I, s:I}", "vcpu", (json_int_t)cpu.vcpu, "iothread",
 				      (json_int_t)cpu.iothread, "rest", (json_int_t)cpu.rest));
+	json_object_set_new(out, "affinity", pin_evidence(v->child.pid, t));
+	json_object_set_new(out, "memory", pin_memory(v->child.pid));
 	return out;
 }
 

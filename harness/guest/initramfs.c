@@ -234,6 +234,11 @@ static int tree_file(struct tree *t, const char *path, const char *from, struct 
 	return 0;
 }
 
+static void tree_link(struct tree *t, const char *path, const char *to)
+{
+	blob_add(&tree_add(t, xstrdup(path), S_IFLNK | 0777)->content, to, strlen(to));
+}
+
 static int tree_fill(struct tree *t, const struct initramfs_spec *spec, struct err *e)
 {
 	static const char *const dirs[] = {"bin", "dev", "modules", "proc", "sys", "tmp"};
@@ -246,6 +251,8 @@ static int tree_fill(struct tree *t, const struct initramfs_spec *spec, struct e
 	rc = tree_file(t, "init", spec->agent, e);
 	if (!rc)
 		rc = tree_file(t, "bin/fio", spec->fio, e);
+	/* fio runs exec_prerun by it: the agent's gate (guest-agent/gate.c) */
+	tree_link(t, "bin/sh", "/init");
 	if (!rc)
 		rc = tree_wanted_modules(t, spec, e);
 	/* By name, so that folders stand before what is in them and the order is always the same.
@@ -275,9 +282,15 @@ static int node_write(struct archive *a, const struct node *n, size_t ino)
 	archive_entry_set_nlink(entry, S_ISDIR(n->mode) ? 2 : 1);
 	if (S_ISCHR(n->mode))
 		archive_entry_set_rdev(entry, n->rdev);
-	archive_entry_set_size(entry, (la_int64_t)n->content.len);
+	if (S_ISLNK(n->mode)) {
+		char *to = strndup(n->content.data, n->content.len);
+
+		archive_entry_set_symlink(entry, to);
+		free(to);
+	}
+	archive_entry_set_size(entry, S_ISLNK(n->mode) ? 0 : (la_int64_t)n->content.len);
 	rc = archive_write_header(a, entry);
-	if (rc == ARCHIVE_OK && n->content.len &&
+	if (rc == ARCHIVE_OK && n->content.len && !S_ISLNK(n->mode) &&
 	    archive_write_data(a, n->content.data, n->content.len) != (la_ssize_t)n->content.len)
 		rc = ARCHIVE_FATAL;
 	archive_entry_free(entry);

@@ -284,7 +284,8 @@ static bool is_microvm(const char *machine)
 void machine_make(struct machine *m, const struct cell *c, const struct qemu_info *info,
 		  const char *accel, const char *vmlinuz, const char *initramfs)
 {
-	const char *cpu = cell_get(c, K_CPU), *arm = cell_get(c, K_ARM);
+	const char *cpu = cell_get(c, K_CPU), *arm = cell_get(c, K_ARM),
+		   *nodes = cell_get(c, K_NODES);
 
 	*m = (struct machine){
 		.qemu = *info, .accel = accel, .vmlinuz = vmlinuz, .initramfs = initramfs};
@@ -297,6 +298,12 @@ void machine_make(struct machine *m, const struct cell *c, const struct qemu_inf
 	if (m->ports > MACHINE_PORTS_MAX)
 		m->ports = MACHINE_PORTS_MAX;
 	m->poll_queues = (unsigned)cell_u64(c, K_POLL_QUEUES);
+	m->page = cell_is(c, K_PAGES, "2M")   ? 2ull << 20
+		  : cell_is(c, K_PAGES, "1G") ? 1ull << 30
+					      : 0;
+	if (nodes && strcmp(nodes, "any") && strcmp(nodes, "plan"))
+		m->nodes = nodes;
+	m->policy = cell_get(c, K_MEMORY_MODE) ? cell_get(c, K_MEMORY_MODE) : "bind";
 	m->arm = arm && strcmp(arm, "none") ? arm : NULL;
 	m->no_ioeventfd = m->mmio && cell_get(c, K_IOEVENTFD) && !cell_on(c, K_IOEVENTFD);
 }

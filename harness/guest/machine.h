@@ -56,6 +56,8 @@ struct target_row {
 	const char *tcg_args;	 /* what it needs besides under emulation */
 };
 
+struct pin; /* guest/pin.h */
+
 struct machine {
 	struct qemu_info qemu;
 	const char *accel; /* "kvm" or "tcg", resolved */
@@ -63,11 +65,16 @@ struct machine {
 	unsigned vcpus;
 	unsigned long long memory; /* bytes */
 	bool sandbox;
-	bool shared;	      /* memory that a vhost-user server can map; false from machine_make */
-	bool mmio;	      /* no PCI: virtio devices on the board, "microvm" */
-	bool no_ioeventfd;    /* of the board's virtio devices */
-	unsigned ports;	      /* PCI Express root ports, "rp0" and on */
-	unsigned poll_queues; /* of the guest's virtio_blk driver; 0: its default, none */
+	bool shared; /* memory that a vhost-user server can map; false from machine_make */
+	unsigned long long page; /* of guest memory, huge pages; 0: whatever comes */
+	/* NUMA nodes of guest memory, a list ("0,2", "0+2"), and QEMU's policy for it; NULL: none.
+	 */
+	const char *nodes, *policy;
+	const struct pin *pin; /* of its threads; NULL from machine_make. Borrowed */
+	bool mmio;	       /* no PCI: virtio devices on the board, "microvm" */
+	bool no_ioeventfd;     /* of the board's virtio devices */
+	unsigned ports;	       /* PCI Express root ports, "rp0" and on */
+	unsigned poll_queues;  /* of the guest's virtio_blk driver; 0: its default, none */
 	/* Disks that are there from the start; NULL from machine_make. Borrowed: a plan's specs, or
 	 * its blank ones in a template. */
 	const struct qspec *cold;

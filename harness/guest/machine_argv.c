@@ -66,6 +66,15 @@ static char *fd_text(const char *name, int fd, bool show)
 	return show ? xasprintf("%s-socket", name) : xasprintf("%d", fd);
 }
 
+/* text and more in one; text is freed. */
+static char *append(char *text, const char *more)
+{
+	char *both = xasprintf("%s%s", text, more);
+
+	free(text);
+	return both;
+}
+
 /* A character device on an inherited socket; shown as a socket in the current folder that one can
  * listen on. */
 static void arg_chardev(struct args *a, const char *id, int fd, bool show)
@@ -155,6 +164,41 @@ static char *append_text(const struct machine *m)
 	return text;
 }
 
+static bool has_backend(const struct machine *m)
+{
+	return m->shared || m->page || m->nodes;
+}
+
+/*
+ * Guest memory as an object of its own, where it is to be more than QEMU's anonymous pages. Huge
+ * pages are taken at once (prealloc): a lack of them is then QEMU's error, and no SIGBUS in the
+ * middle of a trial.
+ */
+static void arg_memory(struct args *a, const struct machine *m)
+{
+	char *text = xasprintf("memory-backend-%s,id=ram,size=%lluM",
+			       m->shared || m->page ? "memfd" : "ram", m->memory >> 20);
+
+	if (m->shared)
+		text = append(text, ",share=on");
+	if (m->page)
+		text = append(text, m->page >> 30 ? ",hugetlb=on,hugetlbsize=1G,prealloc=on"
+						  : ",hugetlb=on,hugetlbsize=2M,prealloc=on");
+	for (const char *p = m->nodes; p && *p;) {
+		size_t n = strcspn(p, ",+");
+		char *one = xasprintf(",host-nodes=%.*s", (int)n, p);
+
+		text = append(text, one);
+		free(one);
+		p += p[n] ? n + 1 : n;
+	}
+	if (m->nodes) {
+		text = append(text, ",policy=");
+		text = append(text, m->policy);
+	}
+	arg2(a, "-object", text);
+}
+
 char **machine_argv(const struct machine *m, const struct machine_fds *fds, bool show)
 {
 	struct args a = {0};
@@ -167,14 +211,13 @@ char **machine_argv(const struct machine *m, const struct machine_fds *fds, bool
 	arg(&a, xstrdup("-no-reboot"));
 	arg2(&a, "-display", xstrdup("none"));
 	arg2(&a, "-machine",
-	     xasprintf("%s%s", m->qemu.machine, m->shared ? ",memory-backend=ram" : ""));
+	     xasprintf("%s%s", m->qemu.machine, has_backend(m) ? ",memory-backend=ram" : ""));
 	arg2(&a, "-accel", xstrdup(m->accel));
 	arg2(&a, "-cpu", xstrdup(m->cpu));
 	arg2(&a, "-smp", xasprintf("%u", m->vcpus));
 	arg2(&a, "-m", xasprintf("%lluM", m->memory >> 20));
-	if (m->shared)
-		arg2(&a, "-object",
-		     xasprintf("memory-backend-memfd,id=ram,share=on,size=%lluM", m->memory >> 20));
+	if (has_backend(m))
+		arg_memory(&a, m);
 	if (m->sandbox)
 		arg2(&a, "-sandbox", xstrdup(SANDBOX));
 	arg2(&a, "-kernel", xstrdup(m->vmlinuz));
@@ -248,8 +291,14 @@ char *argv_command(const char *program, char *const *argv)
 char *machine_key(const struct machine *m)
 {
 	const struct machine_fds none = {-1, -1, -1, -1};
-	char **argv = machine_argv(m, &none, true);
-	char *shell = argv_shell(argv), *key;
+	struct machine any = *m;
+	char **argv, *shell, *key;
+
+	/* where its memory lies is no part of a guest's state: all of them are restored from one */
+	if (any.nodes)
+		any.nodes = "any";
+	argv = machine_argv(&any, &none, true);
+	shell = argv_shell(argv);
 
 	/* the binary itself, so that a rebuilt QEMU under the same name is another machine */
 	key = xasprintf("%s\n%s\n%s%s%s", shell, m->qemu.version, m->qemu.build,

@@ -158,6 +158,33 @@ static bool cpu_set(const char *text, cpu_set_t *set, size_t size)
 	}
 }
 
+char *pin_nodes(const char *text)
+{
+	char *commas = xstrdup(text), *out = NULL;
+	size_t size = CPU_ALLOC_SIZE(CPU_MAX), len = 0;
+	cpu_set_t *set = CPU_ALLOC(CPU_MAX);
+	FILE *f;
+
+	for (char *p = commas; *p; p++)
+		if (*p == '+')
+			*p = ',';
+	if (set && cpu_set(commas, set, size) && (f = open_memstream(&out, &len))) {
+		for (int i = 0; i < CPU_MAX; i++) {
+			int from = i;
+
+			if (!CPU_ISSET_S(i, size, set))
+				continue;
+			while (i + 1 < CPU_MAX && CPU_ISSET_S(i + 1, size, set))
+				i++;
+			fprintf(f, i > from ? "%s%d-%d" : "%s%d", ftell(f) > 0 ? "," : "", from, i);
+		}
+		fclose(f);
+	}
+	CPU_FREE(set);
+	free(commas);
+	return out;
+}
+
 static int pin_one(int tid, const char *list, const char *who, struct err *e)
 {
 	size_t size = CPU_ALLOC_SIZE(CPU_MAX);

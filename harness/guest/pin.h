@@ -31,6 +31,10 @@ struct pin {
 const char *pin_parse(const char *text, struct pin *out);
 void pin_free(struct pin *p);
 
+/* Nodes as the kernel writes them ("0-1") of what guest.nodes or the planner say ("0+1", "0,1");
+ * NULL: no list. Caller frees. */
+char *pin_nodes(const char *text);
+
 /* For people, and for asked/got: "vcpus 4 5 6 7, iothreads 2 3, emulator 0-1", for so many threads
  * of each. Caller frees. */
 char *pin_text(const struct pin *p, size_t nvcpu, size_t niothread);

@@ -26,9 +26,19 @@ const char *cause_name(enum cause c)
 
 void job_result_free(struct job_result *r)
 {
+	size_t i;
+
 	json_decref(r->fio);
 	json_decref(r->reply);
 	json_decref(r->engine);
 	free(r->output);
+	for (i = 0; r->together && i < r->together->n; i++) {
+		if (r->together->guest[i].result)
+			job_result_free(r->together->guest[i].result);
+		free(r->together->guest[i].result);
+	}
+	if (r->together)
+		free(r->together->guest);
+	free(r->together);
 	*r = (struct job_result){0};
 }

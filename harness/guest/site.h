@@ -35,15 +35,49 @@ const char *cause_name(enum cause c);
 
 struct job {
 	const char *fio;      /* job file text */
+	char *const *each;    /* with several guests: one text each, in the place of fio */
+	unsigned gate;	      /* so many threads of fio in each guest wait at the gate; 0: none */
 	uint64_t timeout_ns;  /* whole job, from start */
 	uint64_t interval_ns; /* of progress, 0: none */
 	uint64_t ramp_ns;     /* I/O before this is not counted (for the CPU window) */
 };
 
+/* A guest's own account of its CPUs, in ticks since it booted. */
+struct guest_cpu {
+	bool known;
+	uint64_t busy, total, steal;
+};
+
 struct job_progress {
-	double iops, bw; /* bytes/s */
+	struct guest_cpu cpu;
+	uint64_t mono_ns; /* of the guest when it was sent; 0: not told */
+	double iops, bw;  /* bytes/s */
 	uint64_t elapsed_ns;
 	uint64_t ios; /* completed by the guest's disk since the job began, its ramp included */
+};
+
+struct job_result;
+
+/*
+ * One of several guests that ran together. Shares are of the window in which all of them measured;
+ * NAN: not known. Times are CLOCK_MONOTONIC ns of this host.
+ */
+struct job_guest {
+	struct job_result *result;  /* its own; owned */
+	uint64_t go_ns, go_late_ns; /* its gate was opened after the first and before the second */
+	uint64_t from_ns, to_ns;    /* its measured window */
+	double cpu;		    /* its own CPUs' utilisation, as it sees it */
+	double steal;		    /* of its CPU time; NAN where it cannot know (TCG) */
+	double wait; /* its vCPU threads waited for a CPU of the host: of wall time x vCPUs */
+};
+
+/* What the guests of a trial have in common. */
+struct job_together {
+	struct job_guest *guest;
+	size_t n;
+	uint64_t spread_ns; /* between the first start and the last */
+	double overlap;	    /* of the shortest measured window: in which all were measured */
+	double host_cpu;    /* share of the host's CPUs that was busy then; NAN */
 };
 
 struct job_result {
@@ -64,9 +98,11 @@ struct job_result {
 	/* A workload that writes only and verifies: its reads are checks, not load. Set by whoever
 	 * knows the workload. */
 	bool reads_check;
+	struct job_together *together; /* of several guests; NULL: one, without a gate */
 };
 void job_result_free(struct job_result *r);
 
+struct pin; /* guest/pin.h */
 struct site;
 struct site_ops {
 	const char *name;
@@ -113,6 +149,16 @@ struct site {
 	const char *engine;  /* after plug: fio's engine lines, NULL: the workload's (see
 				workload_fio_job) */
 	uint64_t visible_ns; /* after plug: how long the guest took to show the disk */
+	/*
+	 * A site of several guests (guest/many.h): how many, set by the loop before open, which
+	 * gets as many plans one behind the other, as plug does; and after open the guests
+	 * themselves, each a site with its own target. Its evidence is {"guests": [...]}. 0 and
+	 * NULL: one guest.
+	 */
+	size_t guests;
+	struct site *const *each;
+	/* before open: where each guest's threads and memory go; NULL: anywhere. Borrowed */
+	const struct pin *pins;
 };
 
 #endif

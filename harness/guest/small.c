@@ -10,49 +10,16 @@
 #include "guest/agent_decode.h"
 #include "guest/evidence.h"
 #include "guest/fdset.h"
+#include "guest/pin.h"
 #include "guest/plug.h"
 #include "guest/server.h"
-#include "guest/small.h"
-#include "guest/template.h"
+#include "guest/small_internal.h"
 
 #define PLUG_MS 30000
 #define DISK_MS 20000
 #define FACTS_MS 10000
-#define JOB_GRACE_NS \
-	10000000000ull /* beyond the agent's own limit, until we stop waiting for its RESULT */
-
-/* One observation of the running job: how far the disk is, and what QEMU and its server have spent.
- */
-struct job_sample {
-	uint64_t ns, ios;
-	struct vm_cpu cpu;
-	uint64_t server; /* CPU time of the vhost-user server */
-};
-
-struct small {
-	struct site site;
-	struct small_opts o;
-	struct template *templates;
-	size_t ntemplates;
-	struct vm vm;
-	bool up;
-	struct machine machine;
-	const char *kernel;
-	const struct disk_plan *plan;
-	struct server *server; /* the plan's, NULL: none */
-	char pci[32];	       /* of a disk without a serial */
-	char scheduler[32], bus[24];
-	json_t *facts;
-	json_t *disks; /* what the agent said of several */
-};
-
-static struct small *small_of(struct site *s)
-{
-	return (struct small *)s;
-}
-
 /* A server that has died is the reason for whatever failed after that. */
-static int small_fail(struct small *s, int rc, struct err *e)
+int small_fail(struct small *s, int rc, struct err *e)
 {
 	if (s->server && s->vm.cause != CAUSE_INTERRUPTED) {
 		int gone = server_check(s->server, e);
@@ -96,6 +63,8 @@ static struct template *small_template(struct small *s, const struct machine *m)
 	char hash[17];
 	size_t i;
 
+	if (s->first)
+		return small_template(s->first, m);
 	machine_hash(m, hash);
 	for (i = 0; i < s->ntemplates; i++)
 		if (!strcmp(s->templates[i].machine, hash))
@@ -200,6 +169,9 @@ static int small_open(struct site *site, const struct cell *c, const struct disk
 	template_id[0] = 0;
 	if (rc)
 		return rc;
+	s->machine.pin = site->pins;
+	if (site->pins && cell_is(c, K_NODES, "plan"))
+		s->machine.nodes = site->pins->nodes;
 	snprintf(s->scheduler, sizeof(s->scheduler), "%s",
 		 cell_get(c, K_SCHEDULER) ? cell_get(c, K_SCHEDULER) : "none");
 	if (!wants_boot(c)) {
@@ -337,6 +309,17 @@ static int small_find(struct small *s, const struct disk_plan *p, struct err *e)
 	return rc;
 }
 
+/* Once all threads that a disk brings along are there. */
+static int small_pin(struct small *s, struct err *e)
+{
+	struct vm_threads threads;
+	int rc = vm_threads(&s->vm, &threads, e);
+
+	if (!rc && (rc = pin_threads(s->vm.child.pid, &threads, s->machine.pin, e)))
+		s->vm.cause = CAUSE_PLAN;
+	return rc;
+}
+
 static int small_plug(struct site *site, const struct disk_plan *p, struct err *e)
 {
 	struct small *s = small_of(site);
@@ -354,6 +337,8 @@ static int small_plug(struct site *site, const struct disk_plan *p, struct err *
 		rc = evidence_pci(&s->vm, p->device_id, s->pci, e);
 	if (!rc)
 		rc = small_find(s, p, e);
+	if (!rc && s->machine.pin)
+		rc = small_pin(s, e);
 	if (!rc)
 		site->rss_bytes = evidence_rss(s->vm.child.pid);
 	return rc ? small_fail(s, rc, e) : 0;
@@ -418,112 +403,27 @@ static size_t small_agreed(struct site *site, const struct cell *c, const json_t
 	return guest_asked_got(c, &s->machine, s->kernel, evidence, out, max);
 }
 
-/*
- * CPU spent and I/Os done between the first observation after the ramp and the last but one in
- * which the disk still moved: what lies outside is fio starting and ending.
- */
-static void job_window(const struct job_sample *x, size_t n, uint64_t ramp_ns,
-		       struct job_result *out)
-{
-	size_t first = 0, last, begin;
-
-	while (first < n && !x[first].ios)
-		first++;
-	for (begin = first; begin < n && x[begin].ns - x[first].ns < ramp_ns; begin++)
-		;
-	for (last = n ? n - 1 : 0; last > begin && x[last].ios == x[last - 1].ios; last--)
-		;
-	if (last > begin + 1)
-		last--;
-	if (begin >= n || last <= begin || x[last].ios <= x[begin].ios)
-		return;
-	out->cpu_ios = x[last].ios - x[begin].ios;
-	out->cpu_vcpu_ns = x[last].cpu.vcpu - x[begin].cpu.vcpu;
-	out->cpu_iothread_ns = x[last].cpu.iothread - x[begin].cpu.iothread;
-	out->cpu_server_ns = x[last].server - x[begin].server;
-	out->cpu_rest_ns =
-		x[last].cpu.rest > x[begin].cpu.rest ? x[last].cpu.rest - x[begin].cpu.rest : 0;
-}
-
-/* Asks the agent to end the job and waits a little for its last word, so that the guest can be used
- * on. */
-static void job_cancel(struct small *s, uint16_t seq)
-{
-	vm_ask(&s->vm, WIRE_CANCEL, json_pack("{s:i}", "seq", seq), 3000, NULL, NULL);
-}
-
 static int small_work(struct site *site, const struct job *j,
 		      void (*progress)(const struct job_progress *, void *), void *arg,
 		      struct job_result *out, struct err *e)
 {
-	enum { MAX_SAMPLES = 65536 };
 	struct small *s = small_of(site);
-	uint64_t deadline = clock_mono_ns() + j->timeout_ns + JOB_GRACE_NS;
-	struct job_sample *samples = NULL;
-	struct vm_threads threads;
-	struct job_progress jp;
 	struct agent_msg msg;
-	size_t n = 0, cap = 0;
-	bool done = false;
-	uint16_t seq;
-	int rc;
+	int rc = small_job_begin(s, j, j->fio, e);
 
 	*out = (struct job_result){0};
-	s->vm.beside_fd = s->server ? server_pidfd(s->server) : -1;
-	rc = vm_threads(&s->vm, &threads, e);
-	if (!rc) {
-		s->vm.cause = CAUSE_AGENT;
-		rc = agent_send(s->vm.agent, WIRE_JOB,
-				json_pack("{s:s, s:I, s:I}", "job", j->fio, "timeout_ms",
-					  (json_int_t)(j->timeout_ns / 1000000), "interval_ms",
-					  (json_int_t)(j->interval_ns / 1000000)),
-				&seq, e);
-	}
-	while (!rc && !done) {
-		rc = vm_next(&s->vm, deadline, &msg, e);
+	while (!rc && !s->job.done) {
+		rc = vm_next(&s->vm, s->job.deadline, &msg, e);
 		if (rc == -ENOSPC || rc == -EINTR)
-			job_cancel(s, seq);
-		if (rc)
-			break;
-		if (msg.seq != seq) {
-			agent_msg_free(&msg);
-			continue;
-		}
-		if (msg.type == WIRE_PROGRESS && !agent_decode_progress(msg.body, &jp, NULL)) {
-			if (n == cap && cap < MAX_SAMPLES) {
-				cap = cap ? cap * 2 : 64;
-				samples = xrealloc(samples, cap, sizeof(*samples));
-			}
-			if (n < cap) {
-				samples[n].ns = clock_mono_ns();
-				samples[n].ios = jp.ios;
-				samples[n].server = s->server ? server_cpu(s->server) : 0;
-				vm_cpu(&s->vm, &threads, &samples[n++].cpu);
-			}
-			if (progress)
-				progress(&jp, arg);
-		} else if (msg.type == WIRE_RESULT) {
-			s->vm.cause = CAUSE_AGENT;
-			rc = agent_decode_result(msg.body, out, e);
-			done = true;
-		} else if (msg.type == WIRE_ERROR) {
-			char why[512];
-
-			s->vm.cause = CAUSE_AGENT;
-			rc = err_set(e, -EREMOTEIO, "the guest's agent says: %s",
-				     agent_decode_error(msg.body, why, sizeof(why)));
-		}
-		agent_msg_free(&msg);
-	}
-	/* fio's own words would only be "Input/output error" */
-	if (!rc && json_integer_value(json_object_get(out->reply, "exit"))) {
-		rc = evidence_failed(&s->vm, s->plan, e);
-		if (rc)
-			job_result_free(out);
+			small_job_cancel(s);
+		if (!rc)
+			rc = small_job_message(s, &msg, out, e);
+		if (!rc && s->job.moved && progress)
+			progress(&s->job.last, arg);
 	}
 	if (!rc)
-		job_window(samples, n, j->ramp_ns, out);
-	free(samples);
+		rc = small_job_result(s, j, out, e);
+	small_job_end(s);
 	return rc ? small_fail(s, rc, e) : 0;
 }
 
@@ -586,5 +486,15 @@ struct site *site_small_new(const struct small_opts *o)
 
 	s->site.ops = &small_ops;
 	s->o = *o;
+	return &s->site;
+}
+
+struct site *site_small_peer(struct site *first)
+{
+	struct small *s = xcalloc(1, sizeof(*s));
+
+	s->site.ops = &small_ops;
+	s->o = small_of(first)->o;
+	s->first = small_of(first);
 	return &s->site;
 }

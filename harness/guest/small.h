@@ -26,4 +26,10 @@ struct small_opts {
 /* Caller ends with s->ops->destroy. */
 struct site *site_small_new(const struct small_opts *o);
 
+/*
+ * One more guest beside the first, from the first's templates: for sites of several. It ends before
+ * the first does.
+ */
+struct site *site_small_peer(struct site *first);
+
 #endif

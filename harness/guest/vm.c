@@ -205,24 +205,26 @@ int vm_qmp(struct vm *v, const char *cmd, json_t *args, json_t **ret, int timeou
 	return rc;
 }
 
+size_t vm_fds(const struct vm *v, struct pollfd fds[VM_FDS])
+{
+	const int all[VM_FDS] = {agent_fd(v->agent), v->qmp.fd,	      v->console.fd, v->log.fd,
+				 v->child.pidfd,     v->env->stop_fd, v->beside_fd};
+
+	for (size_t i = 0; i < VM_FDS; i++)
+		fds[i] = (struct pollfd){.fd = all[i], .events = POLLIN};
+	return VM_FDS;
+}
+
 /*
  * One poll over everything that can happen. Returns 1 when an agent message may be there, 0 after a
  * quiet slice, negative when the wait is over.
  */
 static int vm_poll(struct vm *v, int timeout_ms, struct err *e)
 {
-	struct pollfd p[7] = {
-		{.fd = agent_fd(v->agent), .events = POLLIN},
-		{.fd = v->qmp.fd, .events = POLLIN},
-		{.fd = v->console.fd, .events = POLLIN},
-		{.fd = v->log.fd, .events = POLLIN},
-		{.fd = v->child.pidfd, .events = POLLIN},
-		{.fd = v->env->stop_fd, .events = POLLIN},
-		{.fd = v->beside_fd, .events = POLLIN},
-	};
+	struct pollfd p[VM_FDS];
 	int rc;
 
-	if (poll(p, 7, timeout_ms) < 0 && errno != EINTR)
+	if (poll(p, vm_fds(v, p), timeout_ms) < 0 && errno != EINTR)
 		return err_set(e, -errno, "poll: %s", strerror(errno));
 	if (p[5].revents) {
 		v->cause = CAUSE_INTERRUPTED;
@@ -308,6 +310,13 @@ int vm_next(struct vm *v, uint64_t deadline, struct agent_msg *msg, struct err *
 		if (rc < 0)
 			return rc;
 	}
+}
+
+int vm_turn(struct vm *v, struct err *e)
+{
+	int rc = vm_poll(v, 0, e);
+
+	return rc < 0 ? rc : 0;
 }
 
 int vm_idle(struct vm *v, int ms, struct err *e)
@@ -413,27 +422,33 @@ int vm_threads(struct vm *v, struct vm_threads *out, struct err *e)
 	return 0;
 }
 
-/* ns that a thread has run: schedstat's first number (Documentation/scheduler/sched-stats). */
-static uint64_t thread_ns(pid_t pid, int tid)
+/* ns that a thread has run, and that it has waited on a run queue: schedstat's first two numbers
+ * (Documentation/scheduler/sched-stats). */
+static uint64_t thread_ns(pid_t pid, int tid, uint64_t *wait)
 {
-	char path[64], line[96];
+	char path[64], line[96], *end;
+	uint64_t ran;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, tid);
-	return file_line(path, line, sizeof(line)) ? 0 : strtoull(line, NULL, 10);
+	if (file_line(path, line, sizeof(line)))
+		return 0;
+	ran = strtoull(line, &end, 10);
+	*wait += strtoull(end, NULL, 10);
+	return ran;
 }
 
 void vm_cpu(const struct vm *v, const struct vm_threads *t, struct vm_cpu *out)
 {
 	struct timespec ts;
 	clockid_t clock;
-	uint64_t all = 0;
+	uint64_t all = 0, other = 0;
 	size_t i;
 
 	*out = (struct vm_cpu){0};
 	for (i = 0; i < t->nvcpu; i++)
-		out->vcpu += thread_ns(v->child.pid, t->vcpu[i]);
+		out->vcpu += thread_ns(v->child.pid, t->vcpu[i], &out->wait);
 	for (i = 0; i < t->niothread; i++)
-		out->iothread += thread_ns(v->child.pid, t->iothread[i]);
+		out->iothread += thread_ns(v->child.pid, t->iothread[i], &other);
 	if (!clock_getcpuclockid(v->child.pid, &clock) && !clock_gettime(clock, &ts))
 		all = (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 	out->rest = all > out->vcpu + out->iothread ? all - out->vcpu - out->iothread : 0;

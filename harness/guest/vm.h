@@ -5,6 +5,7 @@
 #define VB_GUEST_VM_H
 
 #include <jansson.h>
+#include <poll.h>
 #include <stdint.h>
 #include "base/child.h"
 #include "base/journal.h"
@@ -69,6 +70,15 @@ int vm_ask(struct vm *v, enum wire_type type, json_t *payload, int timeout_ms, j
 /* Waits while driving sinks and events, for at most ms. 0, or as vm_next. */
 int vm_idle(struct vm *v, int ms, struct err *e);
 
+/*
+ * For a caller that waits for several machines at once: the descriptors to poll (at most VM_FDS;
+ * returns how many), and then a turn, which handles what there is without waiting. A turn is 0, or
+ * as vm_next; messages of the agent are taken with agent_take afterwards.
+ */
+#define VM_FDS 7
+size_t vm_fds(const struct vm *v, struct pollfd fds[VM_FDS]);
+int vm_turn(struct vm *v, struct err *e);
+
 /* clean: QMP quit (images closed properly), then by force. Never fails to end it. */
 void vm_end(struct vm *v, bool clean);
 
@@ -76,6 +86,7 @@ void vm_end(struct vm *v, bool clean);
  * rest. */
 struct vm_cpu {
 	uint64_t vcpu, iothread, rest;
+	uint64_t wait; /* in which vCPU threads could have run and had no CPU */
 };
 
 /* Threads of the classes, read once through QMP. */

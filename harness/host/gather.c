@@ -20,7 +20,7 @@ const char *const snapshot_patterns[] = {
 	"/proc/sys/kernel/nmi_watchdog", "/proc/sys/kernel/timer_migration", "/proc/sys/kernel/sched_rt_runtime_us",
 	"/proc/sys/vm/swappiness", "/proc/sys/vm/dirty_ratio", "/proc/sys/vm/dirty_background_ratio",
 	"/proc/sys/vm/dirty_bytes", "/proc/sys/vm/dirty_background_bytes", "/proc/sys/vm/overcommit_memory",
-	"/proc/sys/vm/nr_hugepages", "/proc/sys/vm/nr_overcommit_hugepages", "/proc/sys/vm/zone_reclaim_mode",
+	"/proc/sys/vm/nr_hugepages", "/proc/sys/vm/nr_overcommit_hugepages", "/proc/sys/vm/unprivileged_userfaultfd", "/proc/sys/vm/zone_reclaim_mode",
 	"/proc/sys/net/core/busy_poll", "/proc/sys/net/core/busy_read", "/proc/sys/net/core/somaxconn",
 	"/proc/sys/fs/aio-max-nr", "/proc/sys/fs/aio-nr",
 	"/etc/tuned/active_profile",
@@ -57,7 +57,7 @@ const char *const snapshot_patterns[] = {
 	"/sys/block/*/queue/scheduler", "/sys/block/*/queue/rotational", "/sys/block/*/queue/read_ahead_kb",
 	"/sys/block/*/queue/nr_requests", "/sys/block/*/queue/wbt_lat_usec", "/sys/block/*/queue/nomerges",
 	"/sys/block/*/queue/rq_affinity", "/sys/block/*/queue/io_poll", "/sys/block/*/queue/write_cache",
-	"/sys/block/*/queue/logical_block_size", "/sys/block/*/queue/discard_max_bytes",
+	"/sys/block/*/queue/logical_block_size", "/sys/block/*/queue/physical_block_size", "/sys/block/*/queue/discard_max_bytes",
 	"/sys/block/*/device/numa_node", "/sys/class/nvme/*/numa_node", "/sys/class/nvme/*/device/numa_node",
 	"/sys/class/net/*/device/numa_node", "/sys/class/net/*/mtu",
 	NULL,
@@ -190,17 +190,50 @@ void host_cmdline_clean(char *text)
 	free(copy);
 }
 
+void host_swaps_clean(char *text)
+{
+	char *in = strchr(text, '\n'), *out;
+
+	if (!in)
+		return;
+	for (out = ++in; *in;) {
+		size_t name = strcspn(in, " \t\n");
+
+		in += name;
+		if (name)
+			*out++ = '-';
+		while (*in && *in != '\n')
+			*out++ = *in++;
+		if (*in)
+			*out++ = *in++;
+	}
+	*out = '\0';
+}
+
+/* enx525400123456: udev names interfaces by their address where it knows no slot. */
+bool host_name_is_address(const char *name)
+{
+	size_t run = 0;
+
+	for (; *name && run < 12; name++)
+		run = isxdigit((unsigned char)*name) ? run + 1 : 0;
+	return run >= 12;
+}
+
 static void gather_file(struct host_files *f, const char *path)
 {
 	char *text, *cut;
 
 	if (!strncmp(path, "/sys/block/loop", 15) || !strncmp(path, "/sys/block/ram", 14) ||
+	    (!strncmp(path, "/sys/class/net/", 15) && host_name_is_address(path)) ||
 	    file_read(path, 4u << 20, &text, NULL) < 0)
 		return;
 	if (!strcmp(path, "/proc/cpuinfo"))
 		cut_cpuinfo(text);
 	if (!strcmp(path, "/proc/cmdline"))
 		host_cmdline_clean(text);
+	if (!strcmp(path, "/proc/swaps"))
+		host_swaps_clean(text);
 	if (strlen(text) > HOST_FILE_MAX) {
 		text[HOST_FILE_MAX] = '\0';
 		cut = strrchr(text, '\n');

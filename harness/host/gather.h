@@ -3,6 +3,7 @@
 #ifndef VB_HOST_GATHER_H
 #define VB_HOST_GATHER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct host_file {
@@ -36,6 +37,19 @@ void host_services(struct host_files *f);
 
 /* Leaves only those kernel parameters in a command line that are about speed. In place. */
 void host_cmdline_clean(char *text);
+
+/*
+ * What keeps a text from being a topology as hwloc exports it: NULL, nothing; else "has entities",
+ * to follow the text's name. Nesting, numbers, lengths and counts are bounded, since hwloc's reader
+ * is not: then hwloc may read it. Linear in the text. static text.
+ */
+const char *host_topology_odd(const char *xml);
+
+/* Takes the names of devices and files out of /proc/swaps. In place. */
+void host_swaps_clean(char *text);
+
+/* Whether a network interface's name holds its hardware address. */
+bool host_name_is_address(const char *name);
 
 /* libcpuid's raw dump of this processor as text; NULL where there is none. Caller frees. */
 char *host_cpuid_dump(void);

@@ -38,9 +38,13 @@ void snapshot_free(struct snapshot *s)
 /* The same for a snapshot of this machine and for one from a file, so that both give one answer. */
 static int load_topology(struct snapshot *s, struct err *e)
 {
+	const char *odd = host_topology_odd(s->xml);
 	size_t len = strlen(s->xml);
 	hwloc_topology_t t;
 
+	if (odd)
+		return err_input(e, "%s: \"hwloc\" %s; save it anew with `vbench host --save FILE`",
+				 s->name, odd);
 	if (hwloc_topology_init(&t) < 0)
 		return err_set(e, -ENOMEM, "%s: hwloc: %s", s->name, strerror(errno));
 	if (hwloc_topology_set_xmlbuffer(t, s->xml, (int)len + 1) < 0 ||
@@ -48,8 +52,8 @@ static int load_topology(struct snapshot *s, struct err *e)
 	    hwloc_topology_set_io_types_filter(t, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) < 0 ||
 	    hwloc_topology_load(t) < 0) {
 		hwloc_topology_destroy(t);
-		return err_set(
-			e, -EINVAL,
+		return err_input(
+			e,
 			"%s: \"hwloc\" is no topology that hwloc reads; save it anew with `vbench "
 			"host --save FILE`",
 			s->name);
@@ -64,6 +68,9 @@ static void clean_facts(json_t *facts)
 	const char *said = json_string_value(json_object_get(facts, "cmdline"));
 	char *text;
 
+	/* which machine it is, and since when it runs */
+	json_object_del(facts, "host_id");
+	json_object_del(facts, "boot_id");
 	if (!said)
 		return;
 	text = xstrdup(said);
@@ -112,16 +119,16 @@ static int from_json(struct snapshot *s, const json_t *doc, struct err *e)
 	bool bad = false;
 
 	if (!json_is_object(doc) || json_integer_value(json_object_get(doc, "format")) != 1)
-		return err_set(
-			e, -EINVAL,
+		return err_input(
+			e,
 			"%s: not a snapshot of a machine (\"format\": 1); `vbench host --save FILE` "
 			"makes one",
 			s->name);
 	xml = member(doc, "hwloc", &bad);
 	cpuid = member(doc, "libcpuid", &bad);
 	if (!xml || bad || (files && !json_is_object(files)) || (facts && !json_is_object(facts)))
-		return err_set(
-			e, -EINVAL,
+		return err_input(
+			e,
 			"%s: \"hwloc\" and \"libcpuid\" must be texts, \"files\" and \"facts\" objects; "
 			"save it anew with `vbench host --save FILE`",
 			s->name);

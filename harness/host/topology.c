@@ -4,6 +4,7 @@
 #include <hwloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include "host/gather.h"
 #include "host/host.h"
 #include "host/read.h"
 
@@ -110,8 +111,8 @@ json_t *host_topology_at(const char *root)
  * like. */
 static bool info_is_private(const char *name)
 {
-	static const char *const words[] = {"HostName", "Serial",  "UUID",
-					    "GUID",	"Address", "AssetTag"};
+	static const char *const words[] = {"HostName", "Serial",   "UUID", "GUID",
+					    "Address",	"AssetTag", "GID",  "LinuxCgroup"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasestr(name, words[i]))
@@ -127,6 +128,8 @@ static void blank_infos(hwloc_obj_t o)
 	for (unsigned i = 0; i < o->infos_count; i++)
 		if (info_is_private(o->infos[i].name))
 			o->infos[i].value[0] = '\0';
+	if (o->type == HWLOC_OBJ_OS_DEVICE && o->name && host_name_is_address(o->name))
+		o->name[0] = '\0';
 	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
 		for (hwloc_obj_t c = lists[l]; c; c = c->next_sibling)
 			blank_infos(c);

@@ -55,13 +55,13 @@ static int take_set(struct settings *said, const char *set, const char *place, s
 			break;
 	if (!strncmp(set, "workload", 8))
 		return err_input(e,
-				 "%s: arms differ in keys of [guest] and [disk]; to compare "
+				 "%s: arms differ in keys of [guest], [disk] and [knob]; to compare "
 				 "workloads, give the profile a second [workload NAME]",
 				 place);
-	if (s != SEC_GUEST && s != SEC_DISK)
+	if (s == SEC_COUNT || !section_of_cells(s))
 		return err_input(
 			e,
-			"%s: arms differ in keys of [guest] and [disk]; what holds for both "
+			"%s: arms differ in keys of [guest], [disk] and [knob]; what holds for both "
 			"arms goes into the profile, or --set",
 			place);
 	for (n = (size_t)(eq - dot - 1); n && dot[n] == ' ';)

@@ -52,9 +52,14 @@ void settings_free(struct settings *all)
 	*all = (struct settings){0};
 }
 
+bool section_of_cells(enum section s)
+{
+	return s == SEC_GUEST || s == SEC_DISK || s == SEC_KNOB;
+}
+
 static bool of_cell(const struct key_row *row)
 {
-	return row->section == SEC_GUEST || row->section == SEC_DISK;
+	return section_of_cells(row->section);
 }
 
 static int by_text(const void *a, const void *b)

@@ -59,6 +59,12 @@ int workload_check(const struct workload *w, const char *where, struct err *e)
 			"verify; use numjobs = 1 and more iodepth, or part them by fio.offset_increment "
 			"and size",
 			where, w->val[K_VERIFY], w->val[K_NUMJOBS]);
+	if (strcmp(w->val[K_VERIFY], "none") && workload_u64(w, K_CPU_LOAD))
+		return err_input(
+			e,
+			"%s: cpu-load=%s with verify=%s: verifying is not for figures, and a "
+			"load beside it only slows it down; take one of them out",
+			where, w->val[K_CPU_LOAD], w->val[K_VERIFY]);
 	/* seen with fio 3.33: total_ios is right, but every latency has N = 0 */
 	if (strcmp(w->val[K_RATE], "none") && workload_u64(w, K_RAMP) >= workload_u64(w, K_RUNTIME))
 		return err_input(
@@ -78,7 +84,7 @@ static int check_memory(const struct workload *w, const struct cell *c, const ch
 {
 	uint64_t jobs = workload_jobs(w, c);
 	uint64_t buffers = workload_u64(w, K_BS) * workload_u64(w, K_IODEPTH) * jobs;
-	uint64_t threads = jobs * FIO_JOB_BYTES;
+	uint64_t threads = workload_threads(w, c) * FIO_JOB_BYTES;
 	uint64_t memory = cell_u64(c, K_MEMORY), disks = cell_u64(c, K_DISKS);
 	bool more = disks > 1;
 	char need[32], have[32];
@@ -139,6 +145,19 @@ static int check_size(const struct workload *w, const struct cell *c, const char
 		return err_input(e, "%s: bs is more than disk.size = %s; lower it", where,
 				 units_size_spell(size, b, sizeof(b)));
 	return 0;
+}
+
+/* On the host there are no vCPUs to keep busy, and its CPUs are not ours. */
+static int check_cpu_load(const struct workload *w, const struct cell *c, const char *where,
+			  struct err *e)
+{
+	if (!workload_u64(w, K_CPU_LOAD) || !cell_on_host(c))
+		return 0;
+	return err_input(
+		e,
+		"%s: cpu-load=%s keeps the vCPUs of a guest busy, and with guest.site=host "
+		"there are none; take it out",
+		where, w->val[K_CPU_LOAD]);
 }
 
 /* The vring engine gives each job a queue of its own, which one thread then uses without a lock. */
@@ -255,7 +274,7 @@ static int check_pair(const struct workload *w, const struct cell *c, const char
 	int (*const checks[])(const struct workload *, const struct cell *, const char *,
 			      struct err *) = {extra_check_host, check_memory, check_files,
 					       check_size,	 check_queues, check_sync,
-					       check_fill,	 check_verify};
+					       check_fill,	 check_verify, check_cpu_load};
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(checks) / sizeof(checks[0]); i++)

@@ -35,6 +35,8 @@ static char *value_label(const struct axis *a, const char *value)
 		return xasprintf("%s=%s", a->key + strlen("disk.blockdev."), value);
 	if (strlen(value) < 32) /* paths are never respelled */
 		value = key_value_text(a->row, value, buf, sizeof(buf));
+	if (a->row->counts)
+		return xasprintf("%s %s%s", value, a->row->counts, strcmp(value, "1") ? "s" : "");
 	return a->row->bare ? xstrdup(value) : xasprintf("%s=%s", a->row->name, value);
 }
 

@@ -116,6 +116,28 @@ static char *finish(FILE *f, char **text)
 	return NULL;
 }
 
+/*
+ * A load on every vCPU beside the I/O (fio's cpuio: a burst of 50 ms, then thinktime), in a group
+ * of its own, so that what it counts is in no figure. It runs as long as the I/O does.
+ */
+static void put_cpu_load(FILE *f, const struct workload *w, const struct cell *c)
+{
+	if (!workload_u64(w, K_CPU_LOAD) || !cell_get(c, K_VCPUS))
+		return;
+	fprintf(f,
+		"\n[" CPU_LOAD_JOB "]\n"
+		"new_group=1\n"
+		"ioengine=cpuio\n"
+		"cpuload=%s\n"
+		"numjobs=%s\n"
+		"exit_on_io_done=1\n"
+		"rate=0\n"
+		"rate_iops=0\n"
+		"rw=read\n"
+		"iodepth=1\n",
+		w->val[K_CPU_LOAD], cell_get(c, K_VCPUS));
+}
+
 char *workload_fio_job(const struct workload *w, const struct cell *c, const char *target,
 		       const char *engine, uint64_t randseed)
 {
@@ -123,13 +145,13 @@ char *workload_fio_job(const struct workload *w, const struct cell *c, const cha
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
-	(void)c; /* every cell of a comparison runs the same job */
 	if (!f)
 		return NULL;
 	put_common(f, target, randseed);
 	put_workload(f, w, engine, 1);
 	/* fio takes a section that begins with "global" for another [global] */
 	fprintf(f, "\n[vbench-%s]\n", w->name);
+	put_cpu_load(f, w, c);
 	return finish(f, &text);
 }
 
@@ -165,7 +187,23 @@ char *workload_fio_job_disks(const struct workload *w, const struct cell *c, cha
 			fprintf(f, "\n[vbench-%s-%zu]\n", w->name, i);
 		put_target(f, targets[i]);
 	}
+	put_cpu_load(f, w, c);
 	return finish(f, &text);
+}
+
+/* Before a thread's clock begins, fio runs its exec_prerun (backend.c, thread_main): there it waits
+ * for the gate to be opened. The one command that the guest has is the agent's, which knows. */
+char *workload_fio_job_gated(const struct workload *w, const struct cell *c, char *const *targets,
+			     size_t ntargets, uint64_t randseed)
+{
+	static const char head[] = "[global]\n", gate[] = "exec_prerun=gate\n";
+	char *job = workload_fio_job_disks(w, c, targets, ntargets, randseed), *gated;
+
+	if (!job)
+		return NULL;
+	gated = xasprintf("%s%s%s", head, gate, job + strlen(head));
+	free(job);
+	return gated;
 }
 
 uint64_t workload_jobs(const struct workload *w, const struct cell *c)
@@ -173,6 +211,11 @@ uint64_t workload_jobs(const struct workload *w, const struct cell *c)
 	uint64_t disks = cell_u64(c, K_DISKS);
 
 	return workload_u64(w, K_NUMJOBS) * (disks && !goes_round(w) ? disks : 1);
+}
+
+uint64_t workload_threads(const struct workload *w, const struct cell *c)
+{
+	return workload_jobs(w, c) + (workload_u64(w, K_CPU_LOAD) ? cell_u64(c, K_VCPUS) : 0);
 }
 
 /* The workload's word on precondition, else the disk's; NULL: there is nothing to be filled. */

@@ -64,6 +64,21 @@ double profile_share(const struct profile *p, enum key_id k)
 	return (double)millionths / 1e6;
 }
 
+double cell_overcommit(const struct cell *c)
+{
+	uint64_t millionths;
+
+	/* "none" is no number */
+	if (!c->val[K_OVERCOMMIT] || percent_parse(c->val[K_OVERCOMMIT], &millionths))
+		return 0;
+	return (double)millionths / 1e6;
+}
+
+bool cell_counts_guests(const struct cell *c)
+{
+	return cell_u64(c, K_GUESTS) > 1 || cell_overcommit(c) > 0;
+}
+
 bool cell_on_host(const struct cell *c)
 {
 	return cell_is(c, K_SITE, "host");
@@ -134,6 +149,14 @@ double cell_data_share(const struct cell *c)
 	return cell_is(c, K_CONTENT, "data") ? 1 : cell_is(c, K_CONTENT, "deleted") ? 0.75 : 0.25;
 }
 
+bool cell_turns_knobs(const struct cell *c)
+{
+	for (int k = K_KNOB_GOVERNOR; k <= K_KNOB_SWAPPINESS; k++)
+		if (c->val[k] && strcmp(c->val[k], "keep"))
+			return true;
+	return false;
+}
+
 bool cell_is_cold(const struct cell *c)
 {
 	if (cell_on_host(c))
@@ -177,6 +200,7 @@ void profile_free(struct profile *p)
 {
 	if (!p)
 		return;
+	profile_listed_free(p);
 	for (size_t i = 0; i < K_COUNT; i++)
 		free(p->val[i]);
 	for (size_t i = 0; i < p->nsets; i++)

@@ -8,6 +8,8 @@ static const char *const section_help[SEC_COUNT] = {
 	[SEC_HOST] = "how this machine is treated",
 	[SEC_GUEST] = "the virtual machine; a list makes an axis",
 	[SEC_DISK] = "the disk under test; a list makes an axis",
+	[SEC_KNOB] =
+		"host-wide settings, changed with --consent host only and put back afterwards; a list makes an axis",
 	[SEC_WORKLOAD] = "what is driven, one section for each workload",
 	[SEC_RUN] = "how it is measured",
 	[SEC_GATE] = "how `vbench gate` judges a night",
@@ -18,10 +20,10 @@ static void print_values(FILE *out, const struct key_row *row)
 	static const char *const kinds[] = {
 		[KT_STRING] = "TEXT",  [KT_PATH] = "PATH",	 [KT_ENUM] = "",
 		[KT_BOOL] = "on, off", [KT_INT] = "NUMBER",	 [KT_SIZE] = "SIZE",
-		[KT_TIME] = "TIME",    [KT_PERCENT] = "PERCENT",
+		[KT_TIME] = "TIME",    [KT_PERCENT] = "PERCENT", [KT_RATIO] = "RATIO",
 	};
 	bool number = row->type == KT_INT || row->type == KT_SIZE || row->type == KT_TIME ||
-		      row->type == KT_PERCENT;
+		      row->type == KT_PERCENT || row->type == KT_RATIO;
 	char lo[32], hi[32];
 
 	for (const char *c = row->values ? row->values : ""; *c; c++)

@@ -165,6 +165,9 @@ void profile_keep(struct profile *p, const bool *keep);
 /* run.only. Leaves the cells that it names; where: of the key, for errors. */
 int profile_only(struct profile *p, const char *where, struct err *e);
 
+/* listed.c: frees p->listed. */
+void profile_listed_free(struct profile *p);
+
 /* extra.c: NULL, or why a pass-through key is not taken. */
 const char *extra_refused(enum section sec, const char *key, const char *value);
 /* What of a workload's fio.KEY is not taken on the host. */

@@ -22,6 +22,20 @@ const char *applies_bus(const struct cell *c)
 	return cell_on_host(c) ? "on the host the disk is on no bus" : NULL;
 }
 
+const char *applies_guests(const struct cell *c)
+{
+	const char *why = applies_guest(c);
+
+	return why || !cell_overcommit(c) ? why : "guest.overcommit says how many guests there are";
+}
+
+const char *applies_memory_mode(const struct cell *c)
+{
+	const char *why = applies_guest(c);
+
+	return why || !cell_is(c, K_NODES, "any") ? why : "guest.nodes names no nodes";
+}
+
 /* The virtio_blk driver of the guest has them, whatever serves its device. */
 const char *applies_poll_queues(const struct cell *c)
 {

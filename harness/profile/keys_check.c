@@ -35,6 +35,46 @@ const char *check_name(const char *v)
 	return NULL;
 }
 
+/* "4-7+9" at *s, up to what stops it. */
+static bool check_list(const char **s)
+{
+	do {
+		unsigned long from, to;
+		char *end;
+
+		if (**s < '0' || **s > '9')
+			return false;
+		from = to = strtoul(*s, &end, 10);
+		if (*end == '-') {
+			if (end[1] < '0' || end[1] > '9')
+				return false;
+			to = strtoul(end + 1, &end, 10);
+		}
+		if (from > to || to > 4095)
+			return false;
+		*s = end;
+	} while (*(*s)++ == '+');
+	(*s)--;
+	return true;
+}
+
+const char *check_pin(const char *v)
+{
+	bool ok = check_list(&v);
+
+	for (int parts = 1; ok && *v == '/' && parts < 3; parts++)
+		ok = (v++, check_list(&v));
+	return ok && !*v
+		       ? NULL
+		       : "must be none, plan, or VCPUS[/IOTHREADS[/EMULATOR]] with CPUs such as 4-7/2+3/0-1";
+}
+
+const char *check_nodes(const char *v)
+{
+	return check_list(&v) && !*v ? NULL
+				     : "must be any, plan, or numbers of nodes such as 0 or 0+1";
+}
+
 const char *check_absolute(const char *v)
 {
 	if (v[0] != '/')

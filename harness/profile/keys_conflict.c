@@ -72,6 +72,14 @@ static bool machine_is(const struct cell *c, const char *name)
 	return m && !strncmp(m, name, n) && (!m[n] || m[n] == ',');
 }
 
+/* What guests cannot have one each of. */
+const char *conflict_guests(const struct cell *c)
+{
+	if (cell_counts_guests(c) && cell_on_device(c))
+		return "a block device is one guest's disk; use guest.count=1 or another backend";
+	return NULL;
+}
+
 const char *conflict_machine(const struct cell *c)
 {
 	bool mmio = cell_is(c, K_BUS, "virtio-mmio"), microvm = machine_is(c, "microvm");
@@ -88,6 +96,15 @@ const char *conflict_machine(const struct cell *c)
 }
 
 /* Linux' virtio_blk keeps at least one queue that is not polled: it would have fewer than asked. */
+const char *conflict_pages(const struct cell *c)
+{
+	if (cell_is(c, K_PAGES, "2M") && cell_u64(c, K_MEMORY) % (2 * MIB))
+		return "huge pages of 2M need a guest.memory that is a multiple of 2M";
+	if (cell_is(c, K_PAGES, "1G") && cell_u64(c, K_MEMORY) % GIB)
+		return "huge pages of 1G need a guest.memory that is a multiple of 1G";
+	return NULL;
+}
+
 const char *conflict_poll_queues(const struct cell *c)
 {
 	uint64_t n = cell_u64(c, K_POLL_QUEUES);

@@ -14,6 +14,7 @@ enum section {
 	SEC_HOST,
 	SEC_GUEST,
 	SEC_DISK,
+	SEC_KNOB,
 	SEC_WORKLOAD,
 	SEC_RUN,
 	SEC_GATE,
@@ -29,6 +30,7 @@ enum key_type {
 	KT_SIZE,    /* canonical: bytes in decimal */
 	KT_TIME,    /* canonical: nanoseconds in decimal */
 	KT_PERCENT, /* "5%" or "0.05" -> "0.05", at most six digits; bounds in millionths */
+	KT_RATIO,   /* "1.5": as KT_PERCENT, and shown as it is */
 };
 
 /* One id per row of the table; the order is the order of `vbench help profile`. */
@@ -55,6 +57,12 @@ enum key_id {
 	K_START,
 	K_ARM,
 	K_POLL_QUEUES,
+	K_GUESTS, /* guest.count */
+	K_OVERCOMMIT,
+	K_PIN,
+	K_PAGES,
+	K_NODES,
+	K_MEMORY_MODE,
 	/* [disk] */
 	K_DIR,
 	K_DRIVER,
@@ -105,6 +113,14 @@ enum key_id {
 	K_SERVER_POLL,
 	K_LATENCY,
 	K_PRECONDITION,
+	/* [knob] */
+	K_KNOB_GOVERNOR,
+	K_KNOB_THP,
+	K_KNOB_THP_DEFRAG,
+	K_KNOB_KSM,
+	K_KNOB_HALT_POLL,
+	K_KNOB_BALANCING,
+	K_KNOB_SWAPPINESS,
 	/* [workload NAME] */
 	K_RW,
 	K_BS,
@@ -121,6 +137,7 @@ enum key_id {
 	K_IOENGINE,
 	K_WDISKS,
 	K_WPRECONDITION,
+	K_CPU_LOAD,
 	/* [run] */
 	K_BLOCKS,
 	K_SEED,
@@ -150,7 +167,7 @@ struct key_row {
 	const char *values;  /* KT_ENUM: "split,packed" */
 	const char *aliases; /* "dynamic=metadata,prealloc=full", or NULL */
 	const char *def;     /* default as one would write it; NULL: none */
-	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME, KT_PERCENT; max 0: unbounded. KT_STRING,
+	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME, KT_PERCENT, KT_RATIO; max 0: unbounded. KT_STRING,
 				KT_PATH:   longest, max 0: 200 */
 	uint64_t step;	     /* numbers: must be a multiple of it; 0: any */
 	const char *words;   /* words taken beside a number or a path: "auto", "all"; canonical as
@@ -160,6 +177,7 @@ struct key_row {
 	const char *refused;
 	bool axis;	  /* may hold a list */
 	bool bare;	  /* labels show its value without its name ("packed") */
+	const char *counts; /* labels say what it counts ("4 guests"); NULL: nothing */
 	const char *help; /* one line */
 	/* NULL, or says why a well-formed canonical value will not do ("must be a power of two"),
 	 * else NULL. */
@@ -187,7 +205,7 @@ struct extra {
 };
 
 /*
- * One combination of axis values. val[k] is canonical text for keys of [guest] and [disk], NULL
+ * One combination of axis values. val[k] is canonical text for keys of [guest], [disk] and [knob], NULL
  * where the key does not apply (and for keys of other sections). Owned by the profile.
  */
 struct cell {
@@ -246,6 +264,13 @@ struct profile_pair {
 	size_t base, change; /* indices into cells */
 };
 
+/* A cell that is named and spelt out (profile_parse_cells). */
+struct profile_listed {
+	char *name;
+	char **sets;
+	size_t nsets;
+};
+
 struct profile {
 	char *path; /* as given */
 	char *name; /* file name without folder and .ini */
@@ -270,12 +295,14 @@ struct profile {
 	size_t npairs;		     /* 0: the profile has no arms */
 	char **vs_base, **vs_change; /* what each arm says, "disk.ring=packed" as given */
 	size_t nvs_base, nvs_change;
+	struct profile_listed *listed; /* see profile_parse_cells: one a cell, in order */
+	size_t nlisted;
 	bool shared; /* see profile_shared_memory; holds for cells that run.only has left out, too
 		      */
 };
 
 /*
- * Reads and checks a profile. sets are "section.key=value" or "workload NAME.key=value" overrides
+ * Reads and checks a profile; path "-" is standard input. sets are "section.key=value" or "workload NAME.key=value" overrides
  * (a workload key without a name, "workload.bs=8k", goes to all). On bad input: -EINVAL and
  * "PATH:LINE: ... remedy", exit status 2. Caller frees with profile_free.
  */
@@ -289,7 +316,7 @@ int profile_parse(const char *text, size_t len, const char *path, const char *co
 /*
  * The same with two arms: each cell is made twice, as the profile and the sets have it, once with
  * what base says besides and once with what change says (either may be empty: an A/A run). Arms
- * speak of keys of [guest] and [disk], one value each, that are no axes of the profile. They are
+ * speak of keys of [guest], [disk] and [knob], one value each, that are no axes of the profile. They are
  * told apart by guest.arm, the first axis, so that equal cells have ids and templates of their own.
  * A combination that cannot be in one arm is left out of the other, and so is one in which nothing
  * of what the arms say means anything while it does in others; the reason is in skipped. A ladder
@@ -302,6 +329,16 @@ int profile_parse_arms(const char *text, size_t len, const char *path, const cha
 		       size_t nsets, const char *const *base, size_t nbase,
 		       const char *const *change, size_t nchange, struct profile **out,
 		       struct err *e);
+
+/*
+ * A few cells of one profile, each with a name and what is set for it besides ("disk.ring=packed"), and
+ * who is compared with whom. Every axis must have one value in each. Names become labels; equal settings
+ * under two names are refused. How the run stops (run.decide, run.precision) is taken from sets alone.
+ */
+int profile_parse_cells(const char *text, size_t len, const char *path, const char *const *sets,
+			size_t nsets, const struct profile_listed *cells, size_t ncells,
+			const struct profile_pair *pairs, size_t npairs, struct profile **out,
+			struct err *e);
 
 void profile_free(struct profile *p);
 
@@ -343,6 +380,16 @@ double cell_data_share(const struct cell *c);
 /* Whether writing the whole disk once leaves something behind (an image, a device, the memory of an
  * NBD server), so that disk.precondition means something. */
 bool cell_can_fill(const struct cell *c);
+/*
+ * Whether its guests are several, or could be: guest.count over 1, or guest.overcommit, of which the
+ * host's CPUs make a number (run/guests.h). 0 for cell_overcommit: the cell has none.
+ */
+bool cell_counts_guests(const struct cell *c);
+double cell_overcommit(const struct cell *c);
+/* Whether it sets anything host-wide ([knob]), which wants consent. */
+bool cell_turns_knobs(const struct cell *c);
+/* Whether keys of the section belong to cells. */
+bool section_of_cells(enum section s);
 /* Not hot-pluggable: its devices stand on QEMU's command line, in its template with blank disks. */
 bool cell_is_cold(const struct cell *c);
 
@@ -390,6 +437,19 @@ char *workload_fio_job_disks(const struct workload *w, const struct cell *c, cha
 
 /* How many jobs (threads) that makes in all, on a cell's disks. */
 uint64_t workload_jobs(const struct workload *w, const struct cell *c);
+
+/* The same with those of cpu-load: threads of fio in one guest. */
+uint64_t workload_threads(const struct workload *w, const struct cell *c);
+
+/* The section that keeps vCPUs busy: its entry in fio's result is no I/O. */
+#define CPU_LOAD_JOB "cpu-load"
+
+/*
+ * The same for one of several guests (from one target on): every thread waits, ready to go, until
+ * the host opens the gate (WIRE_GO).
+ */
+char *workload_fio_job_gated(const struct workload *w, const struct cell *c, char *const *targets,
+			     size_t ntargets, uint64_t randseed);
 
 /* Whether a trial of this workload on this cell begins with filling each disk: the workload's word,
  * else the disk's. And whether it then writes all of it once more, in random order. */

@@ -112,6 +112,8 @@ int rung_take_key(struct profile *p, size_t rung, struct settings *said, const c
 		sec = SEC_GUEST;
 	} else if (dot && !strncmp(key, "disk.", 5)) {
 		sec = SEC_DISK;
+	} else if (dot && !strncmp(key, "knob.", 5)) {
+		sec = SEC_KNOB;
 	} else {
 		bool disk = key_find(SEC_DISK, key) != NULL;
 

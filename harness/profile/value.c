@@ -203,6 +203,13 @@ const char *bound_text(const struct key_row *row, uint64_t v, char *buf, size_t 
 
 	if (row->type == KT_PERCENT)
 		return percent_text(v, buf, size);
+	if (row->type == KT_RATIO) {
+		char *ratio = percent_canonical(v);
+
+		snprintf(buf, size, "%s", ratio);
+		free(ratio);
+		return buf;
+	}
 	snprintf(num, sizeof(num), "%llu", (unsigned long long)v);
 	return key_value_text(row, num, buf, size);
 }
@@ -236,6 +243,7 @@ static int parse_number(const struct key_row *row, const char *text, const char 
 		[KT_TIME] =
 			"a time; write a number with ns, us, ms, s, m or h behind it, for instance 700ms",
 		[KT_PERCENT] = "a share with at most four decimals; write for instance 5%",
+		[KT_RATIO] = "a ratio with at most six decimals; write for instance 1.5",
 	};
 	char buf[64], *end;
 	uint64_t v = 0;
@@ -245,7 +253,7 @@ static int parse_number(const struct key_row *row, const char *text, const char 
 		rc = units_size(text, &v);
 	} else if (row->type == KT_TIME) {
 		rc = units_time(text, &v);
-	} else if (row->type == KT_PERCENT) {
+	} else if (row->type == KT_PERCENT || row->type == KT_RATIO) {
 		rc = percent_parse(text, &v);
 	} else {
 		errno = 0;
@@ -259,7 +267,7 @@ static int parse_number(const struct key_row *row, const char *text, const char 
 				 kinds[row->type], row->words ? ", or " : "",
 				 row->words ? row->words : "");
 	rc = check_range(row, v, text, where, e);
-	if (!rc && row->type == KT_PERCENT)
+	if (!rc && (row->type == KT_PERCENT || row->type == KT_RATIO))
 		*out = percent_canonical(v);
 	else if (!rc)
 		*out = xasprintf("%llu", (unsigned long long)v);
@@ -301,6 +309,7 @@ int value_parse(const struct key_row *row, const char *text, const char *where, 
 	case KT_SIZE:
 	case KT_TIME:
 	case KT_PERCENT:
+	case KT_RATIO:
 		rc = parse_number(row, text, where, canonical, e);
 		break;
 	default:

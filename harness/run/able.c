@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "guest/qmp.h"
 #include "run/context.h"
+#include "run/guests.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -298,6 +299,8 @@ int able_setup(struct run *r, struct err *e)
 {
 	const struct profile *p = r->profile;
 	char **reasons = xcalloc(p->ncells + 1, sizeof(*reasons));
+	uint64_t avail = run_memory_available();
+	unsigned cpus = run_cpus();
 	size_t i, n = 0, first = 0;
 	int rc = 0;
 
@@ -306,6 +309,10 @@ int able_setup(struct run *r, struct err *e)
 
 		reasons[i] =
 			a ? unable(&p->cells[i], &run_qemu_of(r, &p->cells[i])->info, a) : NULL;
+		if (!reasons[i])
+			reasons[i] = guests_unable(&p->cells[i], cpus, avail);
+		if (!rc && !reasons[i])
+			reasons[i] = able_host(r, &p->cells[i], run_guests(&p->cells[i]));
 		first = reasons[i] && !n ? i : first;
 		n += reasons[i] != NULL;
 	}
@@ -322,6 +329,15 @@ int able_setup(struct run *r, struct err *e)
 		free(reasons[i]);
 	free(reasons);
 	return rc;
+}
+
+void able_print(const struct run *r, FILE *out)
+{
+	if (!r->kept)
+		return;
+	for (size_t i = r->whole->nskipped; i < r->kept->nskipped; i++)
+		fprintf(out, "left out: %s: %s\n", r->kept->skipped[i].what,
+			r->kept->skipped[i].reason);
 }
 
 void able_free(struct run *r)

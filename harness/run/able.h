@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include "base/err.h"
 
 struct run;
@@ -28,7 +29,13 @@ void qemu_able_free(struct qemu_able *a);
  * Takes the cells out of r->profile that their QEMU cannot do; each is listed among the skipped,
  * with the reason. The profile that the caller has stays as it is. An error when none is left.
  */
+/* able_host.c: why this host cannot do a cell with so many guests; NULL: it can. Caller frees. */
+struct cell;
+char *able_host(struct run *r, const struct cell *c, unsigned guests);
+
 int able_setup(struct run *r, struct err *e);
+/* A line for each cell that was taken out. */
+void able_print(const struct run *r, FILE *out);
 void able_free(struct run *r);
 
 #endif

@@ -8,6 +8,8 @@
 #include "guest/accel.h"
 #include "guest/template.h"
 #include "run/context.h"
+#include "run/guests.h"
+#include "run/pins.h"
 
 /* With accel = kvm, for looking up and for the probe. */
 static void kvm_machine(struct run *r, const struct cell *c, struct machine *m)
@@ -38,7 +40,6 @@ int run_machine(void *arg, const struct cell *c, struct machine *out, const char
 	struct run_kernel *k = run_kernel_of(r, c);
 	const char *accel = cell_get(c, K_ACCEL);
 
-	(void)e;
 	if (strcmp(accel, "tcg")) {
 		struct machine m;
 		const struct run_accel *a;
@@ -49,6 +50,14 @@ int run_machine(void *arg, const struct cell *c, struct machine *out, const char
 	}
 	machine_make(out, c, &run_qemu_of(r, c)->info, accel, k->vmlinuz, k->initramfs);
 	out->shared = profile_shared_memory(r->profile);
+	if (cell_is(c, K_NODES, "plan")) {
+		const struct pin *pins;
+		int rc = run_pins(r, c, run_guests(c), &pins, e);
+
+		if (rc)
+			return rc;
+		out->nodes = pins ? pins->nodes : NULL;
+	}
 	if (kernel)
 		*kernel = k->version;
 	return 0;

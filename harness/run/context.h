@@ -73,10 +73,20 @@ struct run {
 	struct run_device *devices;
 	size_t ndevices;
 
+	const struct cell *knobs; /* whose knobs are in force; NULL: none (knobs.c) */
+	char knobs_id[20];
+	struct run_pins *pins; /* pins.c */
+	size_t npins;
+
 	struct store *store;
 	struct site *guests, *host; /* NULL where no cell wants one */
-	struct site *site;	    /* one of the two: the current trial's */
+	/* Several guests at once: NULL, or the site of all guest cells, whose first guest is
+	 * `guests`, so that one guest is measured as several are. */
+	struct site *many;
+	struct site *site; /* one of the three: the current trial's */
 	struct policy *policy;
+	struct run_search search; /* visits 0: none. Its workload is in search_workload */
+	char *search_workload;
 
 	char *image_dirs[64]; /* resolved disk.dir values, one per value */
 	const char *image_dir_names[64];
@@ -119,6 +129,9 @@ int run_machine(void *run, const struct cell *c, struct machine *out, const char
 /* Folder for a cell's image; NULL for a back end without one. */
 const char *run_image_dir(const struct run *r, const struct cell *c);
 int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, struct err *e);
+/* The same with its images in another folder (guests.h). */
+int run_plan_in(const struct run *r, const struct cell *c, const char *dir, struct disk_plan *out,
+		struct err *e);
 
 struct accel_answer;
 /* Tries KVM for a cell; see accel_probe. */
@@ -152,6 +165,7 @@ struct run_cost {
 			    buffers and rings on the host */
 	const char *memory_keys; /* what it is made of, in the profile's words; NULL without any */
 	unsigned disks;		 /* in one guest, at most */
+	unsigned guests;	    /* at once, at most */
 	unsigned trials, templates; /* templates: per block */
 	uint64_t write_ns;	    /* time spent in workloads that write */
 };

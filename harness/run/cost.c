@@ -11,6 +11,7 @@
 #include "guest/template.h"
 #include "run/context.h"
 #include "run/decide.h"
+#include "run/guests.h"
 
 /*
  * Until this host has a history: what a trial takes beside its job, and a template to boot and
@@ -92,7 +93,9 @@ static void cost_memory(struct run *r, struct run_cost *out)
 
 	for (size_t i = 0; i < p->ncells; i++) {
 		const struct cell *c = &p->cells[i];
-		uint64_t guest = cell_u64(c, K_MEMORY), disk = in_memory(c), disks = in_qemu(c);
+		unsigned n = run_guests(c);
+		uint64_t guest = n * (cell_u64(c, K_MEMORY) + (n > 1 ? GUEST_EXTRA : 0));
+		uint64_t disk = n * in_memory(c), disks = n * in_qemu(c);
 
 		for (size_t k = 0; k < p->nworkloads; k++) {
 			uint64_t fio = in_fio(c, &p->workloads[k]);
@@ -100,7 +103,8 @@ static void cost_memory(struct run *r, struct run_cost *out)
 			if (guest + disk + disks + fio <= out->memory)
 				continue;
 			out->memory = guest + disk + disks + fio;
-			out->memory_keys = disks   ? "guest.memory and disk.count"
+			out->memory_keys = n > 1   ? "guest.memory of all guests"
+					   : disks ? "guest.memory and disk.count"
 					   : guest ? disk ? "guest.memory and disk.serves = memory"
 							  : "guest.memory"
 					   : disk > fio ? "disk.size with disk.serves = memory"
@@ -183,7 +187,7 @@ static void sources_free(struct sources *s)
 static void image_cost(const struct cell *c, const struct disk_plan *p, const struct workload *w,
 		       uint64_t *bytes, uint64_t *ns)
 {
-	uint64_t all = p->size * run_disks(c);
+	uint64_t all = p->size * run_disks(c) * run_guests(c);
 	bool data = cell_has_data(c);
 
 	if (full(c))
@@ -220,6 +224,7 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 	}
 	for (i = 0; i < p->ncells; i++) {
 		const struct cell *c = &p->cells[i];
+		unsigned guests = run_guests(c);
 		struct disk_plan plan;
 		int rc = run_plan(r, c, &plan, e);
 
@@ -227,16 +232,19 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 			sources_free(&sources);
 			return rc;
 		}
-		trials_ns += p->nworkloads *
-			     (cell_on_host(c) ? HOST_TRIAL_NS
-					      : TRIAL_OVERHEAD_NS + DISK_NS * (run_disks(c) - 1));
+		trials_ns +=
+			p->nworkloads * (cell_on_host(c) ? HOST_TRIAL_NS
+							 : guests * (TRIAL_OVERHEAD_NS +
+								     DISK_NS * (run_disks(c) - 1)));
 		if (cell_get(c, K_START) && !strcmp(cell_get(c, K_START), "boot"))
-			boot_ns += BOOT_NS * p->nworkloads;
+			boot_ns += guests * BOOT_NS * p->nworkloads;
 		if (run_disks(c) > out->disks)
 			out->disks = run_disks(c);
+		if (guests > out->guests)
+			out->guests = guests;
 		/* the last trial's images are still being removed while the next ones are made */
-		if (plan.image && !plan.device && 2 * plan.peak_bytes > out->image_peak)
-			out->image_peak = 2 * plan.peak_bytes;
+		if (plan.image && !plan.device && 2 * guests * plan.peak_bytes > out->image_peak)
+			out->image_peak = 2 * guests * plan.peak_bytes;
 		sources_add(&sources, &plan);
 		for (k = 0; k < p->nworkloads; k++)
 			image_cost(c, &plan, &p->workloads[k], &image, &fill_ns);
@@ -248,8 +256,19 @@ int run_cost(struct run *r, unsigned blocks, struct run_cost *out, struct err *e
 	per_block =
 		p->ncells * job_ns + trials_ns + fill_ns + boot_ns + out->templates * TEMPLATE_NS;
 	out->ns = per_block * blocks;
+	image *= blocks;
+	if (r->search.visits) { /* no block has all cells */
+		unsigned all = out->trials;
+		double share;
+
+		out->trials = run_search_trials(r);
+		share = all ? (double)out->trials / all : 0;
+		out->ns = (uint64_t)((double)out->ns * share);
+		image = (uint64_t)((double)image * share);
+		out->write_ns = (uint64_t)((double)out->write_ns * share);
+	}
 	out->ns_per_trial = out->trials ? out->ns / out->trials : 0;
-	out->image_bytes = image * blocks + sources.bytes;
+	out->image_bytes = image + sources.bytes;
 	out->image_peak += sources.bytes;
 	sources_free(&sources);
 	return 0;
@@ -275,6 +294,8 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out)
 		units_size_text(c->template_bytes, d, sizeof(d)));
 	if (c->disks > 1)
 		fprintf(out, "; up to %u disks in a guest", c->disks);
+	if (c->guests > 1)
+		fprintf(out, "; up to %u guests at once", c->guests);
 	if (c->memory)
 		fprintf(out, "; %s of memory (%s)", units_size_text(c->memory, a, sizeof(a)),
 			c->memory_keys);
@@ -385,6 +406,11 @@ static int print_cell(struct run *r, const struct cell *c, FILE *out, struct err
 			fprintf(out, "  over %s%s%s\n", g->over, g->adds ? ": " : "",
 				g->adds ? g->adds : "");
 	}
+	if (cell_counts_guests(c))
+		fprintf(out, "  # %u guest%s: %llu vCPUs on %u CPUs, a ratio of %.3g\n",
+			run_guests(c), run_guests(c) == 1 ? "" : "s",
+			(unsigned long long)(run_guests(c) * cell_u64(c, K_VCPUS)), run_cpus(),
+			(double)(run_guests(c) * cell_u64(c, K_VCPUS)) / run_cpus());
 	for (i = 0; i < plan.nsteps; i++) {
 		char size[32];
 
@@ -432,6 +458,26 @@ static void print_schedule(struct run *r, FILE *out)
 	}
 	fprintf(out, "\n");
 	p->free(p);
+}
+
+int run_price(const struct profile *p, const struct run_opts *o, struct run_price *out,
+	      struct err *e)
+{
+	struct run r = {0};
+	struct run_cost cost = {0};
+	int rc;
+
+	snprintf(r.uuid, sizeof(r.uuid), "dry-run-");
+	term_init(&r.term, true);
+	if (o->search)
+		run_search_take(&r, o->search);
+	rc = run_setup(&r, p, o, e);
+	if (!rc)
+		rc = run_seed_and_blocks(&r, &cost, e);
+	*out = (struct run_price){cost.ns, cost.image_bytes, cost.trials, r.blocks};
+	run_teardown(&r);
+	free(r.search_workload);
+	return rc;
 }
 
 int run_dry(const struct profile *p, const struct run_opts *o, FILE *out, struct err *e)

@@ -80,6 +80,8 @@ struct policy *run_policy(const struct run *r)
 	struct policy *out;
 	double *floors;
 
+	if (r->search.visits)
+		return run_search_policy(r);
 	if (!run_is_sequential(r))
 		return policy_fixed(r->seed, r->blocks, (unsigned)p->ncells,
 				    (unsigned)p->nworkloads);
@@ -236,7 +238,7 @@ static int check_spread(struct run *r, const struct past *past, const char *uuid
 			sd = s;
 		}
 	}
-	if (decide >= 2 * least)
+	if (decide >= 2 * least || r->opts->decide_anyway)
 		return 0;
 	return err_input(
 		e,

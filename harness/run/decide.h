@@ -34,6 +34,18 @@ double run_primary_value(const struct run *r, size_t workload, const struct stor
  */
 int run_decide_check(struct run *r, struct err *e);
 
+/* search.c: the policy of a search, its blocks and trials at most, its notes for the record (new; NULL:
+ * no search), and back from there; "search" of meta. */
+struct policy *run_search_policy(const struct run *r);
+unsigned run_search_blocks(const struct run *r);
+unsigned run_search_trials(const struct run *r);
+int run_search_check(const struct run *r, struct err *e);
+json_t *run_search_json(const struct run *r);
+void run_search_read(struct run *r, const json_t *meta);
+/* search.json in the run's folder: what it found, when it has come to its end. */
+int run_search_save(const struct run *r, struct err *e);
+void run_search_take(struct run *r, const struct run_search *s);
+
 /* "vs": the arms and their pairs; NULL: the profile has none. And "decide" or "precision" with the
  * quantities that are fixed at the start; *name is which. NULL: fixed blocks. New. */
 json_t *run_vs_json(const struct profile *p);

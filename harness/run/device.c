@@ -118,7 +118,8 @@ static int check_words(const struct run *r, struct err *e)
 		for (k = 0; k < r->profile->ncells && !used; k++) {
 			const char *path = device_of(&r->profile->cells[k]);
 
-			used = path && blockdev_consents(path, &word, 1);
+			used = (path && blockdev_consents(path, &word, 1)) ||
+			       (!strcmp(word, "host") && cell_turns_knobs(&r->profile->cells[k]));
 		}
 		if (!used)
 			return err_input(e,

@@ -264,21 +264,113 @@ static void put_engine(struct samples *s, const json_t *engine)
 		put(s, "vring.batch", engine_sum(engine, "added") / publishes);
 }
 
+double extract_jain(const double *v, size_t n)
+{
+	double sum = 0, squares = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		sum += v[i];
+		squares += v[i] * v[i];
+	}
+	return squares > 0 ? sum * sum / ((double)n * squares) : NAN;
+}
+
+/* I/Os a second of one guest, all directions; 0: none. */
+static double guest_iops(const struct job_guest *g)
+{
+	static const char *const dirs[] = {"read", "write", "trim"};
+	const json_t *job = extract_group(g->result->fio, NULL);
+	double sum = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		double v = number(json_object_get(job, dirs[i]), "iops");
+
+		sum += v > 0 ? v : 0;
+	}
+	return sum;
+}
+
+/* A mean of those that are known. */
+static double mean_known(const double *v, size_t n)
+{
+	double sum = 0;
+	size_t known = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!isfinite(v[i]))
+			continue;
+		sum += v[i];
+		known++;
+	}
+	return known ? sum / (double)known : NAN;
+}
+
+int extract_together(const struct job_together *t, struct store_sample *out, int n)
+{
+	double *v = xcalloc(4 * t->n + 1, sizeof(*v));
+	double *cpu = v + t->n, *steal = cpu + t->n, *wait = steal + t->n;
+	double least = INFINITY, most = 0;
+	struct samples s = {out, n};
+
+	for (size_t i = 0; i < t->n; i++) {
+		v[i] = guest_iops(&t->guest[i]);
+		least = v[i] < least ? v[i] : least;
+		most = v[i] > most ? v[i] : most;
+		cpu[i] = t->guest[i].cpu;
+		steal[i] = t->guest[i].steal;
+		wait[i] = t->guest[i].wait;
+	}
+	put(&s, "fairness.jain", extract_jain(v, t->n));
+	if (least > 0)
+		put(&s, "guest.iops.min", least);
+	put(&s, "guest.iops.max", most);
+	put(&s, "guest.cpu", mean_known(cpu, t->n));
+	put(&s, "guest.steal", mean_known(steal, t->n));
+	put(&s, "runqueue.wait", mean_known(wait, t->n));
+	put(&s, "host.cpu", t->host_cpu);
+	free(v);
+	return s.n;
+}
+
+json_t *extract_group(const json_t *fio, struct err *e)
+{
+	json_t *jobs = json_object_get(fio, "jobs"), *found = NULL, *job;
+	size_t i, n = 0;
+
+	json_array_foreach(jobs, i, job)
+	{
+		const char *name = json_string_value(json_object_get(job, "jobname"));
+		json_int_t error = json_integer_value(json_object_get(job, "error"));
+		bool load = name && !strcmp(name, CPU_LOAD_JOB);
+
+		if (error) {
+			err_set(e, -EPROTO, "fio's %s ended with error %lld (%s)",
+				load ? "load on the CPUs" : "job", (long long)error,
+				strerror((int)error));
+			return NULL;
+		}
+		if (load)
+			continue;
+		found = json_is_object(job) ? job : found;
+		n++;
+	}
+	if (found && n == 1)
+		return found;
+	if (!found)
+		err_set(e, -EPROTO, "fio's document has no job in it");
+	else
+		err_set(e, -EPROTO, "fio's document has %zu jobs instead of one group", n);
+	return NULL;
+}
+
 int extract_samples(const struct job_result *r, struct store_sample *out, struct err *e)
 {
 	struct samples s = {out, 0};
-	const json_t *jobs = json_object_get(r->fio, "jobs"), *job = json_array_get(jobs, 0);
+	const json_t *job = extract_group(r->fio, e);
 	double ios = 0, iops = 0;
 
-	if (!json_is_object(job))
-		return err_set(e, -EPROTO, "fio's document has no job in it");
-	if (json_array_size(jobs) != 1)
-		return err_set(e, -EPROTO, "fio's document has %zu jobs instead of one group",
-			       json_array_size(jobs));
-	if (json_integer_value(json_object_get(job, "error")))
-		return err_set(e, -EPROTO, "fio's job ended with error %lld (%s)",
-			       (long long)json_integer_value(json_object_get(job, "error")),
-			       strerror((int)json_integer_value(json_object_get(job, "error"))));
+	if (!job)
+		return -EPROTO;
 	/* fio counts the reads of a verification without the time that they took */
 	if (!r->reads_check)
 		ios += put_direction(&s, "read", json_object_get(job, "read"), &iops);
@@ -293,5 +385,5 @@ int extract_samples(const struct job_result *r, struct store_sample *out, struct
 	put_cpu(&s, r, count_ios(job, r->reply));
 	put_guest(&s, r->reply, count_ios(job, r->reply));
 	put_engine(&s, r->engine);
-	return s.n;
+	return r->together ? extract_together(r->together, out, s.n) : s.n;
 }

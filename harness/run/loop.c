@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "guest/host.h"
+#include "guest/many.h"
 #include "run/context.h"
 #include "run/decide.h"
 #include "run/lock.h"
@@ -35,6 +36,12 @@ int run_seed_and_blocks(struct run *r, struct run_cost *cost, struct err *e)
 			return err_set(e, -errno, "getrandom: %s", strerror(errno));
 		/* SQLite's integers have a sign, and people type seeds */
 		r->seed &= 0x7fffffffffffull;
+	}
+	if (r->search.visits) {
+		rc = run_search_check(r, e);
+		if (rc)
+			return rc;
+		r->blocks = run_search_blocks(r);
 	}
 	if (!r->blocks) {
 		r->blocks = (unsigned)profile_u64(r->profile,
@@ -314,6 +321,9 @@ static void new_sites(struct run *r, const char *templates)
 
 	if (run_cells_on(r, false))
 		r->guests = site_small_new(&so);
+	for (size_t i = 0; i < r->profile->ncells && !r->many; i++)
+		if (cell_counts_guests(&r->profile->cells[i]))
+			r->many = site_many_new(r->guests);
 	if (run_cells_on(r, true))
 		r->host = site_host_new(&ho);
 }
@@ -334,6 +344,8 @@ static int run_go(struct run *r, struct run_outcome *out, struct err *e)
 	if (!rc)
 		rc = loop(r, e);
 	say_end(r);
+	if (!rc && r->search.visits)
+		rc = run_search_save(r, e);
 	dir_remove(templates, NULL);
 	journal_done_path(r->journal, templates);
 	/* a run whose every trial has had its turn is complete, whatever became of them */
@@ -371,6 +383,10 @@ int run_profile(const struct profile *p, const struct run_opts *o, struct run_ou
 
 	*out = (struct run_outcome){0};
 	new_uuid(r.uuid);
+	if (o->uuid)
+		snprintf(r.uuid, sizeof(r.uuid), "%s", o->uuid);
+	if (o->search)
+		run_search_take(&r, o->search);
 	term_init(&r.term, o->quiet);
 	rc = run_setup(&r, p, o, e);
 	if (!rc)
@@ -390,6 +406,7 @@ int run_profile(const struct profile *p, const struct run_opts *o, struct run_ou
 	rc = run_go(&r, out, e);
 out:
 	run_teardown(&r);
+	free(r.search_workload);
 	run_lock_release();
 	return rc;
 }
@@ -458,6 +475,7 @@ int run_resume(const char *what, const struct run_opts *o, struct run_outcome *o
 		rc = run_go(&r, out, e);
 out:
 	run_teardown(&r);
+	free(r.search_workload);
 	run_lock_release();
 	profile_free(p);
 	store_run_free(&row);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* guest.pin = plan: the planner's word for a cell's guests on this host. */
 #include "run/pins.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "place/place.h"
 
 struct run_pins {
-	const struct cell *cell; /* borrowed */
+	char cell[17]; /* its id */
 	unsigned guests;
 	struct pin *pins; /* [guests] */
 };
@@ -123,7 +124,7 @@ static int pins_make(const struct cell *c, unsigned guests, struct pin *out, str
 int run_pins(struct run *r, const struct cell *c, unsigned guests, const struct pin **out,
 	     struct err *e)
 {
-	struct run_pins made = {c, guests, NULL};
+	struct run_pins made = {.guests = guests};
 	int rc;
 
 	*out = NULL;
@@ -131,17 +132,18 @@ int run_pins(struct run *r, const struct cell *c, unsigned guests, const struct 
 	    ((!cell_get(c, K_PIN) || cell_is(c, K_PIN, "none")) && !cell_is(c, K_NODES, "plan")))
 		return 0;
 	for (size_t i = 0; i < r->npins; i++)
-		if (r->pins[i].cell == c && r->pins[i].guests == guests) {
+		if (!strcmp(r->pins[i].cell, c->id) && r->pins[i].guests == guests) {
 			*out = r->pins[i].pins;
 			return 0;
 		}
+	snprintf(made.cell, sizeof(made.cell), "%s", c->id);
 	made.pins = xcalloc(guests, sizeof(*made.pins));
 	rc = pins_make(c, guests, made.pins, e);
 	r->pins = xrealloc(r->pins, r->npins + 1, sizeof(*r->pins));
 	r->pins[r->npins++] = made;
 	if (rc) {
 		/* no other cell shall be given what is half made */
-		r->pins[r->npins - 1].cell = NULL;
+		r->pins[r->npins - 1].cell[0] = 0;
 		return rc;
 	}
 	*out = made.pins;

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "run/context.h"
+#include "run/guests.h"
 #include "run/lock.h"
 #include "run/space.h"
 
@@ -46,16 +47,10 @@ static int check_space(struct run *r, const struct run_cost *c, struct err *e)
 
 static int check_memory(const struct run *r, const struct run_cost *c, struct err *e)
 {
-	char *text = NULL, *p, need[32], have[32];
-	uint64_t avail = UINT64_MAX;
+	char need[32], have[32];
+	uint64_t avail = run_memory_available();
 	bool guests = run_cells_on(r, false);
 
-	if (!file_read("/proc/meminfo", 65536, &text, NULL)) {
-		p = strstr(text, "MemAvailable:");
-		if (p)
-			avail = strtoull(p + 13, NULL, 10) << 10;
-		free(text);
-	}
 	/* QEMU itself, and its translation cache under TCG, want room too */
 	if (c->memory + (256ull << 20) > avail)
 		return err_input(
@@ -178,8 +173,10 @@ int run_preflight(struct run *r, const struct run_cost *cost, struct err *e)
 		rc = device_check_all(r, e);
 	if (rc)
 		return rc;
-	if (!r->opts->quiet)
+	if (!r->opts->quiet) {
+		able_print(r, stderr);
 		run_cost_print(r, cost, stderr);
+	}
 	rc = check_space(r, cost, e);
 	if (!rc)
 		rc = check_memory(r, cost, e);

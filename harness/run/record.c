@@ -51,7 +51,7 @@ static char *skipped_json(const struct profile *p)
 
 /* Values of the keys of the given sections, and the pass-through ones under prefix. */
 static char *keys_json(char *const *val, const struct extra *extras, size_t nextras,
-		       const char *prefix, enum section a, enum section b)
+		       const char *prefix, bool of_cells)
 {
 	json_t *out = json_object();
 	char name[64];
@@ -60,7 +60,7 @@ static char *keys_json(char *const *val, const struct extra *extras, size_t next
 	for (i = 0; i < K_COUNT; i++) {
 		const struct key_row *row = &profile_keys[i];
 
-		if (row->section != a && row->section != b)
+		if (of_cells ? !section_of_cells(row->section) : row->section != SEC_WORKLOAD)
 			continue;
 		json_object_set_new(out, key_full_name(row, name, sizeof(name)),
 				    val[i] ? json_string(val[i]) : json_null());
@@ -109,6 +109,30 @@ static char *primary_json(const struct run *r)
 	return dump(out);
 }
 
+/* "listed": [{"name", "sets"}], so that a run of listed cells can be parsed again. */
+static void listed_json(const struct profile *p, json_t *meta)
+{
+	json_t *all = json_array(), *pairs = json_array();
+
+	for (size_t i = 0; i < p->nlisted; i++) {
+		json_t *sets = json_array();
+
+		for (size_t k = 0; k < p->listed[i].nsets; k++)
+			json_array_append_new(sets, json_string(p->listed[i].sets[k]));
+		json_array_append_new(all, json_pack("{s:s, s:o}", "name", p->listed[i].name,
+						     "sets", sets));
+	}
+	for (size_t i = 0; i < p->npairs; i++)
+		json_array_append_new(pairs, json_pack("[I, I]", (json_int_t)p->pairs[i].base,
+						       (json_int_t)p->pairs[i].change));
+	if (p->nlisted) {
+		json_object_set(meta, "listed", all);
+		json_object_set(meta, "listed_pairs", pairs);
+	}
+	json_decref(all);
+	json_decref(pairs);
+}
+
 static char *meta_json(struct run *r)
 {
 	const struct profile *p = r->profile;
@@ -126,6 +150,9 @@ static char *meta_json(struct run *r)
 			"budget_ns", (json_int_t)r->opts->budget_ns);
 	if (vs)
 		json_object_set_new(out, "vs", vs);
+	listed_json(p, out);
+	if (r->search.visits)
+		json_object_set_new(out, "search", run_search_json(r));
 	decide = run_decide_json(r, &rule);
 	if (decide)
 		json_object_set_new(out, rule, decide);
@@ -178,8 +205,8 @@ static int store_rows(struct run *r, const struct store_run *row, struct err *e)
 		memcpy(cells[i].id, c->id, sizeof(cells[i].id));
 		cells[i].index = c->index;
 		cells[i].label = c->label;
-		cells[i].keys_json = keys_json(c->val, c->extras, c->nextras, "disk.blockdev.",
-					       SEC_GUEST, SEC_DISK);
+		cells[i].keys_json =
+			keys_json(c->val, c->extras, c->nextras, "disk.blockdev.", true);
 	}
 	for (i = 0; i < p->nworkloads; i++) {
 		const struct workload *w = &p->workloads[i];
@@ -188,8 +215,7 @@ static int store_rows(struct run *r, const struct store_run *row, struct err *e)
 		ws[i].index = (unsigned)i;
 		ws[i].name = w->name;
 		ws[i].describe = describe(p, w);
-		ws[i].keys_json = keys_json(w->val, w->extras, w->nextras, "workload.fio.",
-					    SEC_WORKLOAD, SEC_WORKLOAD);
+		ws[i].keys_json = keys_json(w->val, w->extras, w->nextras, "workload.fio.", false);
 	}
 	rc = store_run_begin(r->store, row, cells, p->ncells, ws, p->nworkloads, e);
 	for (i = 0; i < p->ncells; i++)
@@ -232,7 +258,8 @@ int record_begin(struct run *r, struct err *e)
 	row.skipped_json = skipped_json(p);
 	row.primary_json = primary_json(r);
 	row.meta_json = meta_json(r);
-	row.trials = r->blocks * (unsigned)(p->ncells * p->nworkloads);
+	row.trials = r->search.visits ? run_search_trials(r)
+				      : r->blocks * (unsigned)(p->ncells * p->nworkloads);
 	row.begun = (int64_t)clock_real_ns();
 	row.status = xstrdup("running");
 	save(r, "profile.ini", p->text, p->text_len);
@@ -286,6 +313,40 @@ static const char **texts(const json_t *list, size_t *n)
 	return out;
 }
 
+/* The listed cells; their pairs are indices among them. */
+static int parse_listed(const struct store_run *row, const char *path, const char *const *sets,
+			size_t nsets, const json_t *meta, struct profile **p, struct err *e)
+{
+	const json_t *all = json_object_get(meta, "listed"),
+		     *at = json_object_get(meta, "listed_pairs");
+	size_t n = json_array_size(all), npairs = json_array_size(at);
+	struct profile_listed *list = xcalloc(n + 1, sizeof(*list));
+	struct profile_pair *pairs = xcalloc(npairs + 1, sizeof(*pairs));
+	int rc;
+
+	for (size_t i = 0; i < n; i++) {
+		const json_t *x = json_array_get(all, i);
+		const char *name = json_string_value(json_object_get(x, "name"));
+
+		list[i].sets = (char **)texts(json_object_get(x, "sets"), &list[i].nsets);
+		list[i].name = (char *)(name ? name : "");
+	}
+	for (size_t i = 0; i < npairs; i++) {
+		const json_t *x = json_array_get(at, i);
+
+		pairs[i] = (struct profile_pair){
+			(size_t)json_integer_value(json_array_get(x, 0)),
+			(size_t)json_integer_value(json_array_get(x, 1))};
+	}
+	rc = profile_parse_cells(row->profile_text, strlen(row->profile_text), path, sets, nsets,
+				 list, n, pairs, npairs, p, e);
+	for (size_t i = 0; i < n; i++)
+		free(list[i].sets);
+	free(list);
+	free(pairs);
+	return rc;
+}
+
 static int parse_again(const struct store_run *row, struct profile **p, struct err *e)
 {
 	json_t *sets = json_loads(row->sets_json ? row->sets_json : "[]", 0, NULL);
@@ -300,7 +361,9 @@ static int parse_again(const struct store_run *row, struct profile **p, struct e
 
 	if (!path)
 		path = row->profile_name;
-	if (vs)
+	if (json_object_get(meta, "listed"))
+		rc = parse_listed(row, path, v, n, meta, p, e);
+	else if (vs)
 		rc = profile_parse_arms(row->profile_text, len, path, v, n, base, nbase, change,
 					nchange, p, e);
 	else
@@ -316,6 +379,7 @@ static int parse_again(const struct store_run *row, struct profile **p, struct e
 int record_reopen(struct run *r, const struct run_opts *o, const char *what, struct store_run *row,
 		  struct profile **p, struct err *e)
 {
+	json_t *meta;
 	char host[65];
 	int rc;
 
@@ -338,6 +402,9 @@ int record_reopen(struct run *r, const struct run_opts *o, const char *what, str
 	r->seed = row->seed;
 	r->blocks = row->blocks;
 	r->folder = xstrdup(row->folder);
+	meta = json_loads(row->meta_json ? row->meta_json : "{}", 0, NULL);
+	run_search_read(r, json_object_get(meta, "search"));
+	json_decref(meta);
 	return parse_again(row, p, e);
 }
 

@@ -11,6 +11,13 @@
 #include "profile/profile.h"
 #include "store/store.h"
 
+/* A search in the place of blocks of all cells (policy_tune.h); its start is the cell of that id. */
+struct run_search {
+	unsigned visits;
+	char start[17];
+	const char *workload; /* the one that counts; NULL: all, by their geometric mean */
+};
+
 struct run_opts {
 	const char *db;	     /* database file */
 	const char *command; /* as typed, for the record */
@@ -19,6 +26,9 @@ struct run_opts {
 	bool quiet;
 	const char *const *consents; /* block devices that may be overwritten, as typed */
 	size_t nconsents;
+	const char *uuid;		 /* of the run that begins; NULL: any */
+	const struct run_search *search; /* NULL: as the profile says */
+	bool decide_anyway; /* run.decide is not refused where it is less than max-blocks show */
 	int stop_fd; /* readable when the user wants to stop (signalfd); -1: none */
 };
 
@@ -43,6 +53,14 @@ int run_profile(const struct profile *p, const struct run_opts *o, struct run_ou
 /* Goes on with an unfinished run: "" means this host's newest unfinished one. Stored trials are
  * replayed to the policy. */
 int run_resume(const char *what, const struct run_opts *o, struct run_outcome *out, struct err *e);
+
+/* What a run would cost, at most: time, trials, bytes written to images. Starts nothing. */
+struct run_price {
+	uint64_t ns, bytes;
+	unsigned trials, blocks;
+};
+int run_price(const struct profile *p, const struct run_opts *o, struct run_price *out,
+	      struct err *e);
 
 /* Prints cells, skipped combinations with reasons, schedule, estimates, and every cell's command
  * lines. Starts no guest. */

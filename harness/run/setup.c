@@ -13,6 +13,8 @@
 #include "guest/initramfs.h"
 #include "run/context.h"
 #include "run/image.h"
+#include "run/knobs.h"
+#include "run/pins.h"
 
 unsigned run_cells_on(const struct run *r, bool host)
 {
@@ -369,6 +371,8 @@ int run_setup(struct run *r, const struct profile *p, const struct run_opts *o, 
 	if (!rc)
 		rc = able_setup(r, e);
 	if (!rc)
+		rc = run_knobs_check(r, e);
+	if (!rc)
 		rc = setup_kernels(r, e);
 	if (!rc)
 		rc = tools_setup(r, e);
@@ -416,8 +420,10 @@ int run_prepare_kernels(struct run *r, struct err *e)
 int run_prepare(struct run *r, struct err *e)
 {
 	size_t i;
-	int rc = run_prepare_kernels(r, e);
+	int rc = run_knobs_sweep(r, e);
 
+	if (!rc)
+		rc = run_prepare_kernels(r, e);
 	if (!rc && r->nkernels)
 		prune_kernels(r);
 	if (!rc)
@@ -429,8 +435,14 @@ int run_prepare(struct run *r, struct err *e)
 
 int run_plan(const struct run *r, const struct cell *c, struct disk_plan *out, struct err *e)
 {
+	return run_plan_in(r, c, run_image_dir(r, c), out, e);
+}
+
+int run_plan_in(const struct run *r, const struct cell *c, const char *dir, struct disk_plan *out,
+		struct err *e)
+{
 	char *storage_daemon = tools_daemon(r, c), *qemu_nbd = tools_nbd(r, c);
-	struct disk_env env = {.image_dir = run_image_dir(r, c),
+	struct disk_env env = {.image_dir = dir,
 			       .qemu_img = r->tools[TOOL_IMG].path,
 			       .storage_daemon = storage_daemon,
 			       .storage_daemon_version = tools_daemon_version(r, storage_daemon),
@@ -479,6 +491,10 @@ void run_teardown(struct run *r)
 {
 	size_t i;
 
+	run_knobs_end(r);
+	run_pins_free(r);
+	if (r->many)
+		r->many->ops->destroy(r->many);
 	if (r->guests)
 		r->guests->ops->destroy(r->guests);
 	if (r->host)

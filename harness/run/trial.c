@@ -11,6 +11,10 @@
 #include "base/file.h"
 #include "run/context.h"
 #include "run/extract.h"
+#include "run/guests.h"
+#include "run/knobs.h"
+#include "run/pins.h"
+#include "run/pool.h"
 #include "run/space.h"
 #include "run/trial.h"
 
@@ -60,77 +64,32 @@ int trial_fail(struct trial *x, enum cause cause, int rc)
 	return rc;
 }
 
-/* The rows of both sides and both times; a difference seen at either time stays. */
-static void agree(struct trial *x)
-{
-	struct asked_got guest[MAX_CHECKS];
-	struct site *site = x->r->site;
-	size_t n, i, k;
-
-	x->nchecks = disk_asked_got(x->cell, &x->plan, x->before, x->after, x->checks, MAX_CHECKS);
-	n = site->ops->agreed(site, x->cell, x->before, guest, MAX_CHECKS);
-	for (i = 0; i < n && x->nchecks < MAX_CHECKS; i++)
-		x->checks[x->nchecks++] = guest[i];
-	trial_agree_fill(x);
-	if (!x->after)
-		return;
-	n = site->ops->agreed(site, x->cell, x->after, guest, MAX_CHECKS);
-	for (i = 0; i < n; i++)
-		for (k = 0; k < x->nchecks; k++)
-			if (!strcmp(x->checks[k].key, guest[i].key) && guest[i].state == GOT_DIFFER)
-				x->checks[k] = guest[i];
-}
-
-/* -EBADE when what is in force is not what was asked for. */
-static int judge(struct trial *x, struct err *e)
-{
-	size_t i;
-
-	for (i = 0; i < x->nchecks; i++) {
-		const struct asked_got *a = &x->checks[i];
-
-		if (a->state == GOT_DIFFER)
-			return trial_fail(x, CAUSE_MISMATCH,
-					  err_set(e, -EBADE, "%s: asked %s, got %s (says the %s)",
-						  a->key, a->asked, a->got,
-						  *a->from ? a->from : "host"));
-	}
-	/* what only the workload shows is not judged before it */
-	for (i = 0; x->r->strict && x->after && i < x->nchecks; i++) {
-		const struct asked_got *a = &x->checks[i];
-
-		if (a->state == GOT_UNKNOWN)
-			return trial_fail(
-				x, CAUSE_MISMATCH,
-				err_set(e, -EBADE,
-					"%s: asked %s, and it cannot be told what is in force: %s "
-					"(run.strict is on)",
-					a->key, a->asked, a->got));
-	}
-	return 0;
-}
-
 static int ask_site(struct trial *x, bool after, struct err *e)
 {
 	struct site *site = x->r->site;
 	json_t *ev = NULL;
 	int rc = site->ops->ask(site, &ev, e);
+	size_t g;
 
 	if (rc)
 		return trial_fail(x, site->cause, rc);
 	if (after) {
 		/* on the host fio has the image in its hands, and could have made it larger */
 		if (workload_fills(x->work, x->cell) || cell_on_host(x->cell))
-			json_object_set_new(ev, "image", image_evidence(x->r, x->cell, &x->plan));
+			for (g = 0; g < x->nplans; g++)
+				json_object_set_new(trial_evidence(x, ev, g), "image",
+						    image_evidence(x->r, x->cell, &x->plan[g]));
 		x->after = ev;
 	} else {
-		json_object_update(ev, x->before);
+		for (g = 0; g < x->nplans; g++)
+			json_object_update(trial_evidence(x, ev, g),
+					   trial_evidence(x, x->before, g));
 		json_decref(x->before);
 		x->before = ev;
 	}
 	artefact_json(x, after ? "after.json" : "before.json", ev);
-	agree(x);
-	return judge(x, e);
+	trial_agree(x);
+	return trial_judge(x, e);
 }
 
 void run_show(const struct job_progress *p, void *arg)
@@ -149,32 +108,49 @@ void run_show(const struct job_progress *p, void *arg)
 	term_bar(&r->term, r->done, r->total, elapsed, left, what, false);
 }
 
-int trial_work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
+/* What became of fio itself; guest: its number from 1, 0: there is one. */
+static int fio_ended(struct trial *x, const struct job_result *res, uint64_t timeout_ns,
+		     size_t guest, struct err *e)
+{
+	json_int_t status = json_integer_value(json_object_get(res->reply, "exit"));
+	json_int_t sig = json_integer_value(json_object_get(res->reply, "signal"));
+	int rc = 0;
+
+	if (json_is_true(json_object_get(res->reply, "timed_out")))
+		rc = trial_fail(x, CAUSE_TIMEOUT,
+				err_set(e, -ETIMEDOUT, "fio did not end in %.0f s",
+					(double)timeout_ns / 1e9));
+	else if (status || sig || !res->fio)
+		rc = trial_fail(x, CAUSE_FIO,
+				err_set(e, -EIO, "fio%s ended with %s %d: %.600s",
+					cell_on_host(x->cell) ? "" : " in the guest",
+					sig ? "signal" : "status", (int)(sig ? sig : status),
+					res->output ? res->output : ""));
+	if (rc && guest)
+		err_prefix(e, "guest %zu", guest);
+	return rc;
+}
+
+int trial_work(struct trial *x, char *const *fio, unsigned gate, uint64_t ns, uint64_t ramp_ns,
 	       struct job_result *res, struct err *e)
 {
 	struct site *site = x->r->site;
-	struct job j = {.fio = fio,
+	struct job j = {.fio = fio[0],
+			.each = fio,
+			.gate = gate,
 			.ramp_ns = ramp_ns,
 			.interval_ns = ns < 3 * NS_PER_S ? NS_PER_S / 10 : NS_PER_S / 4,
 			.timeout_ns = ns + ns / 2 + JOB_SLACK_NS};
 	int rc = site->ops->work(site, &j, run_show, x->r, res, e);
-	json_int_t status, sig;
+	size_t i;
 
 	if (rc)
 		return trial_fail(x, site->cause, rc);
-	if (json_is_true(json_object_get(res->reply, "timed_out")))
-		return trial_fail(x, CAUSE_TIMEOUT,
-				  err_set(e, -ETIMEDOUT, "fio did not end in %.0f s",
-					  (double)j.timeout_ns / 1e9));
-	status = json_integer_value(json_object_get(res->reply, "exit"));
-	sig = json_integer_value(json_object_get(res->reply, "signal"));
-	if (status || sig || !res->fio)
-		return trial_fail(x, CAUSE_FIO,
-				  err_set(e, -EIO, "fio%s ended with %s %d: %.600s",
-					  cell_on_host(x->cell) ? "" : " in the guest",
-					  sig ? "signal" : "status", (int)(sig ? sig : status),
-					  res->output ? res->output : ""));
-	return 0;
+	if (!res->together)
+		return fio_ended(x, res, j.timeout_ns, 0, e);
+	for (i = 0; i < res->together->n && !rc; i++)
+		rc = fio_ended(x, res->together->guest[i].result, j.timeout_ns, i + 1, e);
+	return rc;
 }
 
 static void add_sample(struct trial *x, const char *metric, double value)
@@ -190,7 +166,7 @@ static void add_sample(struct trial *x, const char *metric, double value)
 /* What several disks are about; with one they would only repeat what is there. */
 static void add_disks(struct trial *x, const struct store_sample *s, int n)
 {
-	size_t disks = x->plan.nunits;
+	size_t disks = x->plan->nunits * x->nplans;
 	json_t *ns = json_object_get(x->phases, "plug_ns");
 	int i;
 
@@ -198,7 +174,7 @@ static void add_disks(struct trial *x, const struct store_sample *s, int n)
 		if (!strcmp(s[i].metric, "iops"))
 			add_sample(x, "iops.per_disk", s[i].value / (double)disks);
 	/* cold disks are in the template already: only the search for them is left */
-	if (disks > 1 && ns && !x->plan.cold)
+	if (disks > 1 && ns && !x->plan->cold)
 		add_sample(x, "plug.time", (double)json_integer_value(ns));
 	if (disks > 1 && x->r->site->rss_bytes)
 		add_sample(x, "host.rss", (double)x->r->site->rss_bytes);
@@ -232,13 +208,23 @@ static void phase_fio(struct trial *x, const json_t *reply, uint64_t ns)
 		json_object_set_new(x->phases, "fio_process_ns", json_integer(t1 - t0));
 }
 
-static char *render(const struct trial *x)
+/* Each guest has addresses of its own; the first those of a single one. */
+static uint64_t guest_seed(const struct trial *x, size_t guest)
 {
-	const struct site *site = x->r->site;
+	return x->order->randseed + guest * 0x9e3779b97f4a7c15ull;
+}
+
+static char *render(const struct trial *x, size_t guest)
+{
+	const struct site *site = trial_site(x, guest);
+	char *one[2] = {(char *)site->target, NULL};
 	size_t n = 0;
 
 	while (site->targets && site->targets[n])
 		n++;
+	if (x->r->site == x->r->many)
+		return workload_fio_job_gated(x->work, x->cell, n ? site->targets : one, n ? n : 1,
+					      guest_seed(x, guest));
 	if (n > 1)
 		return workload_fio_job_disks(x->work, x->cell, site->targets, n,
 					      x->order->randseed);
@@ -251,7 +237,48 @@ static bool only_checked(const struct workload *w)
 {
 	const char *rw = workload_get(w, K_RW), *verify = workload_get(w, K_VERIFY);
 
-	return verify && strcmp(verify, "none") && (!strcmp(rw, "write") || !strcmp(rw, "randwrite"));
+	return verify && strcmp(verify, "none") &&
+	       (!strcmp(rw, "write") || !strcmp(rw, "randwrite"));
+}
+
+/*
+ * Several guests' results as one, with what each did. Where they did not measure at the same time
+ * for as good as all of it, the sum is of loads that were not there together.
+ */
+static int pool(struct trial *x, struct job_result *res, struct err *e)
+{
+	int rc;
+
+	if (!res->together)
+		return 0;
+	for (size_t i = 1; i < res->together->n; i++) {
+		char name[48];
+
+		snprintf(name, sizeof(name), "guest-%zu/fio.json", i + 1);
+		artefact_json(x, name, res->together->guest[i].result->fio);
+	}
+	rc = pool_results(res, e);
+	if (rc)
+		return trial_fail(x, CAUSE_FIO, rc);
+	x->together =
+		pool_together(res->together, (unsigned)cell_u64(x->cell, K_VCPUS), run_cpus());
+	artefact_json(x, "guests.json", x->together);
+	if (res->together->overlap < TOGETHER_LEAST)
+		return trial_fail(
+			x, CAUSE_GUEST,
+			err_set(e, -ETIME,
+				"the guests measured together for only %.0f %% of the time (started "
+				"within %.0f ms); lengthen the workload's runtime",
+				100 * res->together->overlap,
+				(double)res->together->spread_ns / 1e6));
+	return 0;
+}
+
+static void free_jobs(char **jobs, size_t n)
+{
+	while (n)
+		free(jobs[--n]);
+	free(jobs);
 }
 
 static int measure(struct trial *x, struct err *e)
@@ -260,21 +287,32 @@ static int measure(struct trial *x, struct err *e)
 	struct job_result res = {0};
 	struct host_noise n0, n1;
 	uint64_t t0, ns = workload_u64(x->work, K_RUNTIME) + workload_u64(x->work, K_RAMP);
-	char *job = render(x);
+	char **jobs = xcalloc(x->nplans, sizeof(*jobs));
+	bool many = x->r->site == x->r->many;
 	json_t *noise;
+	size_t i;
 	int rc;
 
-	trial_artefact(x, "job.fio", job, strlen(job));
+	for (i = 0; i < x->nplans; i++) {
+		char name[48];
+
+		jobs[i] = render(x, i);
+		snprintf(name, sizeof(name), i ? "guest-%zu/job.fio" : "job.fio", i + 1);
+		trial_artefact(x, name, jobs[i], strlen(jobs[i]));
+	}
 	host_noise_take(&n0);
 	t0 = clock_mono_ns();
-	rc = trial_work(x, job, ns, workload_u64(x->work, K_RAMP), &res, e);
+	rc = trial_work(x, jobs, many ? (unsigned)workload_threads(x->work, x->cell) : 0, ns,
+			workload_u64(x->work, K_RAMP), &res, e);
+	if (!rc)
+		rc = pool(x, &res, e);
 	trial_phase(x, "work_ns", t0);
 	phase_fio(x, res.reply, ns);
 	host_noise_take(&n1);
 	noise = host_noise_diff(&n0, &n1);
 	x->t->noise_json = json_dumps(noise, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(noise);
-	free(job);
+	free_jobs(jobs, x->nplans);
 	if (res.fio)
 		artefact_json(x, "fio.json", res.fio);
 	if (res.engine)
@@ -296,43 +334,87 @@ static int measure(struct trial *x, struct err *e)
 /* Bytes the images take on the host, once QEMU has closed them. */
 static void measure_image(struct trial *x)
 {
-	if (x->plan.image && !x->plan.device)
-		add_sample(x, "image.bytes", (double)image_bytes(&x->plan));
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < x->nplans; i++)
+		sum += image_bytes(&x->plan[i]);
+	if (x->plan->image && !x->plan->device)
+		add_sample(x, "image.bytes", (double)sum);
+}
+
+/* The images of one guest; what making them takes is added up. */
+static int make_images(struct trial *x, size_t guest, struct err *e)
+{
+	struct image_time times[IMAGE_TIMES];
+	enum cause cause;
+	int rc = image_make(x->r, x->cell, &x->plan[guest], times, &cause, e);
+
+	if (rc && x->nplans > 1)
+		err_prefix(e, "guest %zu", guest + 1);
+	if (rc)
+		return trial_fail(x, cause, rc);
+	for (size_t i = 0; i < IMAGE_TIMES; i++) {
+		x->times[i].metric = times[i].metric;
+		x->times[i].ns += times[i].ns;
+	}
+	x->plan[guest].device_number = device_number(x->r, x->cell);
+	return 0;
 }
 
 static int make_image(struct trial *x, struct err *e)
 {
-	uint64_t t0 = clock_mono_ns();
-	enum cause cause;
-	int rc = run_plan(x->r, x->cell, &x->plan, e);
+	uint64_t t0 = clock_mono_ns(), peak = 0;
+	bool many = x->r->site == x->r->many;
+	json_t *all = json_array();
+	size_t i;
+	int rc = run_plans(x->r, x->cell, true, &x->plan, &x->nplans, e);
 
 	if (rc)
-		return trial_fail(x, CAUSE_PLAN, rc);
-	x->planned = true;
-	rc = image_make(x->r, x->cell, &x->plan, x->times, &cause, e);
-	if (rc)
-		return trial_fail(x, cause, rc);
-	x->plan.device_number = device_number(x->r, x->cell);
-	x->before = json_pack("{s:o}", "image", image_evidence(x->r, x->cell, &x->plan));
+		rc = trial_fail(x, CAUSE_PLAN, rc);
+	for (i = 0; i < x->nplans; i++)
+		peak += x->plan[i].peak_bytes;
+	/* an image that is thin takes its room later, beside the next one's */
+	if (!rc && x->nplans > 1 && x->plan->image) {
+		rc = space_check(run_image_dir(x->r, x->cell), peak, x->r->keep_free, e);
+		if (rc)
+			trial_fail(x, CAUSE_DISK_FULL, rc);
+	}
+	for (i = 0; i < x->nplans && !rc; i++) {
+		rc = make_images(x, i, e);
+		if (!rc)
+			json_array_append_new(
+				all, json_pack("{s:o}", "image",
+					       image_evidence(x->r, x->cell, &x->plan[i])));
+	}
+	if (!rc)
+		x->before = many ? json_pack("{s:O}", "guests", all)
+				 : json_incref(json_array_get(all, 0));
+	json_decref(all);
 	trial_phase(x, "image_ns", t0);
-	return 0;
+	return rc;
 }
 
 static int trial_steps(struct trial *x, struct err *e)
 {
 	struct site *site = x->r->site;
 	uint64_t t0;
-	int rc = make_image(x, e);
+	int rc = run_knobs_set(x->r, x->cell, e);
 
+	if (rc)
+		return trial_fail(x, CAUSE_PLAN, rc);
+	rc = make_image(x, e);
+	if (!rc && (rc = run_pins(x->r, x->cell, (unsigned)x->nplans, &site->pins, e)))
+		rc = trial_fail(x, CAUSE_PLAN, rc);
 	if (rc)
 		return rc;
 	t0 = clock_mono_ns();
-	rc = site->ops->open(site, x->cell, &x->plan, x->t->template_id, e);
+	site->guests = site == x->r->many ? x->nplans : 0;
+	rc = site->ops->open(site, x->cell, x->plan, x->t->template_id, e);
 	trial_phase(x, "open_ns", t0);
 	if (rc)
 		return trial_fail(x, site->cause, rc);
 	t0 = clock_mono_ns();
-	rc = site->ops->plug(site, &x->plan, e);
+	rc = site->ops->plug(site, x->plan, e);
 	trial_phase(x, "plug_ns", t0);
 	if (rc)
 		return trial_fail(x, site->cause, rc);
@@ -374,7 +456,7 @@ static void keep_checks(struct trial *x)
 
 static void keep_facts(struct trial *x)
 {
-	const json_t *ev = x->after ? x->after : x->before;
+	json_t *ev = trial_evidence(x, x->after ? x->after : x->before, 0);
 	json_t *guest = json_object_get(ev, "guest"), *facts;
 
 	if (!guest)
@@ -388,6 +470,8 @@ static void keep_facts(struct trial *x)
 		facts = json_pack("{s:O?, s:O?, s:o?}", "guest", json_object_get(guest, "facts"),
 				  "disk", json_object_get(guest, "disk"), "side",
 				  disk_side_facts(ev));
+	if (facts && x->together)
+		json_object_set(facts, "guests", x->together);
 	if (facts)
 		x->t->facts_json = json_dumps(facts, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(facts);
@@ -416,11 +500,14 @@ static void describe(struct trial *x, const struct order *o)
 static bool room_again(struct trial *x)
 {
 	struct run *r = x->r;
+	uint64_t peak = 0;
 
-	if (!x->planned || !r->watch_dir)
+	if (!x->nplans || !r->watch_dir)
 		return false;
 	image_dropped(r);
-	return !space_check(r->watch_dir, x->plan.peak_bytes, r->keep_free, NULL) &&
+	for (size_t i = 0; i < x->nplans; i++)
+		peak += x->plan[i].peak_bytes;
+	return !space_check(r->watch_dir, peak, r->keep_free, NULL) &&
 	       !space_check(r->folder, 0, r->keep_free, NULL);
 }
 
@@ -437,7 +524,7 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	bool full;
 	int rc;
 
-	r->site = cell_on_host(x.cell) ? r->host : r->guests;
+	r->site = cell_on_host(x.cell) ? r->host : r->many ? r->many : r->guests;
 	describe(&x, o);
 	x.folder = xasprintf("%s/%s", r->folder, t->folder);
 	r->site->folder = x.folder;
@@ -455,10 +542,10 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	trial_phase(&x, "close_ns", t1);
 	if (!rc)
 		measure_image(&x);
-	if (x.planned)
-		image_drop(r, &x.plan);
-	else
+	if (!x.nplans)
 		image_dropped(r);
+	for (size_t i = 0; i < x.nplans; i++)
+		image_drop(r, &x.plan[i]);
 	full = x.cause == CAUSE_DISK_FULL && !room_again(&x);
 	trial_phase(&x, "all_ns", t0);
 	t->ended = (int64_t)clock_real_ns();
@@ -473,8 +560,8 @@ int run_trial(struct run *r, const struct order *o, struct store_trial *t, struc
 	json_decref(x.phases);
 	json_decref(x.before);
 	json_decref(x.after);
-	if (x.planned)
-		disk_plan_free(&x.plan);
+	json_decref(x.together);
+	run_plans_free(x.plan, x.nplans);
 	free(x.folder);
 	r->site->folder = NULL;
 	r->watch_dir = NULL;

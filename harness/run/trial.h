@@ -14,10 +14,13 @@ struct trial {
 	const struct workload *work;
 	const struct order *order;
 	struct store_trial *t;
-	struct disk_plan plan;
-	bool planned;
-	json_t *phases, *before, *after;
+	struct disk_plan *plan; /* of the first guest, behind which stand the others' */
+	size_t nplans;		/* guests; 0: there is no plan yet */
+	json_t *phases;
+	json_t *before, *after; /* see trial_evidence */
+	json_t *together;	/* what several guests were measured by, each; NULL: one guest */
 	struct asked_got checks[MAX_CHECKS];
+	size_t guest_of[MAX_CHECKS]; /* whose evidence the check is from; SIZE_MAX: the host's */
 	size_t nchecks;
 	struct image_time times[IMAGE_TIMES];
 	char *folder;
@@ -31,14 +34,27 @@ void trial_artefact(struct trial *x, const char *name, const char *text, size_t 
 /* Remembers the first cause, and returns rc. */
 int trial_fail(struct trial *x, enum cause cause, int rc);
 
-/* Runs fio's job text, which takes ns; caller ends res with job_result_free. 0, or negative with
- * the cause kept. */
-int trial_work(struct trial *x, const char *fio, uint64_t ns, uint64_t ramp_ns,
+/* The evidence of one guest, from before or after; NULL without any. Borrowed. */
+json_t *trial_evidence(const struct trial *x, json_t *of, size_t guest);
+
+/* agree.c: fills the checks anew from the evidence there is; -EBADE when what is in force is not
+ * what was asked for. */
+void trial_agree(struct trial *x);
+int trial_judge(struct trial *x, struct err *e);
+
+/* The site in which the guest's disks have their paths: the trial's, or one of several. */
+const struct site *trial_site(const struct trial *x, size_t guest);
+
+/*
+ * Runs fio's job texts, one for each guest, which take ns; gate: threads in each that are let go
+ * together, 0: none. Caller ends res with job_result_free. 0, or negative with the cause kept.
+ */
+int trial_work(struct trial *x, char *const *fio, unsigned gate, uint64_t ns, uint64_t ramp_ns,
 	       struct job_result *res, struct err *e);
 
 /* fill.c: writes the disks as the workload or the cell wants it before the measurement; and says in
  * a check what is to be seen of that afterwards. */
 int trial_precondition(struct trial *x, struct err *e);
-void trial_agree_fill(struct trial *x);
+void trial_agree_fill(struct trial *x, size_t guest);
 
 #endif

@@ -169,10 +169,10 @@ for my $case (
 {
 	my ($status, $out) = vbench('help', 'profile');
 	is $status, 0, 'vbench help profile';
-	like $out, qr/^\[\Q$_\E/m, "lists [$_" for qw(profile host guest disk rung workload run);
+	like $out, qr/^\[\Q$_\E/m, "lists [$_" for qw(profile host guest disk knob rung workload run);
 	for my $key (qw(poll-queues count controllers slots cluster-size extended-l2 lazy-refcounts compat l2-cache-size content
 		backing compression data-file detect-zeroes discard throttle-iops throttle-bps throttle-iops-max throttle-bps-max
-		throttle-burst iothreads iothread-mapping poll-max ioeventfd device nbd nbdkit disks precondition)) {
+		throttle-burst iothreads iothread-mapping poll-max ioeventfd device nbd nbdkit disks precondition pin pages nodes memory-mode halt-poll-ns)) {
 		like $out, qr/^    \Q$key\E = .+ \(default \S+\)\n        \S/m, "lists $key";
 	}
 	like $out, qr/^        not zvhd, zvhd2: Huawei's own format, no QEMU driver; convert it/m, 'and what there is not';

@@ -57,7 +57,7 @@ subtest 'figures' => sub {
 	}
 	is($rc, 0, 'all hold');
 	cmp_ok($figures, '>', 300, 'hundreds of them');
-	for my $part (1 .. 14) {
+	for my $part (1 .. 16) {
 		ok((grep { /- part$part\./ } @lines), "part $part is there");
 	}
 	for my $twin (qw(seconds-pooled naive-looks plug-in-variance bootstrap one-template one-run-baseline

@@ -26,7 +26,8 @@ plan skip_all => 'no guest kernel, fio and agent (make all fio guest)'
 
 # Types of wire.h.
 my ($HELLO, $FACTS, $DISK, $JOB, $CANCEL, $SYNC, $POWEROFF) = 1 .. 7;
-my ($READY, $REPLY, $RESULT, $PROGRESS, $ERROR) = 64 .. 68;
+my $GO = 12;
+my ($READY, $REPLY, $RESULT, $PROGRESS, $ERROR, $GATED) = 64 .. 69;
 my $PATIENCE = 60;    # a busy host under emulation is slow, not wrong
 my $dir = tempdir('vbench-agent-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -270,6 +271,39 @@ $m = ask($g, $JOB, { job => $long, timeout_ms => 700, interval_ms => 0 });
 ok($m->[2]{timed_out} && !$m->[2]{cancelled}, 'a job over its time says timed_out');
 is(ask($g, $CANCEL, { seq => $seq })->[0], $REPLY, 'CANCEL of a job that is over is no error');
 is(ask($g, $SYNC, {})->[0], $REPLY, 'SYNC is answered');
+
+# The gate: threads of fio that stand ready until GO.
+is(ask($g, $GO, { seq => 1 })->[0], $ERROR, 'GO without a job is an error');
+is(ask($g, $JOB, { job => $long, gate => -1 })->[0], $ERROR, 'a gate for less than no thread, too');
+my $gated = job($vda->{path}, "exec_prerun=gate\ntime_based=1\nruntime=1\nnumjobs=3\ngroup_reporting=1");
+$seq = request($g, $JOB, { job => $gated, timeout_ms => 60000, interval_ms => 100, gate => 3 });
+1 until ($m = hear($g))->[0] != $PROGRESS;
+is("@$m[0, 1] $m->[2]{threads}", "$GATED $seq 3", 'all threads stand at the gate');
+my $last;
+for (1 .. 8) { $m = hear($g); $last = $m->[2] if $m->[0] == $PROGRESS }
+is($last->{ios}, 0, '... and do no I/O');
+ok(defined $last->{cpu}{idle} && $last->{mono_ns} > 0, '... but their CPUs and clock are told');
+is(ask($g, $GO, { seq => $seq + 1000 })->[0], $ERROR, 'GO for another job does not open it');
+my $go = request($g, $GO, { seq => $seq });
+%got = ();
+while (my $n = hear($g)) {
+	$got{$n->[1]} = $n if $n->[0] != $PROGRESS;
+	last if $got{$seq};
+}
+is($got{$go}[0], $REPLY, 'GO is answered');
+is($got{$seq}[2]{exit}, 0, '... and the job runs to its end') or diag($got{$seq}[2]{output});
+my $times = $got{$seq}[2]{gate};
+ok($last->{mono_ns} < $times->{open_ns} && $times->{open_ns} <= $times->{first_ns} && $times->{first_ns} <= $times->{last_ns}
+		&& $times->{last_ns} < $got{$seq}[2]{after}{mono_ns}, '... which tells when its threads went through')
+	or diag(explain($times));
+cmp_ok($got{$seq}[2]{fio}{jobs}[0]{read}{total_ios}, '>', 0, '... and what they did');
+$seq = request($g, $JOB, { job => $gated, timeout_ms => 60000, interval_ms => 0, gate => 4 });
+ok(!hear($g, 1), 'a thread that does not come keeps the gate from being told ready');
+request($g, $CANCEL, { seq => $seq });
+1 until ($m = hear($g))->[0] == $RESULT;
+ok($m->[2]{cancelled}, '... and a job that waits there can be cancelled');
+$m = ask($g, $JOB, { job => $gated, timeout_ms => 60000, interval_ms => 0 });
+ok(!$m->[2]{fio}{jobs}[0]{read}{total_ios} && !$m->[2]{timed_out}, 'a job that waits at a gate which is not there does nothing, at once');
 
 # A disk that hangs: fio can't be killed, the agent must live.
 qmp($g, 'block_set_io_throttle', { id => 'vb1', bps => 0, bps_rd => 0, bps_wr => 0, iops => 1, iops_rd => 0, iops_wr => 0 });

@@ -23,6 +23,8 @@ my %elsewhere = (
 	'guest.accel=kvm' => 'needs KVM: tests/lab',
 	'guest.start=boot' => 'tests/e2e/run.t',
 	'disk.backend=block' => 'needs a consent on the command line: tests/e2e/blockdev.t',
+	'guest.pages=2M' => 'needs huge pages set aside: tests/e2e/pins.t',
+	'guest.pages=1G' => 'needs huge pages set aside at boot: tests/unit/asked.c',
 	'disk.iothread-mapping=queues' => 'QEMU 9.0: left out with the reason on older ones',
 );
 
@@ -82,6 +84,8 @@ my %cells = (
 	'filled' => { 'disk.precondition' => 'fill' },
 	'random' => { 'disk.precondition' => 'random' },
 	'open' => { 'guest.sandbox' => 'off' },
+	'preferred' => { 'guest.pin' => 'plan', 'guest.nodes' => '0', 'guest.memory-mode' => 'preferred' },
+	'interleaved' => { 'guest.nodes' => '0', 'guest.memory-mode' => 'interleave' },
 	(map { ("vhost-$_" => { %vhost, 'disk.serves' => $_ }) } qw(null file memory)),
 	'vhost-daemon' => { %vhost, 'disk.server' => 'storage-daemon' },
 	'vhost-poll' => { %vhost, 'disk.server-wait' => 'poll' },

@@ -108,6 +108,8 @@ void prove_part11(void);       /* the gate's two stages */
 void prove_part12(void);       /* change points */
 void prove_part13(void);       /* exact limits of shares */
 void prove_part14(void);       /* bisection */
+void prove_part15(void);       /* the tuner's search */
+void prove_part16(void);       /* the knee of overcommit */
 void prove_bank_figures(void); /* of part 13 */
 
 #endif

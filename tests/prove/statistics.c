@@ -24,6 +24,7 @@ static const struct {
 	{"part7.", prove_part7},   {"part8.", prove_part8},   {"part9.", prove_part9},
 	{"part10.", prove_part10}, {"part11.", prove_part11}, {"part12.", prove_part12},
 	{"part13.", prove_part13}, {"part14.", prove_part14},
+	{"part15.", prove_part15}, {"part16.", prove_part16},
 };
 
 static int usage(const char *what)

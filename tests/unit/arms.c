@@ -265,7 +265,7 @@ static void what_is_no_arm_is_refused(void **state)
 	refused(WORK, "ring=packed", "write SECTION.KEY=VALUE");
 	refused(WORK, "", "write SECTION.KEY=VALUE");
 	refused(WORK, "=", "write SECTION.KEY=VALUE");
-	refused(WORK, ".=x", "arms differ in keys of [guest] and [disk]");
+	refused(WORK, ".=x", "arms differ in keys of [guest], [disk] and [knob]");
 	refused(WORK, "disk.=x", "is no key of [disk]");
 	refused(WORK, "disk.ring=split,packed", "takes one value");
 	refused(WORK, "disk.ring=", "there is no value");

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "guest/evidence.h"
+#include "guest/pin.h"
 
 #define QEMU "/usr/bin/qemu-system-x86_64"
 /* As distributions have: a script that executes the above. */
@@ -25,7 +26,9 @@ static const char good[] =
 	"  'query-cpus-fast': [{'cpu-index': 0}, {'cpu-index': 1}],"
 	"  'query-memory-size-summary': {'base-memory': 268435456, 'plugged-memory': 0},"
 	"  'machine': 'pc-q35-7.2', 'cpu': 'max-x86_64-cpu', 'query-migrate': {'status': 'completed'}},"
-	" 'host': {'qemu': '" QEMU "', 'seccomp': 2}}";
+	" 'host': {'qemu': '" QEMU "', 'seccomp': 2,"
+	"  'affinity': {'vcpu': ['0-3', '0-3'], 'iothread': ['0-3'], 'emulator': ['0-3'], 'own': '0-3'},"
+	"  'memory': {'page': 4096, 'nodes': {'0': 268435456}, 'policy': 'default'}}}";
 
 static json_t *json_of(const char *text)
 {
@@ -70,6 +73,8 @@ static size_t ask(const char *guest, const char *accel, const json_t *evidence,
 		.path = (char *)WRAPPER, .exe = (char *)QEMU, .machine = (char *)"pc-q35-7.2"};
 	struct profile *p = NULL;
 	struct err e = {0};
+	const char *said;
+	struct pin pin = {0};
 	struct machine m;
 	char *text = xasprintf("[guest]\n%s[workload w]\n", guest);
 	size_t n;
@@ -78,8 +83,15 @@ static size_t ask(const char *guest, const char *accel, const json_t *evidence,
 		print_error("%s\n", e.text);
 	assert_non_null(p);
 	machine_make(&m, &p->cells[0], &info, accel, "/vmlinuz", "/initramfs");
+	/* as the run does it */
+	said = cell_get(&p->cells[0], K_PIN);
+	if (strcmp(said, "none")) {
+		assert_null(pin_parse(said, &pin));
+		m.pin = &pin;
+	}
 	n = guest_asked_got(&p->cells[0], &m, "6.1.0-18-cloud-amd64", evidence, out, max);
 	profile_free(p);
+	pin_free(&pin);
 	free(text);
 	return n;
 }
@@ -121,10 +133,10 @@ static void expect_row(const char *guest, const char *accel, const char *key, en
 
 static void all_keys_of_a_good_trial_match(void **state)
 {
-	static const char *const keys[] = {"guest.site",      "guest.accel",  "guest.vcpus",
-					   "guest.memory",    "guest.cpu",    "guest.machine",
-					   "guest.qemu",      "guest.kernel", "guest.sandbox",
-					   "guest.scheduler", "guest.start"};
+	static const char *const keys[] = {
+		"guest.site",	 "guest.accel", "guest.vcpus",	"guest.memory",	 "guest.cpu",
+		"guest.machine", "guest.qemu",	"guest.kernel", "guest.sandbox", "guest.scheduler",
+		"guest.start",	 "guest.pin",	"guest.pages",	"guest.nodes"};
 	struct asked_got rows[32];
 	json_t *evidence = json_of(good);
 	size_t n = ask("", "tcg", evidence, rows, 32);
@@ -259,6 +271,50 @@ static void scheduler_and_start(void **state)
 	       {"qmp/query-migrate", "{}"});
 }
 
+/* Threads: /proc/PID/task/TID/status. */
+static void affinities_are_the_kernels_word(void **state)
+{
+	static const char pinned[] =
+		"{'vcpu': ['2', '3'], 'iothread': ['1'], 'emulator': ['0'], 'own': '0-3'}";
+
+	(void)state;
+	ROW("guest.pin", GOT_MATCH, "none", "none", AS_IT_IS);
+	/* somebody else has pinned it */
+	ROW("guest.pin", GOT_DIFFER, "none", "vcpus 2 3, iothreads 1, emulator 0",
+	    {"host/affinity", pinned});
+	EXPECT("pin = 2-3/1/0\n", "tcg", "guest.pin", GOT_MATCH,
+	       "vcpus 2 3, iothreads 1, emulator 0", "vcpus 2 3, iothreads 1, emulator 0",
+	       {"host/affinity", pinned});
+	EXPECT("pin = 3+2/1/0\n", "tcg", "guest.pin", GOT_DIFFER,
+	       "vcpus 3 2, iothreads 1, emulator 0", "vcpus 2 3", {"host/affinity", pinned});
+	/* only what was asked for is held against it */
+	EXPECT("pin = 2-3\n", "tcg", "guest.pin", GOT_MATCH, "vcpus 2 3", "vcpus 2 3",
+	       {"host/affinity", pinned});
+	EXPECT("pin = 2-3\n", "tcg", "guest.pin", GOT_DIFFER, "vcpus 2 3", "vcpus 0-3 0-3",
+	       AS_IT_IS);
+	ROW("guest.pin", GOT_UNKNOWN, "none", "cannot be read", {"host/affinity", NULL});
+}
+
+/* Pages and policies as numa_maps writes them. */
+static void memory_is_where_numa_maps_says(void **state)
+{
+	(void)state;
+	ROW("guest.pages", GOT_MATCH, "any", "any", AS_IT_IS);
+	EXPECT("pages = 2M\n", "tcg", "guest.pages", GOT_DIFFER, "2M", "any", AS_IT_IS);
+	EXPECT("pages = 2M\n", "tcg", "guest.pages", GOT_MATCH, "2M", "2M",
+	       {"host/memory/page", "2097152"});
+	EXPECT("pages = 2M\n", "tcg", "guest.pages", GOT_UNKNOWN, "2M", "numa_maps",
+	       {"host/memory", "null"});
+	ROW("guest.nodes", GOT_MATCH, "any", "any", AS_IT_IS);
+	EXPECT("nodes = 0+1\n", "tcg", "guest.nodes", GOT_DIFFER, "bind:0-1", "any", AS_IT_IS);
+	EXPECT("nodes = 0+1\n", "tcg", "guest.nodes", GOT_MATCH, "bind:0-1", "bind:0-1",
+	       {"host/memory/policy", "'bind=static:0-1'"});
+	EXPECT("nodes = 1\nmemory-mode = preferred\n", "tcg", "guest.memory-mode", GOT_MATCH,
+	       "preferred", "preferred", {"host/memory/policy", "'prefer:1'"});
+	EXPECT("nodes = 1\n", "tcg", "guest.memory-mode", GOT_DIFFER, "bind", "preferred",
+	       {"host/memory/policy", "'prefer:1'"});
+}
+
 /* A guest's word may be of any type and length; fields hold 160 bytes. */
 static void odd_evidence_is_survived(void **state)
 {
@@ -314,6 +370,8 @@ int main(void)
 		cmocka_unit_test(the_kernel_is_the_guests_release),
 		cmocka_unit_test(the_sandbox_is_the_kernels_word),
 		cmocka_unit_test(scheduler_and_start),
+		cmocka_unit_test(affinities_are_the_kernels_word),
+		cmocka_unit_test(memory_is_where_numa_maps_says),
 		cmocka_unit_test(odd_evidence_is_survived),
 	};
 

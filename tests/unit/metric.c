@@ -61,6 +61,12 @@ static const struct {
 	{"vring.batch", "chains", HIGHER_IS_BETTER, SCALE_RATIO, 0.05},
 	{"guest.ctxt_per_io", "1/IO", LOWER_IS_BETTER, SCALE_DIFFERENCE, 0.05},
 	{"guest.steal", "share", LOWER_IS_BETTER, SCALE_DIFFERENCE, 0.01},
+	{"fairness.jain", "share", HIGHER_IS_BETTER, SCALE_DIFFERENCE, 0.01},
+	{"guest.iops.min", "IOPS", HIGHER_IS_BETTER, SCALE_RATIO, 0.02},
+	{"guest.iops.max", "IOPS", HIGHER_IS_BETTER, SCALE_RATIO, 0.02},
+	{"guest.cpu", "share", LOWER_IS_BETTER, SCALE_DIFFERENCE, 0.01},
+	{"runqueue.wait", "share", LOWER_IS_BETTER, SCALE_DIFFERENCE, 0.01},
+	{"host.cpu", "share", LOWER_IS_BETTER, SCALE_DIFFERENCE, 0.01},
 	{"image.bytes", "B", LOWER_IS_BETTER, SCALE_EXACT, 0},
 };
 

@@ -99,9 +99,8 @@ static void every_row_of_the_table_is_whole(void **state)
 		assert_true((row->type == KT_ENUM) == (row->values != NULL));
 		/* only cells have axes, and only they can lose a value */
 		if (row->axis || row->applies || row->conflict)
-			assert_true(row->section == SEC_GUEST || row->section == SEC_DISK);
-		if (row->section == SEC_GUEST || row->section == SEC_DISK ||
-		    row->section == SEC_WORKLOAD)
+			assert_true(section_of_cells(row->section));
+		if (section_of_cells(row->section) || row->section == SEC_WORKLOAD)
 			assert_non_null(row->def);
 	}
 }

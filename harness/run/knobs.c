@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Knobs of the host, turned for a cell's trials: recorded before, read back after, put back. */
+#include "run/knobs.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "apply/apply.h"
+
+enum { FIRST = K_KNOB_GOVERNOR, LAST = K_KNOB_SWAPPINESS };
+
+static const char *wanted(const struct cell *c, int k)
+{
+	const char *v = c ? cell_get(c, (enum key_id)k) : NULL;
+
+	return v && strcmp(v, "keep") ? v : NULL;
+}
+
+static bool same_knobs(const struct cell *a, const struct cell *b)
+{
+	for (int k = FIRST; k <= LAST; k++) {
+		const char *x = wanted(a, k), *y = wanted(b, k);
+
+		if (!x != !y || (x && strcmp(x, y)))
+			return false;
+	}
+	return true;
+}
+
+/* Records of runs are apart from those of `vbench apply`, which stay until they are reverted. */
+static char *records(const struct run *r)
+{
+	return xasprintf("%s/knobs", r->data);
+}
+
+int run_knobs_check(const struct run *r, struct err *e)
+{
+	const struct profile *p = r->profile;
+	bool consent = false;
+
+	for (size_t i = 0; i < r->opts->nconsents; i++)
+		consent |= !strcmp(r->opts->consents[i], "host");
+	for (size_t i = 0; i < p->ncells; i++)
+		for (int k = FIRST; k <= LAST; k++) {
+			const char *name = profile_keys[k].name;
+			char *value;
+			int rc;
+
+			if (!wanted(&p->cells[i], k))
+				continue;
+			if (!consent)
+				return err_input(
+					e,
+					"knob.%s changes a setting of the whole host while the run goes on "
+					"(and puts it back): say --consent host, or leave it at keep",
+					name);
+			rc = changes_knob_read(name, &value, e);
+			if (rc)
+				return err_input(
+					e,
+					"knob.%s: this host has no such setting; leave it at keep",
+					name);
+			free(value);
+		}
+	return 0;
+}
+
+static void told(bool ok, const char *what, void *arg)
+{
+	if (!ok)
+		run_warn(arg, "vbench: %s", what);
+}
+
+int run_knobs_sweep(struct run *r, struct err *e)
+{
+	char *dir = records(r);
+	int rc = changes_revert(dir, "", false, told, r, e);
+
+	free(dir);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+void run_knobs_end(struct run *r)
+{
+	struct err e = {0};
+	char *dir;
+
+	if (!r->knobs)
+		return;
+	dir = records(r);
+	if (changes_revert(dir, r->knobs_id, false, told, r, &e) < 0)
+		run_warn(
+			r,
+			"vbench: settings of the host were not all put back: %s; `vbench run` tries again at its "
+			"next start",
+			e.text);
+	free(dir);
+	r->knobs = NULL;
+}
+
+int run_knobs_set(struct run *r, const struct cell *c, struct err *e)
+{
+	struct change_set *set;
+	char *dir;
+	int rc;
+
+	if (r->knobs ? same_knobs(r->knobs, c) : !cell_turns_knobs(c))
+		return 0;
+	run_knobs_end(r);
+	if (!cell_turns_knobs(c))
+		return 0;
+	dir = records(r);
+	rc = changes_new(dir, &set, e);
+	free(dir);
+	if (rc)
+		return rc;
+	for (int k = FIRST; !rc && k <= LAST; k++)
+		if (wanted(c, k))
+			rc = changes_add_knob(set, profile_keys[k].name, wanted(c, k), e);
+	if (!rc)
+		rc = changes_apply(set, r->knobs_id, e);
+	if (!rc)
+		r->knobs = c;
+	changes_free(set);
+	return rc;
+}
+
+size_t run_knobs_agreed(const struct cell *c, struct asked_got *out, size_t max)
+{
+	size_t n = 0;
+
+	for (int k = FIRST; k <= LAST && n < max; k++) {
+		const char *want = wanted(c, k);
+		struct asked_got *a = &out[n];
+		struct err e = {0};
+		char *now;
+
+		if (!want)
+			continue;
+		n++;
+		memset(a, 0, sizeof(*a));
+		snprintf(a->key, sizeof(a->key), "knob.%s", profile_keys[k].name);
+		snprintf(a->from, sizeof(a->from), "host");
+		snprintf(a->asked, sizeof(a->asked), "%s", want);
+		if (changes_knob_read(profile_keys[k].name, &now, &e)) {
+			snprintf(a->got, sizeof(a->got), "cannot be read");
+			a->state = GOT_UNKNOWN;
+			continue;
+		}
+		snprintf(a->got, sizeof(a->got), "%s", now);
+		a->state = strcmp(now, want) ? GOT_DIFFER : GOT_MATCH;
+		free(now);
+	}
+	return n;
+}

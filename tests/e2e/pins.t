@@ -1,0 +1,105 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+# This test will put a guest's threads on CPUs, its memory on nodes and huge pages, and turn settings of the host for a trial:
+# asked and got agree, what this host lacks is left out with the reason, and settings go back, after a SIGKILL too.
+#
+# Expected: what /proc/PID/task/*/status and the settings' own files say while the guest runs.
+use strict;
+use warnings;
+use lib 'tests/lib';
+use Test::More;
+use VBTest;
+
+VBTest::needs();
+my $s = sandbox();
+my ($cpu) = slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s+(\d+)/m;
+my @quick = ('disk.backend' => 'null', 'guest.vcpus' => 1, 'workload r.rw' => 'randread', 'run.strict' => 'on');
+
+# threads: explicit, by the planner, and as they come
+my $v = $s->run($s->profile(@quick, 'guest.pin' => "$cpu/$cpu/$cpu, plan, none"));
+$s->exits($v, 0, 'pinned, planned, free: measured');
+my @t = $s->trials;
+is(scalar(grep { $_->{ok} } @t), 3, '... three trials') or diag(join "\n", map { $_->{detail} // '' } @t);
+my %got = map { ($_->{asked} => $_->{got}) } grep { $_->{key} eq 'guest.pin' } $s->checks;
+is($got{"vcpus $cpu, iothreads $cpu, emulator $cpu"}, "vcpus $cpu, iothreads $cpu, emulator $cpu", '... each thread where it was put');
+is($got{none}, 'none', '... or where it came to be');
+is(scalar(grep { /^vcpus \d/ && $got{$_} eq $_ } keys %got), 2, '... and where the planner wants it');
+$s->clean('pins');
+
+# a CPU that there is not
+$v = $s->run($s->profile(@quick, 'guest.pin' => '4095'));
+is($v->{status}, 4, 'CPU 4095: not measured');
+like(($s->trials)[0]{detail} // '', qr/guest\.pin: this host has no CPU of 4095/, '... for the reason named');
+$s->clean('no such CPU');
+
+SKIP: {
+	skip 'this kernel has no numa_maps', 4 if !-e '/proc/self/numa_maps';
+	$v = $s->run($s->profile(@quick, 'guest.nodes' => '0, 999'));
+	$s->exits($v, 0, 'memory on node 0; node 999 is left out');
+	like("$v->{stdout}$v->{stderr}", qr/this host has no NUMA node 999/, '... and listed with the reason') or diag $v->{stdout};
+	my ($c) = grep { $_->{key} eq 'guest.nodes' } $s->checks;
+	is($c->{got}, 'bind:0', '... the kernel says that the memory is bound');
+	$s->clean('nodes');
+}
+
+my $thp = '/sys/kernel/mm/transparent_hugepage/enabled';
+my $chosen = sub { return slurp($_[0]) =~ /\[(\w+)\]/ ? $1 : '' };
+SKIP: {
+	skip 'settings of the host need root, and transparent huge pages', 12 if $> || !-w $thp;
+	my $was = $chosen->($thp);
+	my $other = $was eq 'always' ? 'madvise' : 'always';
+	my $p = $s->profile(@quick, 'knob.thp' => "keep, $other");
+	$v = $s->run($p);
+	is($v->{status}, 2, 'a knob without consent: refused');
+	like($v->{stderr}, qr/knob\.thp changes a setting of the whole host.*--consent host/, '... with what would consent');
+	is($chosen->($thp), $was, '... and nothing is changed');
+	$v = $s->run($p, '--consent', 'host');
+	$s->exits($v, 0, 'with consent: measured');
+	my @c = grep { $_->{key} eq 'knob.thp' } $s->checks;
+	is(join(' ', map { "$_->{asked}=$_->{got}" } @c), "$other=$other", '... it was in force');
+	is($chosen->($thp), $was, '... and is as it was');
+
+	# killed while it is in force: the next run puts it back, whatever it measures
+	$p = $s->profile(@quick, 'knob.thp' => $other, 'workload r.runtime' => '20s');
+	$v = $s->start_run($p, '--consent', 'host');
+	ok($s->until_or_over($v, sub { $chosen->($thp) eq $other }), 'in force in mid-run') or diag($s->finish($v)->{stderr});
+	$s->kill_and_wait($v);
+	is($chosen->($thp), $other, 'SIGKILL: still in force');
+	$v = $s->run($s->profile(@quick));
+	$s->exits($v, 0, 'the next run');
+	is($chosen->($thp), $was, '... has put it back');
+
+	# changed by somebody else since: theirs stays
+	my $third = (grep { $_ ne $was && $_ ne $other } qw(always madvise never))[0];
+	$v = $s->start_run($p, '--consent', 'host');
+	ok($s->until_or_over($v, sub { $chosen->($thp) eq $other }), 'once more in mid-run');
+	$s->kill_and_wait($v);
+	spurt($thp, $third);
+	$v = $s->run($s->profile(@quick));
+	is($chosen->($thp), $third, 'what somebody else has set since stays');
+	like($v->{stderr}, qr/transparent_hugepage|thp/, '... and is named');
+	spurt($thp, $was);
+}
+
+my $pool = '/sys/kernel/mm/hugepages/hugepages-2048kB';
+SKIP: {
+	skip 'huge pages need root', 5 if $> || !-w "$pool/nr_hugepages";
+	my $was = slurp("$pool/nr_hugepages") + 0;
+	my $free = slurp("$pool/free_hugepages") + 0;
+	skip 'this host has huge pages in use', 5 if $was;
+	$v = $s->run($s->profile(@quick, 'guest.pages' => 'any, 2M'));
+	$s->exits($v, 0, 'no huge pages here: the others are measured');
+	like("$v->{stdout}$v->{stderr}", qr/needs 128 huge pages of 2M, 0 are free; `vbench apply host/, '... and what would help is said');
+	spurt("$pool/nr_hugepages", 140);
+	if (slurp("$pool/free_hugepages") >= 128) {
+		$v = $s->run($s->profile(@quick, 'guest.pages' => '2M'));
+		$s->exits($v, 0, 'huge pages of 2M: measured');
+		my ($c) = grep { $_->{key} eq 'guest.pages' } $s->checks;
+		is($c->{got}, '2M', '... the kernel says so');
+		$s->clean('huge pages');
+	} else {
+		pass("this host had too little memory in one piece: $_") for 1 .. 3;
+	}
+	spurt("$pool/nr_hugepages", $was);
+}
+done_testing();
