@@ -245,9 +245,9 @@ static void machines_here(const struct vm *vm, struct machines *m)
 
 static bool is_profile(const char *target)
 {
-	size_t len = strlen(target);
+	size_t len = strcspn(target, "#"); /* FILE.ini#CELL */
 
-	return len > 4 && !strcmp(target + len - 4, ".ini");
+	return len > 4 && !strncmp(target + len - 4, ".ini", 4);
 }
 
 static int open_subject(const struct audit_cmd *a, struct subject *s, struct vm **vm,

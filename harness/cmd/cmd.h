@@ -14,6 +14,12 @@ int cmd_doctor(int argc, char **argv);
 int cmd_slim(int argc, char **argv);
 int cmd_bisect(int argc, char **argv);
 int cmd_gate(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
+int cmd_profile(int argc, char **argv);
+int cmd_apply(int argc, char **argv);
+int cmd_revert(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_tune(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 struct cmd {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <hwloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,19 +68,15 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 static int hold_against(struct vm *vm, const char *file, struct err *e)
 {
 	struct snapshot *s = NULL;
-	char path[64];
 	uint64_t n;
-	int rc = snapshot_load(file, &s, e);
+	int rc = snapshot_load(file, &s, e), cpus;
 
 	if (rc)
 		return rc;
-	if (vm_number(vm, VM_ASKED, &n, "vcpus") && n && n <= 4096) {
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/core_id",
-			 (unsigned)n - 1);
-		if (!snapshot_file(s, "%s", path))
-			vm_note(vm, "%s: has fewer than the %u CPUs that the machine has vCPUs",
-				snapshot_name(s), (unsigned)n);
-	}
+	cpus = hwloc_get_nbobjs_by_type(snapshot_topology(s), HWLOC_OBJ_PU);
+	if (vm_number(vm, VM_ASKED, &n, "vcpus") && cpus > 0 && n > (uint64_t)cpus)
+		vm_note(vm, "%s: has %d CPUs, fewer than the machine has vCPUs", snapshot_name(s),
+			cpus);
 	snapshot_free(s);
 	return 0;
 }

@@ -18,8 +18,8 @@
 
 static const char usage[] =
 	"usage: vbench run [OPTION...] [PROFILE]\n"
-	"Measures PROFILE (a file, or the name of a ready profile) on fresh guests, or with fio on the\n"
-	"host where its cells say so (guest.site = host), and reports.\n"
+	"Measures PROFILE (a file, the name of a ready profile, or - for standard input) on fresh guests,\n"
+	"or with fio on the host where its cells say so (guest.site = host), and reports.\n"
 	"Without PROFILE: lists the ready profiles and their questions.\n\n"
 	"      --set KEY=VALUE   override a key: disk.bus=nvme, workload.bs=8k, \"workload NAME.rw\"=read\n"
 	"      --vs KEY=VALUE    measure each cell once more with this change, interleaved in one run:\n"
@@ -258,7 +258,7 @@ int cmd_run(int argc, char **argv)
 		goto out;
 	}
 	if (a.profile) {
-		path = profile_find(a.profile, share);
+		path = strcmp(a.profile, "-") ? profile_find(a.profile, share) : xstrdup("-");
 		if (!path) {
 			err_input(
 				&e,

@@ -245,7 +245,7 @@ static unsigned count_caches(const struct place_host *h)
 static void draw_cpus(const struct picture *p, FILE *out)
 {
 	const struct place_cpu *last = NULL;
-	bool kinds = false, caches = count_caches(p->h) > 1;
+	bool kinds = false, caches = p->h->caches && count_caches(p->h) > 1;
 
 	for (size_t i = 0; i < p->h->ncpus; i++)
 		kinds |= p->h->cpus[i].kind > 0;
@@ -258,10 +258,13 @@ static void draw_cpus(const struct picture *p, FILE *out)
 		    c->node < p->h->nnodes)
 			say_node(&p->h->nodes[c->node], out);
 		if (caches || kinds) {
-			fprintf(out, "    last-level cache %u%s\n", c->llc,
+			fputs("    ", out);
+			if (p->h->caches)
+				fprintf(out, "last-level cache %u%s", c->llc, kinds ? ": " : "");
+			fprintf(out, "%s\n",
 				!kinds	  ? ""
-				: c->kind ? ": less capable cores"
-					  : ": capable cores");
+				: c->kind ? "less capable cores"
+					  : "capable cores");
 		}
 		last = c;
 		i = draw_cache(p, i, out);
@@ -307,7 +310,8 @@ void place_draw(const struct place_host *h, const struct place_plan *plan, FILE 
 		}
 	}
 	if (h->offline && *h->offline)
-		fprintf(out, "offline: CPUs %s\n", h->offline);
+		fprintf(out, "offline: CPU%s %s\n", strpbrk(h->offline, ",-") ? "s" : "",
+			h->offline);
 	if (plan)
 		draw_legend(&p, out);
 	free(p.order);

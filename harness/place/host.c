@@ -86,6 +86,7 @@ static void cpus_make(hwloc_topology_t t, struct place_host *h)
 	h->ncpus = n > 0 ? (size_t)n : 0;
 	h->cpus = xcalloc(h->ncpus, sizeof(*h->cpus));
 	seen = xcalloc(h->ncpus, sizeof(*seen));
+	h->caches = true;
 	for (size_t i = 0; i < h->ncpus; i++) {
 		hwloc_obj_t pu = hwloc_get_obj_by_type(t, HWLOC_OBJ_PU, (unsigned)i);
 		hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(t, HWLOC_OBJ_CORE, pu);
@@ -100,9 +101,18 @@ static void cpus_make(hwloc_topology_t t, struct place_host *h)
 		c->kind = kind_of(t, c->os);
 		c->usable = hwloc_bitmap_isset(allowed, c->os) && c->os < PLACE_CPUS_MAX;
 		seen[i] = llc_of(t, pu);
+		h->caches &= hwloc_obj_type_is_cache(seen[i]->type) != 0;
 		c->llc = llc_index(h, seen, i, seen[i]);
 	}
 	free(seen);
+}
+
+/* No node has more; sums of many stay within 64 bits. */
+#define MEMORY_MAX ((uint64_t)1 << 52)
+
+static uint64_t bounded_pages(long long n, uint64_t kib)
+{
+	return n < 0 ? 0 : (uint64_t)n < MEMORY_MAX / (kib << 10) ? (uint64_t)n : 0;
 }
 
 /* "HugePages" of one size, free or all; 0 where the file is missing. */
@@ -111,9 +121,8 @@ static uint64_t pages(const struct snapshot *s, unsigned node, uint64_t kib, con
 	long long n;
 
 	if (snapshot_number(s, &n, "/sys/devices/system/node/node%u/hugepages/hugepages-%llukB/%s",
-			    node, (unsigned long long)kib, which) &&
-	    n >= 0 && n < 1LL << 40)
-		return (uint64_t)n;
+			    node, (unsigned long long)kib, which))
+		return bounded_pages(n, kib);
 	return 0;
 }
 
@@ -123,9 +132,8 @@ static uint64_t pages_all(const struct snapshot *s, uint64_t kib, const char *wh
 	long long n;
 
 	if (snapshot_number(s, &n, "/sys/kernel/mm/hugepages/hugepages-%llukB/%s",
-			    (unsigned long long)kib, which) &&
-	    n >= 0 && n < 1LL << 40)
-		return (uint64_t)n;
+			    (unsigned long long)kib, which))
+		return bounded_pages(n, kib);
 	return 0;
 }
 
@@ -134,7 +142,7 @@ static uint64_t meminfo(const char *text, const char *key)
 	const char *at = text ? strstr(text, key) : NULL;
 	unsigned long long kib;
 
-	if (!at || sscanf(at + strlen(key), " %llu kB", &kib) != 1 || kib > UINT64_MAX >> 11)
+	if (!at || sscanf(at + strlen(key), " %llu kB", &kib) != 1 || kib > MEMORY_MAX >> 10)
 		return UINT64_MAX;
 	return kib << 10;
 }
@@ -199,7 +207,9 @@ static void nodes_make(const struct snapshot *s, hwloc_topology_t t, struct plac
 
 		if (o) {
 			h->nodes[i].os = o->os_index;
-			h->nodes[i].memory = o->attr->numanode.local_memory;
+			h->nodes[i].memory = o->attr->numanode.local_memory < MEMORY_MAX
+						     ? o->attr->numanode.local_memory
+						     : MEMORY_MAX;
 		}
 		node_memory(s, h, &h->nodes[i]);
 	}
@@ -262,10 +272,31 @@ void place_host_make(const struct snapshot *s, struct place_host *out)
 	out->offline = offline_text(t);
 }
 
+void place_host_other(struct place_host *h, const char *name, unsigned vcpus, const char *cpus)
+{
+	hwloc_bitmap_t set = hwloc_bitmap_alloc();
+	size_t usable = 0;
+
+	h->others = xrealloc(h->others, h->nothers + 1, sizeof(*h->others));
+	for (size_t i = 0; i < h->ncpus; i++)
+		usable += h->cpus[i].usable;
+	if (!cpus || usable < 2 || hwloc_bitmap_list_sscanf(set, cpus) < 0)
+		cpus = "";
+	h->others[h->nothers++] = (struct place_other){xstrdup(name), vcpus, xstrdup(cpus)};
+	for (size_t i = 0; i < h->ncpus && *cpus; i++)
+		h->cpus[i].taken |= hwloc_bitmap_isset(set, h->cpus[i].os);
+	hwloc_bitmap_free(set);
+}
+
 void place_host_free(struct place_host *h)
 {
 	for (size_t i = 0; i < h->nnodes; i++)
 		free(h->nodes[i].distance);
+	for (size_t i = 0; i < h->nothers; i++) {
+		free(h->others[i].name);
+		free(h->others[i].cpus);
+	}
+	free(h->others);
 	free(h->nodes);
 	free(h->cpus);
 	free(h->offline);

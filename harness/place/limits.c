@@ -18,6 +18,12 @@ static const char *verdict(bool kept)
 	return kept ? "kept" : "PASSED";
 }
 
+/* Whole vCPUs against a ratio such as 2.05, which no binary fraction is equal to. */
+static bool within(double v, double ratio, double cpus)
+{
+	return v <= ratio * cpus * (1 + 1e-9);
+}
+
 static int single_check(const struct place_host *h, const struct place_guest *g, unsigned cpus,
 			const struct place_opts *o, struct place_plan *out, struct err *e)
 {
@@ -42,25 +48,33 @@ static void say_limits(const struct place_host *h, double v, double cpus, unsign
 		       const struct place_opts *o, struct place_plan *out)
 {
 	double each = v / cpus;
+	char among[80] = "";
+	unsigned long theirs = 0;
 
+	for (size_t i = 0; i < h->nothers; i++)
+		theirs += h->others[i].vcpus;
+	if (h->nothers)
+		snprintf(among, sizeof(among), " (%lu vCPUs of %zu that run here among them)",
+			 theirs, h->nothers);
 	say(&out->limits, &out->nlimits,
-	    "largest guest: %u vCPU%s on %u physical cores: CPU-03 (Sangfor: no more than cores) %s",
-	    most, most == 1 ? "" : "s", h->cores, verdict(most <= h->cores));
+	    "largest guest: %u vCPU%s on %u physical core%s: CPU-03 (Sangfor: no more than cores) %s",
+	    most, most == 1 ? "" : "s", h->cores, h->cores == 1 ? "" : "s", verdict(most <= h->cores));
 	say(&out->limits, &out->nlimits,
-	    "all guests: %.2f vCPUs for each of %.0f logical CPUs: this plan's limit of %.4g (CPU-04, Sangfor: "
-	    "2) %s",
-	    each, cpus, o->total_ratio, verdict(each <= o->total_ratio));
+	    "all guests%s: %.2f vCPUs for each of %.0f logical CPU%s: this plan's limit of %.6g "
+	    "(CPU-04, Sangfor: 2) %s",
+	    among, each, cpus, cpus > 1 ? "s" : "", o->total_ratio,
+	    verdict(within(v, o->total_ratio, cpus)));
 	say(&out->limits, &out->nlimits,
 	    "RHEL: 5 for each CPU while every guest stays below full load, %s; 10 for each core, %s",
-	    verdict(each <= 5), verdict(h->cores && v <= 10.0 * h->cores));
+	    verdict(within(v, 5, cpus)), verdict(h->cores && v <= 10.0 * h->cores));
 	say(&out->limits, &out->nlimits,
 	    "Nova: 4 for each CPU by default, %s; guests that are pinned are never overcommitted",
-	    verdict(each <= 4));
-	say(&out->limits, &out->nlimits, "SUSE: no overcommitment, %s", verdict(each <= 1));
+	    verdict(within(v, 4, cpus)));
+	say(&out->limits, &out->nlimits, "SUSE: no overcommitment, %s", verdict(within(v, 1, cpus)));
 	say(&out->limits, &out->nlimits,
 	    "AMD's EPYC guide: 2 for each CPU while every vCPU is below 50 %% load, %s; at full load not "
 	    "one more than CPUs, %s",
-	    verdict(each <= 2), verdict(each <= 1));
+	    verdict(within(v, 2, cpus)), verdict(within(v, 1, cpus)));
 }
 
 int limits_check(const struct place_host *h, const struct place_guest *g, size_t n,
@@ -78,15 +92,17 @@ int limits_check(const struct place_host *h, const struct place_guest *g, size_t
 		if (g[i].vcpus > most)
 			most = g[i].vcpus;
 	}
-	if (v > o->total_ratio * cpus) {
+	for (size_t i = 0; i < h->nothers; i++)
+		v += h->others[i].vcpus;
+	if (!within(v, o->total_ratio, cpus)) {
 		if (o->enforce)
 			return err_set(
 				e, -ENOSPC,
-				"%.0f vCPUs on %u logical CPUs are %.2f each, more than %.4g "
+				"%.0f vCPUs on %u logical CPUs are %.2f each, more than %.6g "
 				"(CPU-04); plan fewer, raise --ratio, or leave out --enforce",
 				v, cpus, v / cpus, o->total_ratio);
 		say(&out->warnings, &out->nwarnings,
-		    "%.0f vCPUs on %u logical CPUs are %.2f each, more than %.4g (CPU-04): what counts "
+		    "%.0f vCPUs on %u logical CPUs are %.2f each, more than %.6g (CPU-04): what counts "
 		    "in the end is steal and waiting, so measure it (CPU-19)",
 		    v, cpus, v / cpus, o->total_ratio);
 	}

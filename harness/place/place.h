@@ -34,6 +34,13 @@ struct place_node {
 	unsigned *distance; /* to each node, as the kernel's; NULL: not known */
 };
 
+/* A guest that runs on the machine and is not in the plan. */
+struct place_other {
+	char *name;
+	unsigned vcpus;
+	char *cpus; /* that its threads are pinned to one by one: CPU list, "" none */
+};
+
 struct place_host {
 	struct place_cpu *cpus;
 	size_t ncpus;
@@ -42,6 +49,9 @@ struct place_host {
 	unsigned cores; /* physical, usable */
 	bool numa;	/* the kernel knows nodes; without, nothing can be bound to one */
 	bool dies;	/* guests can be told dies (x86) */
+	bool caches;	/* llc is a cache; else the package, where no cache of several cores is known */
+	struct place_other *others; /* see place_host_other */
+	size_t nothers;
 	char *offline;	/* CPU list, "" none */
 	char *name;	/* snapshot_name */
 };
@@ -54,6 +64,12 @@ struct place_host {
  */
 void place_host_make(const struct snapshot *s, struct place_host *out);
 void place_host_free(struct place_host *h);
+/*
+ * Adds a guest that runs there beside the plan's: its CPUs are taken, its vCPUs count for the total
+ * limit. cpus: CPU list (copied, as name is), or NULL. On a machine with one usable CPU nothing is
+ * taken: there, being on it says nothing.
+ */
+void place_host_other(struct place_host *h, const char *name, unsigned vcpus, const char *cpus);
 
 enum place_smt {
 	PLACE_SIBLINGS, /* neighbouring vCPUs on sibling threads, and the guest is told so (CPU-09)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "place/internal.h"
+#include "vm/vm.h"
 
 /* A list of the os numbers of what a guest's parts say; caller frees. */
 static char *nodes_text(const struct room *r, const struct seat *s)
@@ -55,6 +56,18 @@ static bool has_cpu(const unsigned *list, unsigned n, unsigned cpu)
 	return false;
 }
 
+/* Some of its vCPUs share a core. */
+static bool has_siblings(const struct room *r, size_t guest)
+{
+	const struct seat *s = &r->seats[guest];
+
+	for (unsigned i = 0; i < r->g[guest].vcpus; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (on_core(r, s->vcpu[i], s->vcpu[k]))
+				return true;
+	return false;
+}
+
 /* CPUs of a guest's cores that nobody uses; caller frees. */
 static unsigned *empty_cpus(const struct room *r, size_t guest, size_t *n)
 {
@@ -85,6 +98,11 @@ static void say_smt(const struct room *r, size_t guest, const struct placed_gues
 		    "%s: each core's %u siblings have neighbouring vCPUs, and the guest is told so: "
 		    "sockets=%u dies=%u cores=%u threads=%u (CPU-09, CPU-10)",
 		    name, p->threads, p->sockets, p->dies, p->cores, p->threads);
+	else if (has_siblings(r, guest))
+		say(&out->costs, &out->ncosts,
+		    "%s: some of its vCPUs share a core, and it is not told so, since its cores have "
+		    "unequal numbers of them (CPU-09); --smt isolate gives each a core",
+		    name);
 	empty = empty_cpus(r, guest, &n);
 	if (n) {
 		char *list = list_text(empty, n);
@@ -106,19 +124,22 @@ static void say_where(const struct room *r, size_t guest, struct place_plan *out
 	unsigned llcs = count_llcs(r, s, g->vcpus);
 	char *nodes = nodes_text(r, s), caches[64];
 
-	if (llcs == 1)
-		snprintf(caches, sizeof(caches), "one last-level cache");
+	/* without a cache that cores share there is nothing to be said of one */
+	if (!r->h->caches)
+		*caches = '\0';
+	else if (llcs == 1)
+		snprintf(caches, sizeof(caches), ", in one last-level cache");
 	else
-		snprintf(caches, sizeof(caches), "%u last-level caches", llcs);
+		snprintf(caches, sizeof(caches), ", in %u last-level caches", llcs);
 	if (s->nparts == 1)
 		say(&out->why, &out->nwhy,
-		    "%s: %u vCPU%s with %s own within node %s, in %s (NUMA-01, CPU-06)", g->name,
+		    "%s: %u vCPU%s with %s own within node %s%s (NUMA-01, CPU-06)", g->name,
 		    g->vcpus, plural(g->vcpus), g->vcpus == 1 ? "a CPU of its" : "CPUs of their",
 		    nodes, caches);
 	else
 		say(&out->why, &out->nwhy,
 		    "%s: %u vCPUs with CPUs of their own over nodes %s, a virtual cell for each "
-		    "(NUMA-04), in %s",
+		    "(NUMA-04)%s",
 		    g->name, g->vcpus, nodes, caches);
 	free(nodes);
 }
@@ -225,9 +246,11 @@ static void say_iothreads(const struct room *r, size_t guest, const struct place
 		    "%s: iothreads are on siblings of one core, since its node has no more cores for them (CPU-08)",
 		    p->name);
 	else
-		say(&out->why, &out->nwhy, "%s: %u iothread%s on %s own in the same node (CPU-08)",
+		say(&out->why, &out->nwhy, "%s: %u iothread%s on %s own in %s node%s (CPU-08)",
 		    p->name, p->iothreads, plural(p->iothreads),
-		    p->iothreads == 1 ? "a core of its" : "cores of their");
+		    p->iothreads == 1 ? "a core of its" : "cores of their",
+		    r->seats[guest].nparts > 1 ? "one" : "the same",
+		    r->seats[guest].nparts > 1 ? " of its vCPUs" : "");
 }
 
 static void say_kinds(const struct room *r, size_t guest, struct place_plan *out)
@@ -249,6 +272,15 @@ static void say_kinds(const struct room *r, size_t guest, struct place_plan *out
 	else if (least)
 		say(&out->costs, &out->ncosts, "%s: its vCPUs are on less capable cores",
 		    r->g[guest].name);
+	for (unsigned i = 0; i < r->g[guest].iothreads; i++)
+		if (r->h->cpus[s->iothread[i]].kind > most) {
+			say(&out->costs, &out->ncosts,
+			    "%s: its iothreads are on less capable cores, so that vCPUs have the "
+			    "others; an iothread that is busy all the time (CPU-08) would want a "
+			    "capable one",
+			    r->g[guest].name);
+			return;
+		}
 }
 
 static void say_emulator(const struct room *r, const struct placed_guest *p, struct place_plan *out)
@@ -341,10 +373,10 @@ static void say_float(const struct room *r, size_t guest, const struct placed_gu
 	for (size_t i = 0; i < r->ncores; i++)
 		isolated |= r->cores[i].isolated && float_cpu(r, &r->cores[i], s->in);
 	say(&out->why, &out->nwhy,
-	    "%s: not pinned one to one, but kept to CPU%s %s of node%s %s, which pinned guests leave "
-	    "alone",
+	    "%s: not pinned one to one, but kept to CPU%s %s of node%s %s%s",
 	    p->name, strpbrk(p->vcpu[0], ",-") ? "s" : "", p->vcpu[0],
-	    strpbrk(nodes, ",-") ? "s" : "", nodes);
+	    strpbrk(nodes, ",-") ? "s" : "", nodes,
+	    any_pinned(r) ? ", which pinned guests leave alone" : "");
 	if (isolated)
 		say(&out->warnings, &out->nwarnings,
 		    "%s: floats on isolated CPUs, among which the scheduler moves nothing (CPU-16); pin it, "
@@ -370,6 +402,46 @@ static void say_none(const struct room *r, size_t guest, struct place_plan *out)
 	    g->name, size_text(guest_memory(g), want));
 }
 
+/* Guests that run there and are not in the plan. */
+static void say_others(const struct room *r, struct place_plan *out)
+{
+	enum { NAMED = 4 };
+	char *cpus = NULL, *names = NULL, *longer, *list;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->h->nothers; i++) {
+		const struct place_other *o = &r->h->others[i];
+
+		if (!*o->cpus)
+			continue;
+		longer = xasprintf("%s%s%s", cpus ? cpus : "", cpus ? "," : "", o->cpus);
+		free(cpus);
+		cpus = longer;
+		if (n++ < NAMED) {
+			longer = xasprintf("%s%s%s", names ? names : "", names ? ", " : "", o->name);
+			free(names);
+			names = longer;
+		}
+	}
+	list = cpus ? vm_cpus(cpus) : NULL;
+	if (list && n > NAMED)
+		say(&out->why, &out->nwhy,
+		    "CPU%s %s: threads of %s and %zu more, which run here, are pinned to them: they stay "
+		    "untouched, with their cores",
+		    strpbrk(list, ",-") ? "s" : "", list, names, n - NAMED);
+	else if (list)
+		say(&out->why, &out->nwhy,
+		    "CPU%s %s: threads of %s, which run%s here, are pinned to %s: %s untouched, with "
+		    "%s core%s",
+		    strpbrk(list, ",-") ? "s" : "", list, names, n == 1 ? "s" : "",
+		    strpbrk(list, ",-") ? "them" : "it",
+		    strpbrk(list, ",-") ? "they stay" : "it stays",
+		    strpbrk(list, ",-") ? "their" : "its", strpbrk(list, ",-") ? "s" : "");
+	free(list);
+	free(names);
+	free(cpus);
+}
+
 static void say_host(const struct room *r, struct place_plan *out)
 {
 	size_t n, usable = 0;
@@ -392,8 +464,8 @@ static void say_host(const struct room *r, struct place_plan *out)
 		say(&out->costs, &out->ncosts, "kept from guests: %zu of %zu CPUs", n, usable);
 	else
 		say(&out->unmet, &out->nunmet,
-		    "no core is kept for the host: what it does, it does on guests' CPUs (CPU-25); "
-		    "--keep-cores 1 keeps one a node");
+		    "no core is kept for the host: what it does, it does on guests' CPUs (CPU-25)%s",
+		    r->ncores > 1 && !r->o->keep_cores ? "; --keep-cores 1 keeps one a node" : "");
 	if (!r->h->numa)
 		say(&out->why, &out->nwhy,
 		    "the kernel knows no NUMA nodes here: memory is not bound to any");
@@ -450,6 +522,7 @@ void result_say(const struct room *r, struct place_plan *out)
 	bool pinned = false;
 
 	say_host(r, out);
+	say_others(r, out);
 	for (size_t i = 0; i < r->n; i++) {
 		pinned |= r->seats[i].kind == SEAT_PINNED;
 		if (r->seats[i].kind == SEAT_PINNED)

@@ -42,6 +42,13 @@ void audit_free(struct audit *a);
 /* Exit status: 0 nothing broken; 1 a MUST or SHOULD (strict: or a MAY) is. */
 int audit_status(const struct audit *a, bool strict);
 
+/*
+ * For people: finding k of a rule, together with those after it that say the same of other parts:
+ * "disk sda, sdb, sdc", or "" where no part is named. NULL when an earlier one has said it, and
+ * for those of another state than state. *alike: how many were taken together. Caller frees.
+ */
+char *audit_parts(const struct findings *f, size_t k, enum rule_state state, size_t *alike);
+
 /* Formats. text: what is broken first, each with place, remedy and source; then counts. all:
  * followed and not applicable rules too. */
 void audit_text(const struct audit *a, bool all, FILE *out);

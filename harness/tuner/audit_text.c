@@ -84,23 +84,24 @@ static void put_change(FILE *out, const char *label, const char *text)
 	fputc('\n', out);
 }
 
-static void put_found(FILE *out, const struct finding *x)
+static void put_found(FILE *out, const struct finding *x, const char *parts, size_t alike)
 {
-	char *text = xasprintf("%s%s%s%s", x->found, x->where ? " (" : "", x->where ? x->where : "",
-			       x->where ? ")" : "");
-	char *who = xasprintf("%s%s%s:", x->part ? x->part : "", x->part ? ", " : "",
-			      side_name(x->side));
+	char *more = alike > 1 ? xasprintf(", and %zu like it", alike - 1) : xstrdup("");
+	char *text = xasprintf("%s%s%s%s%s", x->found, x->where ? " (" : "",
+			       x->where ? x->where : "", x->where ? more : "", x->where ? ")" : "");
+	char *who = xasprintf("%s%s%s:", parts, *parts ? ", " : "", side_name(x->side));
 
 	fputs("  ", out);
 	put_wrapped(out, 2, who);
 	put_line(out, INDENT, "found", text);
 	free(who);
 	free(text);
+	free(more);
 }
 
-static void put_broken(FILE *out, const struct finding *x)
+static void put_broken(FILE *out, const struct finding *x, const char *parts, size_t alike)
 {
-	put_found(out, x);
+	put_found(out, x, parts, alike);
 	if (x->want)
 		put_line(out, INDENT, "want", x->want);
 	put_change(out, "libvirt", x->xml);
@@ -125,6 +126,32 @@ static void put_title(FILE *out, const struct audited *x)
 	fprintf(out, "\n%s  %s\n", x->rule->id, x->text ? x->text->title : "");
 }
 
+static void put_all_broken(const struct audited *x, FILE *out)
+{
+	for (size_t k = 0; k < x->findings.n; k++) {
+		size_t alike;
+		char *parts = audit_parts(&x->findings, k, RULE_BROKEN, &alike);
+
+		if (parts)
+			put_broken(out, &x->findings.list[k], parts, alike);
+		free(parts);
+	}
+}
+
+/* The change in the tongue of whoever wrote the machine down: Proxmox's, or a profile's. */
+static void put_elsewhere(const struct vm *vm, const struct audited *x, FILE *out)
+{
+	char *text;
+
+	if (vm && is_proxmox(vm) && x->text && x->text->proxmox) {
+		put_line(out, 2, "Proxmox", x->text->proxmox);
+	} else if (vm && is_profile(vm) && x->rule->key && x->rule->good) {
+		text = xasprintf("%s = %s", x->rule->key, x->rule->good);
+		put_line(out, 2, "profile", text);
+		free(text);
+	}
+}
+
 static void put_weight(const struct audit *a, enum rule_weight w, const char *heading, FILE *out)
 {
 	bool begun = false;
@@ -138,9 +165,8 @@ static void put_weight(const struct audit *a, enum rule_weight w, const char *he
 			fprintf(out, "\n%s\n", heading);
 		begun = true;
 		put_title(out, x);
-		for (size_t k = 0; k < x->findings.n; k++)
-			if (x->findings.list[k].state == RULE_BROKEN)
-				put_broken(out, &x->findings.list[k]);
+		put_all_broken(x, out);
+		put_elsewhere(a->subject->vm, x, out);
 		put_sources(out, x);
 	}
 }
@@ -158,16 +184,17 @@ static void put_short(const struct audit *a, enum rule_state state, const char *
 			continue;
 		fprintf(out, "%-8s  %s\n", x->rule->id, x->text ? x->text->title : "");
 		for (size_t k = 0; k < x->findings.n; k++) {
-			const struct finding *y = &x->findings.list[k];
-			char *text;
+			size_t alike;
+			char *parts = audit_parts(&x->findings, k, state, &alike), *text;
 
-			if (y->state != state)
+			if (!parts)
 				continue;
-			text = xasprintf("%s%s%s", y->part ? y->part : "", y->part ? ": " : "",
-					 y->found);
+			text = xasprintf("%s%s%s", parts, *parts ? ": " : "",
+					 x->findings.list[k].found);
 			fprintf(out, "%*s", LABEL, "");
 			put_wrapped(out, LABEL, text);
 			free(text);
+			free(parts);
 		}
 	}
 }

@@ -47,6 +47,13 @@ bool need_host(const struct subject *s, struct findings *f);
 bool is_running(const struct subject *s);
 /* It was described by a QEMU command line, which has no words for pins. */
 bool is_command(const struct vm *vm);
+/* It is what a profile of vbench's asks for: the guest is vbench's own, and bare on purpose. */
+bool is_profile(const struct vm *vm);
+/* Adds "not applicable" for such a guest, where no key of a profile decides. */
+bool need_own_devices(const struct subject *s, struct findings *f);
+/* Proxmox VE started it, by its machine type. */
+bool is_proxmox(const struct vm *vm);
+bool is_windows(const struct vm *vm);
 /* "/domain/..." or "", as found_* take it: NULL when the fact is not there. */
 #define fact_where(vm, side, ...) \
 	(*vm_where(vm, side, __VA_ARGS__) ? vm_where(vm, side, __VA_ARGS__) : (const char *)NULL)
@@ -112,6 +119,20 @@ uint64_t node_memory(const struct subject *s, unsigned node);
 /* The CPUs that share cpu's last-level cache; NULL: not known. */
 hwloc_bitmap_t llc_of(const struct subject *s, unsigned cpu);
 
+/* --- nodes --- */
+
+#define NODES_PLAN "vbench plan works out CPUs and nodes together"
+
+/* There is a machine, its host is known, and has more than one node; else adds why not. */
+bool need_nodes(const struct subject *s, struct findings *f);
+/* Bytes of memory asked for; 0: not said. */
+uint64_t memory_of(const struct vm *vm);
+/* Where its vCPUs may run, as nodes; NULL: everywhere, or not known. */
+hwloc_bitmap_t cpu_nodes(const struct subject *s, enum vm_side side);
+/* Whether some node has room for all of it beside what is the host's; where the memory of nodes is
+ * not known, by CPUs alone. */
+bool fits_a_node(const struct subject *s);
+
 /* --- checks that stand in another file than their row --- */
 
 void check_cpu_06(const struct subject *s, struct findings *f); /* rules_pin.c */
@@ -123,6 +144,8 @@ void check_cpu_11(const struct subject *s, struct findings *f);
 void check_cpu_25(const struct subject *s, struct findings *f);
 void check_cpu_23(const struct subject *s, struct findings *f); /* rules_dedicated.c */
 void check_cpu_24(const struct subject *s, struct findings *f);
+void check_numa_04(const struct subject *s, struct findings *f); /* rules_vnuma.c */
+void check_numa_05(const struct subject *s, struct findings *f);
 void check_cpu_12(const struct subject *s, struct findings *f); /* rules_power.c */
 void check_cpu_13(const struct subject *s, struct findings *f);
 void check_cpu_14(const struct subject *s, struct findings *f);

@@ -105,16 +105,17 @@ void blk_host_scheduler(const struct subject *s, struct findings *f)
 
 static void guest_scheduler_of(const struct disk *d)
 {
-	if (disk_is_virtio(d))
-		found_unknown(
-			d->f, VM_GOT, d->part,
-			"only the guest knows: cat /sys/block/vda/queue/scheduler there; with "
-			"one queue Linux takes mq-deadline, with two or more none");
+	if (!disk_is_virtio(d) || is_windows(d->vm))
+		return;
+	found_unknown(d->f, VM_GOT, d->part,
+		      "only the guest knows: cat /sys/block/%s/queue/scheduler there; with one "
+		      "queue Linux takes mq-deadline, with two or more none",
+		      strcmp(disk_bus(d), "virtio-scsi") ? "vd*" : "sd*");
 }
 
 void blk_guest_scheduler(const struct subject *s, struct findings *f)
 {
-	disks_each(s, f, guest_scheduler_of, "no disk is virtio");
+	disks_each(s, f, guest_scheduler_of, "no virtio disk of a Linux guest");
 }
 
 /* --- BLK-27, BLK-28 ------------------------------------------------------------------------ */
@@ -359,7 +360,8 @@ static void batch_of(const struct disk *d)
 {
 	const char *aio = vm_get(d->vm, VM_ASKED, "disk.%u.aio", d->i);
 
-	if (aio && strcmp(aio, "threads"))
+	/* QEMU's network drivers have no aio= */
+	if (aio && strcmp(aio, "threads") && disk_is_local(d))
 		found_ok(d->f, VM_ASKED, d->part, disk_said(d, VM_ASKED, "aio").where,
 			 "aio %s: requests are submitted in batches", aio);
 }

@@ -211,7 +211,10 @@ static void discard_of(const struct disk *d)
 	finding_want(bad, "discard unmap for a thin image, and fstrim in the guest");
 	finding_change(bad, CHANGE_XML, "<driver ... discard='unmap'/>");
 	finding_change(bad, CHANGE_QEMU, "discard=unmap in the format's and the file's node");
-	finding_change(bad, CHANGE_GUEST, "systemctl enable --now fstrim.timer");
+	finding_change(bad, CHANGE_GUEST, "%s",
+		       is_windows(d->vm) ? "Optimize-Volume -DriveLetter C -ReTrim (Windows does "
+					   "so by itself, by schedule)"
+					 : "systemctl enable --now fstrim.timer");
 }
 
 void blk_discard(const struct subject *s, struct findings *f)

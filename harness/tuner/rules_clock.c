@@ -3,11 +3,6 @@
 #include <string.h>
 #include "tuner/internal.h"
 
-static bool is_windows(const struct vm *vm)
-{
-	return vm_is(vm, VM_ASKED, "windows", "os");
-}
-
 static bool is_x86(const struct vm *vm)
 {
 	const char *arch = vm_get(vm, VM_ASKED, "arch");
@@ -112,14 +107,14 @@ static void check_clk_03(const struct subject *s, struct findings *f)
 	const char *rtc, *pit;
 	struct finding *x;
 
-	if (!need_pc(s, f))
+	if (!need_own_devices(s, f) || !need_pc(s, f))
 		return;
 	x = check_flag(s, f, VM_ASKED, false, 1, "HPET", "clock.hpet");
 	if (x) {
 		finding_want(x, "no HPET");
 		finding_change(x, CHANGE_XML,
 			       "<clock offset='utc'><timer name='hpet' present='no'/></clock>");
-		finding_change(x, CHANGE_QEMU, "-machine q35,hpet=off (before QEMU 8: -no-hpet)");
+		finding_change(x, CHANGE_QEMU, "-machine ...,hpet=off (before QEMU 5.2: -no-hpet)");
 	}
 	rtc = vm_get(s->vm, VM_ASKED, "clock.rtc");
 	if (rtc && strcmp(rtc, "catchup") != 0 && strcmp(rtc, "slew") != 0) {

@@ -13,6 +13,13 @@ static void accel_side(const struct subject *s, struct findings *f, enum vm_side
 	const char *accel = vm_get(s->vm, side, "accel"), *where = fact_where(s->vm, side, "accel");
 	struct finding *x;
 
+	if (!accel && side == VM_ASKED && is_profile(s->vm)) {
+		found_unknown(
+			f, side, NULL,
+			"guest.accel = auto: KVM where a guest boots under it, else emulation, which "
+			"each report then says (vbench doctor tells now)");
+		return;
+	}
 	if (!accel && side == VM_ASKED)
 		accel = "tcg (not said: QEMU's default)";
 	if (!accel)
@@ -70,7 +77,8 @@ static void check_cpu_02(const struct subject *s, struct findings *f)
 {
 	const char *model = s->vm ? vm_get(s->vm, VM_ASKED, "cpu.model") : NULL,
 		   *arch = s->vm ? vm_get(s->vm, VM_ASKED, "arch") : NULL,
-		   *where = s->vm ? fact_where(s->vm, VM_ASKED, "cpu.model") : NULL;
+		   *where = s->vm ? fact_where(s->vm, VM_ASKED, "cpu.model") : NULL,
+		   *features = s->vm ? vm_get(s->vm, VM_ASKED, "cpu.features") : NULL;
 	struct finding *x;
 
 	if (!need_vm(s, f))
@@ -81,8 +89,9 @@ static void check_cpu_02(const struct subject *s, struct findings *f)
 		found_unknown(f, VM_ASKED, NULL, "nothing says which CPU model it has");
 	} else if (!model || is_generic(model)) {
 		x = found_bad(f, VM_ASKED, NULL, where,
-			      "CPU model %s: lacks most of what the host's CPU can do",
-			      model ? model : "qemu64 (not said: QEMU's default)");
+			      "CPU model %s%s%s: lacks much of what the host's CPU can do",
+			      model ? model : "qemu64 (not said: QEMU's default)",
+			      features ? " with " : "", features ? features : "");
 		finding_want(x, s->migration
 					? "host-model, or a named model that all hosts have"
 					: "host-passthrough among like hosts, else host-model");

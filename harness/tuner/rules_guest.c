@@ -5,11 +5,6 @@
 #include <string.h>
 #include "tuner/internal.h"
 
-static bool is_windows(const struct vm *vm)
-{
-	return vm_is(vm, VM_ASKED, "windows", "os");
-}
-
 /* --- GST-03: devices that nobody needs --- */
 
 static void check_gst_03(const struct subject *s, struct findings *f)
@@ -121,28 +116,38 @@ static void check_gst_05(const struct subject *s, struct findings *f)
 {
 	struct finding *x;
 
-	if (!need_vm(s, f))
+	if (!need_own_devices(s, f))
 		return;
-	x = check_flag(s, f, VM_ASKED, true, 0, "virtio-rng", "rng");
-	if (!x)
+	if (vm_is(s->vm, VM_ASKED, "on", "rng")) {
+		found_ok(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "rng"),
+			 "it has virtio-rng");
 		return;
+	}
+	x = found_bad(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "rng"),
+		      "it has no virtio-rng");
 	finding_want(x, "a source of random numbers");
 	finding_change(x, CHANGE_XML,
 		       "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>");
 	finding_change(
 		x, CHANGE_QEMU,
 		"-object rng-random,id=rng0,filename=/dev/urandom -device virtio-rng-pci,rng=rng0");
+	if (is_windows(s->vm))
+		finding_change(x, CHANGE_GUEST, "virtio-win's viorng");
 }
 
 static void check_gst_06(const struct subject *s, struct findings *f)
 {
 	struct finding *x;
 
-	if (!need_vm(s, f))
+	if (!need_own_devices(s, f))
 		return;
-	x = check_flag(s, f, VM_ASKED, true, 0, "a channel for the guest agent", "agent");
-	if (!x)
+	if (vm_is(s->vm, VM_ASKED, "on", "agent")) {
+		found_ok(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "agent"),
+			 "it has a channel for the guest agent");
 		return;
+	}
+	x = found_bad(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "agent"),
+		      "it has no channel for the guest agent");
 	finding_want(x, "the guest agent: time after a pause, fsfreeze, fstrim");
 	finding_change(
 		x, CHANGE_XML,
@@ -150,7 +155,9 @@ static void check_gst_06(const struct subject *s, struct findings *f)
 	finding_change(
 		x, CHANGE_QEMU,
 		"-chardev socket,id=qga0,path=PATH,server=on,wait=off -device virtio-serial -device virtserialport,chardev=qga0,name=org.qemu.guest_agent.0");
-	finding_change(x, CHANGE_GUEST, "install qemu-guest-agent");
+	finding_change(x, CHANGE_GUEST, "%s",
+		       is_windows(s->vm) ? "install qemu-ga and vioserial of virtio-win"
+					 : "install qemu-guest-agent");
 }
 
 /* --- GST-07: Windows --- */
@@ -173,8 +180,8 @@ static void check_gst_07(const struct subject *s, struct findings *f)
 	static const char *const wanted[] = {
 		"relaxed", "vapic",	  "spinlocks", "vpindex",	  "runtime", "synic",
 		"reset",   "frequencies", "tlbflush",  "reenlightenment", "ipi"};
-	char missing[256] = "", qemu[400] = "";
-	const char *list;
+	char missing[256] = "", qemu[400] = "", xml[600] = "";
+	const char *list, *model;
 	struct finding *x;
 
 	if (!need_vm(s, f))
@@ -185,7 +192,7 @@ static void check_gst_07(const struct subject *s, struct findings *f)
 	}
 	list = vm_get(s->vm, VM_ASKED, "hyperv");
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		size_t used = strlen(missing), args = strlen(qemu);
+		size_t used = strlen(missing), args = strlen(qemu), put = strlen(xml);
 
 		if (list && listed(list, wanted[i]))
 			continue;
@@ -195,6 +202,10 @@ static void check_gst_07(const struct subject *s, struct findings *f)
 			 strcmp(wanted[i], "spinlocks") ? ""
 			 : s->dense			? "=0xfff"
 							: "=0xffffffff");
+		snprintf(xml + put, sizeof(xml) - put, "<%s state='on'%s/>", wanted[i],
+			 strcmp(wanted[i], "spinlocks") ? ""
+			 : s->dense			? " retries='4095'"
+							: " retries='4294967295'");
 	}
 	if (!*missing) {
 		found_ok(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "hyperv"),
@@ -204,11 +215,11 @@ static void check_gst_07(const struct subject *s, struct findings *f)
 	x = found_bad(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "hyperv"),
 		      "Windows without the enlightenments %s", missing);
 	finding_want(x, "all but those for debugging; each is off by default");
-	finding_change(
-		x, CHANGE_XML,
-		"<features><hyperv mode='custom'><relaxed state='on'/>...</hyperv></features> for each of: %s",
-		missing);
-	finding_change(x, CHANGE_QEMU, "-cpu host%s", qemu);
+	finding_change(x, CHANGE_XML, "<features><hyperv mode='custom'>%s</hyperv></features>%s",
+		       xml, list ? ", beside those that are there" : "");
+	model = vm_get(s->vm, VM_ASKED, "cpu.model");
+	finding_change(x, CHANGE_QEMU, "-cpu %s,...%s",
+		       model && strcmp(model, "host-passthrough") ? model : "host", qemu);
 }
 
 /* --- GST-08, GST-09 --- */

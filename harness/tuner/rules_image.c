@@ -11,13 +11,31 @@ enum { CHAIN_LONG = 4 };
 
 /* --- IMG-01 to IMG-03 ---------------------------------------------------------------------- */
 
+/* QEMU probes what it is not told, with a warning; libvirt takes raw; an rbd image has none. */
+static void format_unsaid(const struct disk *d)
+{
+	struct finding *bad;
+
+	if (!is_command(d->vm) || !disk_is_local(d)) {
+		found_unknown(d->f, VM_ASKED, d->part, "the image's format is not said");
+		return;
+	}
+	bad = found_bad(
+		d->f, VM_ASKED, d->part, disk_said(d, VM_ASKED, "source").where,
+		"no format is said: QEMU guesses it from the image's first bytes, which the "
+		"guest can write");
+	finding_want(bad, "the format (`qemu-img info IMAGE`)");
+	finding_change(bad, CHANGE_QEMU,
+		       "-drive ...,format=raw (or qcow2) in place of -hda and the like");
+}
+
 static void format_of(const struct disk *d)
 {
 	struct said asked = disk_said(d, VM_ASKED, "format"), got = disk_said(d, VM_GOT, "format");
 	struct finding *bad;
 
 	if (!asked.value && !got.value) {
-		found_unknown(d->f, VM_ASKED, d->part, "the image's format is not said");
+		format_unsaid(d);
 		return;
 	}
 	if (asked.value && list_has("raw,qcow2,luks,host_device", asked.value)) {

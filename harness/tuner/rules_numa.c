@@ -1,40 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Rules of NUMA: CPUs and memory of a machine on the same nodes. */
+/* Rules of NUMA: CPUs and memory of a machine on the same nodes. Virtual nodes and devices are in
+ * rules_vnuma.c. */
 #include <stdlib.h>
 #include <string.h>
 #include "tuner/internal.h"
-
-#define PLAN "vbench plan works out CPUs and nodes together"
-
-/* There is a machine, its host is known, and has more than one node. */
-static bool need_nodes(const struct subject *s, struct findings *f)
-{
-	if (!need_vm(s, f) || !need_host(s, f))
-		return false;
-	if (host_nodes(s) > 1)
-		return true;
-	found_none(f, "the host has one NUMA node");
-	return false;
-}
-
-static uint64_t memory_of(const struct vm *vm)
-{
-	uint64_t size = 0;
-
-	vm_number(vm, VM_ASKED, &size, "memory.size");
-	return size;
-}
-
-/* Where its vCPUs may run, as nodes; NULL: everywhere, or not known. */
-static hwloc_bitmap_t cpu_nodes(const struct subject *s, enum vm_side side)
-{
-	hwloc_bitmap_t cpus = vcpus_cpus(s->vm, side), nodes = NULL;
-
-	if (cpus && cpus_count(cpus) < host_threads(s))
-		nodes = nodes_of(s, cpus);
-	hwloc_bitmap_free(cpus);
-	return nodes;
-}
 
 /* Where its memory was asked to be: numatune, and its cells' memnodes. NULL: nowhere in particular.
  */
@@ -73,28 +42,11 @@ static hwloc_bitmap_t page_nodes(const struct vm *vm)
 	return nodes;
 }
 
-/* Whether some node has room for all of it; where the memory of nodes is not known, by CPUs alone.
- */
-static bool fits_a_node(const struct subject *s)
-{
-	hwloc_topology_t t = snapshot_topology(s->host);
-	unsigned vcpus = vcpus_of(s->vm);
-	uint64_t memory = memory_of(s->vm), known = 0;
-
-	for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(t, HWLOC_OBJ_NUMANODE, o));)
-		known |= node_memory(s, o->os_index);
-	for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(t, HWLOC_OBJ_NUMANODE, o));)
-		if (cpus_count(o->cpuset) >= vcpus &&
-		    (!known || node_memory(s, o->os_index) >= memory))
-			return true;
-	return false;
-}
-
 /* --- NUMA-01 --- */
 
 static void node_remedy(struct finding *x)
 {
-	finding_want(x, "vCPUs and memory on one node, since they fit; " PLAN);
+	finding_want(x, "vCPUs and memory on one node, since they fit; " NODES_PLAN);
 	finding_change(
 		x, CHANGE_XML,
 		"<vcpu placement='static' cpuset='CPUS OF NODE 0'>..., <numatune><memory mode='strict' nodeset='0'/></numatune>");
@@ -157,7 +109,7 @@ static void check_numa_01(const struct subject *s, struct findings *f)
 
 static void both_remedy(struct finding *x, const char *nodes)
 {
-	finding_want(x, "vCPUs and memory on the same nodes; " PLAN);
+	finding_want(x, "vCPUs and memory on the same nodes; " NODES_PLAN);
 	finding_change(x, CHANGE_XML,
 		       "<numatune><memory mode='strict' nodeset='%s'/></numatune> beside <vcpupin>",
 		       nodes);
@@ -345,171 +297,6 @@ static void check_numa_03(const struct subject *s, struct findings *f)
 	if (!f->n)
 		found_none(f, "no memory mode is asked for");
 	hwloc_bitmap_free(nodes);
-}
-
-/* --- NUMA-04: virtual nodes --- */
-
-static void cells_remedy(struct finding *x, unsigned nodes)
-{
-	finding_want(
-		x, "a virtual NUMA cell for each host node (%u) that it spans, bound to it; " PLAN,
-		nodes);
-	finding_change(
-		x, CHANGE_XML,
-		"<cpu><numa><cell id='0' cpus='0-7' memory='N' unit='KiB'/>...</numa></cpu> and <numatune><memnode cellid='0' mode='strict' nodeset='0'/>...</numatune>");
-	finding_change(
-		x, CHANGE_QEMU,
-		"-object memory-backend-ram,id=m0,size=SIZE,host-nodes=0,policy=bind -numa node,nodeid=0,cpus=0-7,memdev=m0 ...");
-}
-
-/* A cell's vCPUs and its memory on the same host nodes. */
-static void cell_check(const struct subject *s, struct findings *f, unsigned i)
-{
-	hwloc_bitmap_t vcpus = cpus_parse(vm_get(s->vm, VM_ASKED, "numa.%u.cpus", i)),
-		       nodes = cpus_parse(vm_get(s->vm, VM_ASKED, "numa.%u.nodeset", i)),
-		       cpus = hwloc_bitmap_alloc(), on;
-	char part[32], *a, *b;
-	int v = vcpus ? hwloc_bitmap_first(vcpus) : -1;
-
-	snprintf(part, sizeof(part), "cell %u", i);
-	for (; v >= 0; v = hwloc_bitmap_next(vcpus, v)) {
-		hwloc_bitmap_t one = thread_cpus(s->vm, VM_ASKED, "vcpu", (unsigned)v);
-
-		if (one)
-			hwloc_bitmap_or(cpus, cpus, one);
-		hwloc_bitmap_free(one);
-	}
-	on = nodes_of(s, cpus);
-	a = cpus_text(on);
-	b = nodes ? cpus_text(nodes) : xstrdup("none");
-	if (!nodes)
-		cells_remedy(found_bad(f, VM_ASKED, part,
-				       fact_where(s->vm, VM_ASKED, "numa.%u.cpus", i),
-				       "its memory is not bound to a host node"),
-			     vm_count(s->vm, "numa"));
-	else if (!hwloc_bitmap_iszero(cpus) && !hwloc_bitmap_isequal(on, nodes))
-		cells_remedy(found_bad(f, VM_ASKED, part,
-				       fact_where(s->vm, VM_ASKED, "numa.%u.nodeset", i),
-				       "its vCPUs are pinned to node %s, its memory to node %s", a,
-				       b),
-			     vm_count(s->vm, "numa"));
-	else
-		found_ok(f, VM_ASKED, part, fact_where(s->vm, VM_ASKED, "numa.%u.nodeset", i),
-			 "bound to node %s", b);
-	free(b);
-	free(a);
-	hwloc_bitmap_free(on);
-	hwloc_bitmap_free(cpus);
-	hwloc_bitmap_free(nodes);
-	hwloc_bitmap_free(vcpus);
-}
-
-static void check_numa_04(const struct subject *s, struct findings *f)
-{
-	hwloc_bitmap_t spans;
-	unsigned cells, nodes;
-	bool fits;
-
-	if (!need_nodes(s, f))
-		return;
-	fits = fits_a_node(s);
-	cells = vm_count(s->vm, "numa");
-	spans = cpu_nodes(s, VM_ASKED);
-	nodes = spans ? cpus_count(spans) : host_nodes(s);
-	hwloc_bitmap_free(spans);
-	if (fits && cells > 1)
-		finding_want(
-			found_bad(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "numa.0.cpus"),
-				  "%u virtual nodes, though it fits into one of the host", cells),
-			"no virtual nodes, and the whole machine on one node of the host (NUMA-01)");
-	else if (fits)
-		found_none(f, "it fits into one node");
-	else if (cells < 2)
-		cells_remedy(
-			found_bad(
-				f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "vcpus"),
-				"larger than a node of the host, and the guest does not know of nodes"),
-			nodes);
-	else
-		for (unsigned i = 0; i < cells && i < 1024; i++)
-			cell_check(s, f, i);
-}
-
-/* --- NUMA-05: near the device --- */
-
-/* The threads that serve its disks: iothreads, else the vCPUs. */
-static hwloc_bitmap_t io_nodes(const struct subject *s, enum vm_side side, const char **who)
-{
-	hwloc_bitmap_t cpus = hwloc_bitmap_alloc(), nodes = NULL;
-	uint64_t n = 0;
-
-	vm_number(s->vm, VM_ASKED, &n, "iothreads");
-	*who = "iothreads";
-	for (unsigned i = 0; i < n && i < 4096; i++) {
-		hwloc_bitmap_t one = thread_cpus(s->vm, side, "iothread", i);
-
-		if (one)
-			hwloc_bitmap_or(cpus, cpus, one);
-		hwloc_bitmap_free(one);
-	}
-	if (!hwloc_bitmap_iszero(cpus) && cpus_count(cpus) < host_threads(s))
-		nodes = nodes_of(s, cpus);
-	hwloc_bitmap_free(cpus);
-	if (nodes)
-		return nodes;
-	*who = "vCPUs";
-	return cpu_nodes(s, side);
-}
-
-static void near_side(const struct subject *s, struct findings *f, enum vm_side side, unsigned disk,
-		      unsigned node)
-{
-	const char *who, *name = vm_get(s->vm, VM_ASKED, "disk.%u.name", disk);
-	hwloc_bitmap_t nodes = io_nodes(s, side, &who);
-	const char *where = fact_where(s->vm, VM_GOT, "disk.%u.host-node", disk);
-	char *list, *part;
-
-	if (!nodes)
-		return;
-	list = cpus_text(nodes);
-	part = name ? xasprintf("disk %s", name) : xasprintf("disk %u", disk);
-	if (hwloc_bitmap_isset(nodes, node))
-		found_ok(f, side, part, where, "its device is on node %u, %s on node %s", node, who,
-			 list);
-	else
-		finding_want(found_bad(f, side, part, where,
-				       "its device is on node %u, %s are on node %s", node, who,
-				       list),
-			     "%s on node %u; " PLAN, who, node);
-	free(part);
-	free(list);
-	hwloc_bitmap_free(nodes);
-}
-
-static void check_numa_05(const struct subject *s, struct findings *f)
-{
-	bool known = false;
-
-	if (!need_nodes(s, f))
-		return;
-	for (unsigned i = 0, n = vm_count(s->vm, "disk"); i < n && i < 4096; i++) {
-		uint64_t node;
-
-		if (!vm_number(s->vm, VM_GOT, &node, "disk.%u.host-node", i) || node > 4095)
-			continue;
-		known = true;
-		near_side(s, f, VM_ASKED, i, (unsigned)node);
-		if (is_running(s))
-			near_side(s, f, VM_GOT, i, (unsigned)node);
-	}
-	if (f->n)
-		return;
-	if (known)
-		found_none(f, "neither iothreads nor vCPUs are bound to nodes");
-	else
-		found_unknown(
-			f, VM_GOT, NULL,
-			"the node of its disks' devices shows only on its host (cat /sys/block/DEVICE/device/numa_node there)");
 }
 
 /* --- NUMA-07 --- */

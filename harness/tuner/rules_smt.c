@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Rules of cores, caches and what the guest is told of them: CPU-09, CPU-10, CPU-11, CPU-25. */
 #include <stdlib.h>
-#include "tuner/internal.h"
+#include "tuner/disks.h"
 
 /* A number of the guest's topology; 1 when it is not said. */
 static unsigned smp(const struct vm *vm, const char *what)
@@ -153,10 +153,14 @@ static void topology_floating(const struct subject *s, struct findings *f)
 	const char *where = fact_where(s->vm, VM_ASKED, "smp.threads");
 	struct finding *x;
 
+	if (threads == 1 && !vm_get(s->vm, VM_ASKED, "smp.sockets")) {
+		found_ok(f, VM_ASKED, NULL, where, "one thread a core: no false siblings");
+		return;
+	}
 	if (threads == 1) {
 		found_ok(f, VM_ASKED, NULL, where,
-			 "%u sockets, %u cores, 1 thread: no false siblings", smp(s->vm, "sockets"),
-			 smp(s->vm, "cores"));
+			 "sockets %u, dies %u, cores %u, threads 1: no false siblings",
+			 smp(s->vm, "sockets"), smp(s->vm, "dies"), smp(s->vm, "cores"));
 		return;
 	}
 	x = found_bad(f, VM_ASKED, NULL, where,
@@ -168,19 +172,32 @@ static void topology_floating(const struct subject *s, struct findings *f)
 	finding_change(x, CHANGE_QEMU, "-smp %u,sockets=%u,cores=1,threads=1", n, n);
 }
 
+/*
+ * Sockets (dies: sockets x dies) that the vCPUs online at start fill: vCPUs are numbered thread by
+ * thread, core by core, die by die; the rest of a topology is for those to be plugged.
+ */
+static unsigned online_of(const struct vm *vm, bool dies)
+{
+	uint64_t n = vcpus_of(vm), each = (uint64_t)smp(vm, "cores") * smp(vm, "threads");
+
+	if (!vm_get(vm, VM_ASKED, "smp.sockets") && !vm_get(vm, VM_ASKED, "smp.cores"))
+		/* libvirt makes a socket of each; so did QEMU's machine types before 6.2 */
+		return is_command(vm) && machine_older(vm, 6, 2) != 1 ? 1 : (unsigned)n;
+	if (!dies)
+		each *= smp(vm, "dies");
+	return (unsigned)((n + each - 1) / each);
+}
+
 static void topology_pinned(const struct subject *s, struct findings *f, enum vm_side side)
 {
 	hwloc_bitmap_t cpus = vcpus_cpus(s->vm, side);
-	unsigned sockets = smp(s->vm, "sockets"), real = packages_of(s, cpus), n = vcpus_of(s->vm);
+	unsigned sockets = online_of(s->vm, false), real = packages_of(s, cpus),
+		 n = vcpus_of(s->vm), threads = smp(s->vm, "threads"),
+		 cores = n / real / threads ? n / real / threads : 1;
 	const char *where = fact_where(s->vm, VM_ASKED, "smp.sockets");
 	struct finding *x;
 
 	hwloc_bitmap_free(cpus);
-	if (!vm_get(s->vm, VM_ASKED, "smp.sockets")) {
-		sockets = n; /* libvirt's way, when it has no topology */
-		if (n == 1)
-			sockets = 1;
-	}
 	if (sockets == real) {
 		found_ok(f, VM_ASKED, NULL, where, "%u sockets in the guest as under its pins",
 			 real);
@@ -190,11 +207,11 @@ static void topology_pinned(const struct subject *s, struct findings *f, enum vm
 		      "the guest is told of %u sockets, its vCPUs are pinned to %u of the host",
 		      sockets, real);
 	finding_want(x, "the topology of the CPUs that it is pinned to");
-	finding_change(x, CHANGE_XML, "<cpu><topology sockets='%u' cores='%u' threads='%u'/></cpu>",
-		       real,
-		       n / real / smp(s->vm, "threads") ? n / real / smp(s->vm, "threads") : 1,
-		       smp(s->vm, "threads"));
-	finding_change(x, CHANGE_QEMU, "-smp %u,sockets=%u,...", n, real);
+	finding_change(x, CHANGE_XML,
+		       "<cpu><topology sockets='%u' dies='1' cores='%u' threads='%u'/></cpu>", real,
+		       cores, threads);
+	finding_change(x, CHANGE_QEMU, "-smp %u,sockets=%u,cores=%u,threads=%u", n, real, cores,
+		       threads);
 }
 
 void check_cpu_10(const struct subject *s, struct findings *f)
@@ -239,14 +256,12 @@ static unsigned llcs_of(const struct subject *s, hwloc_const_bitmap_t cpus)
 static void caches_side(const struct subject *s, struct findings *f, enum vm_side side)
 {
 	hwloc_bitmap_t cpus = vcpus_cpus(s->vm, side);
-	unsigned real = llcs_of(s, cpus), sockets = smp(s->vm, "sockets"),
-		 told = sockets * smp(s->vm, "dies"), n = vcpus_of(s->vm);
+	unsigned real = llcs_of(s, cpus), sockets = packages_of(s, cpus),
+		 told = online_of(s->vm, true), n = vcpus_of(s->vm);
 	const char *where = fact_where(s->vm, VM_ASKED, "smp.dies");
 	struct finding *x;
 
 	hwloc_bitmap_free(cpus);
-	if (!vm_get(s->vm, VM_ASKED, "smp.sockets"))
-		told = n;
 	if (!real) {
 		found_unknown(f, side, NULL, "the host says nothing of its caches");
 		return;

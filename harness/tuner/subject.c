@@ -37,6 +37,34 @@ bool is_command(const struct vm *vm)
 	return false;
 }
 
+bool is_profile(const struct vm *vm)
+{
+	/* vm/profile_in.c has the section for what no key says, and always says this */
+	return !strcmp(vm_where(vm, VM_ASKED, "hostdevs"), "guest");
+}
+
+bool need_own_devices(const struct subject *s, struct findings *f)
+{
+	if (!need_vm(s, f))
+		return false;
+	if (!is_profile(s->vm))
+		return true;
+	found_none(f, "the guests that vbench makes for a profile are bare on purpose");
+	return false;
+}
+
+bool is_proxmox(const struct vm *vm)
+{
+	const char *machine = vm_get(vm, VM_ASKED, "machine");
+
+	return machine && strstr(machine, "+pve") != NULL;
+}
+
+bool is_windows(const struct vm *vm)
+{
+	return vm_is(vm, VM_ASKED, "windows", "os");
+}
+
 struct finding *check_flag(const struct subject *s, struct findings *f, enum vm_side side,
 			   bool want, int unsaid, const char *what, const char *key)
 {
@@ -272,6 +300,69 @@ uint64_t node_memory(const struct subject *s, unsigned node)
 	text = snapshot_file(s->host, "/sys/devices/system/node/node%u/meminfo", node);
 	p = text ? strstr(text, "MemTotal:") : NULL;
 	return p && sscanf(p, "MemTotal: %llu kB", &kib) == 1 ? kib * 1024 : 0;
+}
+
+bool need_nodes(const struct subject *s, struct findings *f)
+{
+	if (!need_vm(s, f) || !need_host(s, f))
+		return false;
+	if (host_nodes(s) > 1)
+		return true;
+	found_none(f, "the host has one NUMA node");
+	return false;
+}
+
+uint64_t memory_of(const struct vm *vm)
+{
+	uint64_t size = 0;
+
+	vm_number(vm, VM_ASKED, &size, "memory.size");
+	return size;
+}
+
+hwloc_bitmap_t cpu_nodes(const struct subject *s, enum vm_side side)
+{
+	hwloc_bitmap_t cpus = vcpus_cpus(s->vm, side), nodes = NULL;
+
+	if (cpus && cpus_count(cpus) < host_threads(s))
+		nodes = nodes_of(s, cpus);
+	hwloc_bitmap_free(cpus);
+	return nodes;
+}
+
+/* CPUs of a node that a machine may have: where vCPUs have CPUs of their own, a core is the host's
+ * (CPU-25), and so is a twentieth of the memory (MEM-10). */
+static unsigned node_cpus(const struct subject *s, hwloc_obj_t node)
+{
+	enum { SMALL = 4 }; /* a node with fewer cores has none to spare */
+	hwloc_topology_t t = snapshot_topology(s->host);
+	unsigned cores = 0, threads = 0;
+
+	if (!is_dedicated(s, VM_ASKED))
+		return cpus_count(node->cpuset);
+	for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(t, HWLOC_OBJ_CORE, o));)
+		if (hwloc_bitmap_intersects(o->cpuset, node->cpuset)) {
+			cores++;
+			threads = cpus_count(o->cpuset);
+		}
+	return cpus_count(node->cpuset) - (cores >= SMALL ? threads : 0);
+}
+
+bool fits_a_node(const struct subject *s)
+{
+	hwloc_topology_t t = snapshot_topology(s->host);
+	unsigned vcpus = vcpus_of(s->vm);
+	uint64_t memory = memory_of(s->vm), known = 0;
+
+	for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(t, HWLOC_OBJ_NUMANODE, o));)
+		known |= node_memory(s, o->os_index);
+	for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(t, HWLOC_OBJ_NUMANODE, o));) {
+		uint64_t room = node_memory(s, o->os_index);
+
+		if (node_cpus(s, o) >= vcpus && (!known || room - room / 20 >= memory))
+			return true;
+	}
+	return false;
 }
 
 /* Whether text has a word, between blanks and line ends. */

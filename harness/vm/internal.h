@@ -27,6 +27,12 @@ void vm_put_comment(FILE *out, const char *text);
 /* write_qemu*.c. The name that QEMU is given for an iothread of this id: libvirt's number 1 is
  * iothread1, and what is too long for a thread's name is made short. */
 void write_qemu_iothread(const struct vm *vm, const char *id, char *buf, size_t size);
+/* The same of the i-th, and how many there are. */
+void write_qemu_iothread_name(const struct vm *vm, unsigned i, char *buf, size_t size);
+unsigned write_qemu_iothreads(const struct vm *vm);
+bool write_qemu_has_pins(const struct vm *vm);
+/* Commands that pin its threads once it runs; nothing when nothing is pinned. */
+void write_qemu_pins(FILE *out, const struct vm *vm);
 void write_qemu_disks(FILE *out, const struct vm *vm);
 void write_qemu_disk_notes(FILE *out, const struct vm *vm);
 

@@ -335,31 +335,31 @@ void write_qemu_iothread(const struct vm *vm, const char *id, char *buf, size_t 
 			snprintf(buf, size, "io%u", i);
 }
 
-static void iothread_name(const struct writer *w, unsigned i, char *buf, size_t size)
+void write_qemu_iothread_name(const struct vm *vm, unsigned i, char *buf, size_t size)
 {
-	const char *id = asked(w, "iothread.%u.id", i);
+	const char *id = vm_get(vm, VM_ASKED, "iothread.%u.id", i);
 	char number[16];
 
 	snprintf(number, sizeof(number), "%u", i + 1);
-	write_qemu_iothread(w->vm, id ? id : number, buf, size);
+	write_qemu_iothread(vm, id ? id : number, buf, size);
 }
 
-static unsigned iothreads(const struct writer *w)
+unsigned write_qemu_iothreads(const struct vm *vm)
 {
 	uint64_t n = 0;
 
-	return vm_number(w->vm, VM_ASKED, &n, "iothreads") && n <= ARGV_MANY
+	return vm_number(vm, VM_ASKED, &n, "iothreads") && n <= ARGV_MANY
 		       ? (unsigned)n
-		       : vm_count(w->vm, "iothread");
+		       : vm_count(vm, "iothread");
 }
 
 static void iothreads_write(struct writer *w)
 {
-	for (unsigned i = 0; i < iothreads(w); i++) {
+	for (unsigned i = 0; i < write_qemu_iothreads(w->vm); i++) {
 		struct argument a;
 		char id[128];
 
-		iothread_name(w, i, id, sizeof(id));
+		write_qemu_iothread_name(w->vm, i, id, sizeof(id));
 		arg_begin(&a, "iothread");
 		arg_add(&a, "id", id);
 		arg_add(&a, "poll-max-ns", asked(w, "iothread.%u.poll-max-ns", i));
@@ -458,71 +458,6 @@ static void nets_write(struct writer *w)
 
 /* --- what there are no options for --- */
 
-static bool has_pins(const struct writer *w)
-{
-	for (size_t i = 0; i < w->vm->nfacts; i++) {
-		const struct vm_fact *f = &w->vm->facts[i];
-		const char *tail = strrchr(f->key, '.');
-
-		if (f->side == VM_ASKED &&
-		    (!strcmp(f->key, "cpuset") ||
-		     (tail && (!strcmp(tail, ".pin") || !strcmp(tail, ".sched")))))
-			return true;
-	}
-	return false;
-}
-
-static void pin_write(struct writer *w, const char *name, const char *cpus, const char *sched)
-{
-	if (cpus) {
-		fputs("pin ", w->out);
-		vm_put_word(w->out, name);
-		fprintf(w->out, " taskset -p -c %s\n", cpus);
-	}
-	if (sched && (!strncmp(sched, "fifo:", 5) || !strncmp(sched, "rr:", 3))) {
-		fputs("pin ", w->out);
-		vm_put_word(w->out, name);
-		fprintf(w->out, " chrt %s -p %s\n", *sched == 'f' ? "-f" : "-r",
-			strchr(sched, ':') + 1);
-	}
-}
-
-static void pins_write(struct writer *w)
-{
-	const char *accel = asked(w, "accel"), *all = asked(w, "emulator.pin");
-	unsigned vcpus = vm_count(w->vm, "vcpu");
-	char name[160], id[128];
-
-	if (!has_pins(w))
-		return;
-	fputs("\n# QEMU has no options for where its threads run. Once it does, by their names:\n"
-	      "qemu_pid=$(pgrep -n -f '[g]uest=",
-	      w->out);
-	/* As text within a pattern within quotes: what is special in either becomes any character.
-	 */
-	for (const char *p = w->vm->name; *p; p++)
-		fputc(isalnum((unsigned char)*p) || *p == '-' || *p == '_' ? *p : '.', w->out);
-	fputs("')\n"
-	      "pin() { name=$1; shift; for t in /proc/$qemu_pid/task/*; do\n"
-	      "  [ \"$(cat \"$t/comm\")\" = \"$name\" ] && \"$@\" \"${t##*/}\"; done; }\n",
-	      w->out);
-	all = all ? all : asked(w, "cpuset");
-	if (all)
-		fprintf(w->out, "taskset -a -p -c %s $qemu_pid\n", all);
-	for (unsigned i = 0; i < vcpus; i++) {
-		snprintf(name, sizeof(name), "CPU %u/%s", i,
-			 accel && !strcmp(accel, "tcg") ? "TCG" : "KVM");
-		pin_write(w, name, asked(w, "vcpu.%u.pin", i), asked(w, "vcpu.%u.sched", i));
-	}
-	for (unsigned i = 0; i < iothreads(w); i++) {
-		iothread_name(w, i, id, sizeof(id));
-		/* The kernel keeps 15 characters of a thread's name. */
-		snprintf(name, sizeof(name), "IO %.12s", id);
-		pin_write(w, name, asked(w, "iothread.%u.pin", i),
-			  asked(w, "iothread.%u.sched", i));
-	}
-}
-
 /* Facts that a command line has no words for, or that this one leaves out. */
 static void rest_write(struct writer *w)
 {
@@ -559,7 +494,7 @@ int vm_write_qemu(FILE *out, const struct vm *vm, struct err *e)
 	struct writer w = {out, vm};
 	const char *program = vm_get(vm, VM_ASKED, "qemu.path");
 	const char *arch = vm_get(vm, VM_ASKED, "arch");
-	bool threads = has_pins(&w) || on(asked(&w, "debug-threads"));
+	bool threads = write_qemu_has_pins(vm) || on(asked(&w, "debug-threads"));
 	char *own =
 		program ? xstrdup(program) : xasprintf("qemu-system-%s", arch ? arch : "x86_64");
 	struct argument a;
@@ -589,6 +524,6 @@ int vm_write_qemu(FILE *out, const struct vm *vm, struct err *e)
 	}
 	rest_write(&w);
 	write_qemu_disk_notes(out, vm);
-	pins_write(&w);
+	write_qemu_pins(out, vm);
 	return 0;
 }

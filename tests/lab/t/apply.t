@@ -110,9 +110,8 @@ close $out;
 my (%part, $status, $text);
 for my $try (1, 2) {
 	my @program = $ENV{VBENCH} ? ('--put', "$ENV{VBENCH}:/usr/local/bin/vbench") : ();
-	my @more = map { ('--put', "$_:/usr/local/lib/" . s,.*/,,r) } split / /, $ENV{VBENCH_LAB_LIBS} // '';
-	open my $lab, '-|', $run, '--timeout', 400, '--put', "$dir/killer.so:/tmp/killer.so", '--put', "$dir/script:/tmp/script", @program, @more,
-		'sh', '-c', 'PATH=/usr/local/bin:$PATH LD_LIBRARY_PATH=/usr/local/lib FROM=0 STEP=9 bash /tmp/script 2>&1' or die;
+	open my $lab, '-|', $run, '--timeout', 400, '--put', "$dir/killer.so:/tmp/killer.so", '--put', "$dir/script:/tmp/script", @program,
+		'sh', '-c', 'PATH=/usr/local/bin:$PATH FROM=0 STEP=9 bash /tmp/script 2>&1' or die;
 	local $/;
 	$text = <$lab>;
 	close $lab;

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A run of listed cells read back and judged: each pair's objective, with its interval and verdict.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "stats/sequential.h"
+#include "stats/verdict.h"
+#include "store/metric.h"
+#include "store/store.h"
+#include "tune/tune.h"
+
+#define LEVEL 0.95
+
+struct proof {
+	struct store_run run;
+	struct store_cell *cells;
+	struct store_trial *trials;
+	size_t ncells, ntrials;
+	json_t *meta;
+	const json_t *primary; /* {workload: metric}, those that count */
+	unsigned blocks;       /* that are there */
+	unsigned max;	       /* looked at after each of at most so many; 0: fixed */
+	double floor;	       /* of the objective's sd */
+	double *x;	       /* [cells][blocks] log, worse positive; NAN */
+};
+
+static double value_of(const struct store_trial *t, const char *metric)
+{
+	for (size_t i = 0; t->ok && i < t->nsamples; i++)
+		if (!strcmp(t->samples[i].metric, metric) && t->samples[i].value > 0)
+			return t->samples[i].value;
+	return NAN;
+}
+
+static size_t cell_of(const struct proof *p, const char *id)
+{
+	size_t i = 0;
+
+	while (i < p->ncells && strcmp(p->cells[i].id, id))
+		i++;
+	return i;
+}
+
+/* The mean over the workloads that count, where all of them are there. */
+static void gather(struct proof *p)
+{
+	size_t n = p->ncells * p->blocks, want = json_object_size(p->primary);
+	unsigned *got = xcalloc(n + 1, sizeof(*got));
+
+	p->x = xcalloc(n + 1, sizeof(*p->x));
+	for (size_t i = 0; i < p->ntrials; i++) {
+		const struct store_trial *t = &p->trials[i];
+		const char *id = json_string_value(json_object_get(p->primary, t->workload));
+		const struct metric_row *m = id ? metric_find(id) : NULL;
+		size_t c = cell_of(p, t->cell), at = c * p->blocks + t->block;
+		double v = m ? value_of(t, m->id) : NAN;
+
+		if (c == p->ncells || !m || isnan(v))
+			continue;
+		p->x[at] += (m->better == HIGHER_IS_BETTER ? -1 : 1) * log(v);
+		p->floor = fmax(p->floor, metric_sd_floor(m));
+		got[at]++;
+	}
+	for (size_t i = 0; i < n; i++)
+		p->x[i] = want && got[i] == want ? exp(p->x[i] / (double)want) : NAN;
+	free(got);
+}
+
+static int load(struct proof *p, const char *db, const char *uuid, struct err *e)
+{
+	struct store *s = NULL;
+	int rc = store_open(db, false, &s, e);
+
+	if (!rc)
+		rc = store_run_find(s, uuid, &p->run, e);
+	if (!rc)
+		rc = store_cells(s, p->run.uuid, &p->cells, &p->ncells, e);
+	if (!rc)
+		rc = store_trials(s, p->run.uuid, &p->trials, &p->ntrials, e);
+	store_close(s);
+	if (rc)
+		return rc;
+	p->meta = json_loads(p->run.meta_json ? p->run.meta_json : "{}", 0, NULL);
+	p->max = json_object_get(p->meta, "decide") ? p->run.blocks : 0;
+	for (size_t i = 0; i < p->ntrials; i++)
+		if (p->trials[i].block >= p->blocks && p->trials[i].block < 100000)
+			p->blocks = p->trials[i].block + 1;
+	gather(p);
+	return 0;
+}
+
+static void unload(struct proof *p)
+{
+	store_run_free(&p->run);
+	store_cells_free(p->cells, p->ncells);
+	store_trials_free(p->trials, p->ntrials);
+	json_decref(p->meta);
+	free(p->x);
+}
+
+static struct interval interval_of(const struct proof *p, size_t base, size_t change)
+{
+	const double *a = &p->x[base * p->blocks], *b = &p->x[change * p->blocks];
+
+	if (p->max)
+		return seq_ratio(a, b, p->blocks, p->max, p->floor);
+	return ratio_interval(a, b, p->blocks, LEVEL, p->floor);
+}
+
+/* As run/policy_decide.c and analysis/judge.c have it: below 5 % exactly when the interval
+ * excludes 1. */
+static double p_of(const struct proof *p, struct interval r)
+{
+	if (r.n < (p->max ? SEQ_FIRST : 2))
+		return NAN;
+	if (p->max)
+		r.sd *= seq_factor(p->max, (unsigned)r.n) /
+			t_quantile(0.5 + LEVEL / 2, (double)r.n - 1);
+	return ratio_p(&r);
+}
+
+static json_t *number(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+/* Of "change" against "base", in speed: more is better. */
+static json_t *pair_json(const struct proof *p, size_t base, size_t change, struct interval r,
+			 double padj, double min_effect)
+{
+	enum verdict v = verdict_ratio(&r, false, min_effect);
+
+	if ((v == VERDICT_WORSE || v == VERDICT_BETTER) && !(padj < 1 - LEVEL))
+		v = VERDICT_UNDECIDED;
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I}", "base", p->cells[base].label,
+			 "change", p->cells[change].label, "verdict", verdict_word(v), "speed",
+			 number(1 / r.mid), "lo", number(1 / r.hi), "hi", number(1 / r.lo), "p",
+			 number(padj), "blocks", (json_int_t)r.n);
+}
+
+int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o, json_t **out,
+	       struct err *e)
+{
+	struct proof p = {.primary = json_object_get(json_object_get(state, "search"), "primary")};
+	double min = json_number_value(json_object_get(state, "min_effect"));
+	int rc = load(&p, o->db, uuid, e);
+	const json_t *pairs = json_object_get(p.meta, "listed_pairs");
+	size_t n = json_array_size(pairs);
+	double *padj = xcalloc(n + 1, sizeof(*padj));
+	json_t *list = json_array();
+
+	for (int pass = 0; !rc && pass < 2; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			const json_t *k = json_array_get(pairs, i);
+			size_t a = (size_t)json_integer_value(json_array_get(k, 0));
+			size_t b = (size_t)json_integer_value(json_array_get(k, 1));
+			struct interval r;
+
+			if (a >= p.ncells || b >= p.ncells)
+				continue;
+			r = interval_of(&p, a, b);
+			if (pass)
+				json_array_append_new(list, pair_json(&p, a, b, r, padj[i], min));
+			else
+				padj[i] = p_of(&p, r);
+		}
+		if (!pass)
+			holm(padj, n);
+	}
+	*out = json_pack("{s:s, s:s, s:i, s:I, s:o}", "run", uuid, "status",
+			 p.run.status ? p.run.status : "", "blocks", (int)p.blocks, "trials",
+			 (json_int_t)p.ntrials, "pairs", list);
+	free(padj);
+	unload(&p);
+	return rc;
+}
+
+static double mean_of(const struct proof *p, size_t cell)
+{
+	double sum = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->blocks; i++) {
+		double v = p->x[cell * p->blocks + i];
+
+		if (isnan(v))
+			continue;
+		sum += log(v);
+		n++;
+	}
+	return n ? sum / (double)n : NAN;
+}
+
+int tune_rank(const json_t *state, const char *uuid, const char *cell, const struct tune_opts *o,
+	      json_t **out, struct err *e)
+{
+	struct proof p = {.primary = json_object_get(json_object_get(state, "search"), "primary")};
+	int rc = load(&p, o->db, uuid, e);
+	size_t best = 0, at = rc ? 0 : cell_of(&p, cell), rank = 1;
+	struct interval r;
+
+	*out = NULL;
+	if (!rc && at == p.ncells)
+		rc = err_set(e, -EIO, "the recommended cell %s is not in run %.8s", cell, uuid);
+	for (size_t i = 0; !rc && i < p.ncells; i++) {
+		if (mean_of(&p, i) < mean_of(&p, best) || isnan(mean_of(&p, best)))
+			best = i;
+		rank += mean_of(&p, i) < mean_of(&p, at);
+	}
+	if (!rc) {
+		r = interval_of(&p, best, at);
+		*out = json_pack("{s:s, s:I, s:I, s:s, s:I, s:o, s:o, s:o}", "run", uuid, "cells",
+				 (json_int_t)p.ncells, "trials", (json_int_t)p.ntrials, "best",
+				 p.cells[best].label, "rank", (json_int_t)rank, "speed",
+				 number(at == best ? 1 : 1 / r.mid), "lo",
+				 number(at == best ? 1 : 1 / r.hi), "hi",
+				 number(at == best ? 1 : 1 / r.lo));
+	}
+	unload(&p);
+	return rc;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A tuning in sentences: the plan before, the result after. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/units.h"
+#include "tune/tune.h"
+
+static long long integer(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static void print_axes(const json_t *state, FILE *out)
+{
+	const json_t *a, *v;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(state, "axes"), i, a)
+	{
+		fprintf(out, "  %-22s ", tune_str(a, "key"));
+		json_array_foreach(json_object_get(a, "values"), k, v)
+			fprintf(out, "%s%s", k ? ", " : "", json_string_value(v));
+		fprintf(out, "   (%s)\n", tune_str(a, "from"));
+	}
+}
+
+static void print_left_out(const json_t *state, FILE *out)
+{
+	const json_t *x;
+	size_t i;
+
+	json_array_foreach(json_object_get(state, "left_out"), i, x)
+		fprintf(out, "  not tried: %s%s%s: %s\n", tune_str(x, "key"),
+			tune_str(x, "value") ? "=" : "",
+			tune_str(x, "value") ? tune_str(x, "value") : "", tune_str(x, "why"));
+	json_array_foreach(json_object_get(state, "skipped"), i, x)
+		fprintf(out, "  %s: %s: %s\n",
+			json_is_true(json_object_get(x, "folded")) ? "folded" : "skipped",
+			tune_str(x, "what"), tune_str(x, "reason"));
+}
+
+void tune_plan_text(const json_t *state, FILE *out)
+{
+	const json_t *price = json_object_get(state, "price");
+	long long visits = integer(state, "visits"), blocks = integer(state, "blocks");
+	char t[32], b[32], f[32];
+	uint64_t per = (uint64_t)integer(price, "visit_ns");
+	size_t axes = json_array_size(json_object_get(state, "axes"));
+	uint64_t most = (uint64_t)(blocks ? blocks : integer(state, "max_blocks"));
+
+	fprintf(out,
+		"The space: %lld cells; the start (values that stand first) is the profile as it is\n",
+		integer(state, "cells"));
+	print_axes(state, out);
+	print_left_out(state, out);
+	fprintf(out,
+		"Search: %lld visits, %lld trials, about %s, %s written to images; exhaustive search would "
+		"be %lld trials\n",
+		visits, integer(price, "search_trials"),
+		units_time_text((uint64_t)integer(price, "search_ns"), t, sizeof(t)),
+		units_size_text((uint64_t)integer(price, "search_bytes"), b, sizeof(b)),
+		integer(price, "exhaustive_trials"));
+	fprintf(out,
+		"Proof: start, winner, and the winner with each setting undone, up to %zu cells, %s%llu "
+		"blocks, at most %s\n",
+		axes + 2, blocks ? "" : "until decided, at most ", (unsigned long long)most,
+		units_time_text(most * (axes + 2) * per, f, sizeof(f)));
+}
+
+static double percent(const json_t *pair, const char *key)
+{
+	const json_t *v = json_object_get(pair, key);
+
+	return json_is_number(v) ? 100 * (json_number_value(v) - 1) : NAN;
+}
+
+static void print_pair(const json_t *p, FILE *out)
+{
+	if (!isfinite(percent(p, "lo")))
+		fprintf(out, "%+.1f %%, without an interval (%lld blocks)", percent(p, "speed"),
+			integer(p, "blocks"));
+	else
+		fprintf(out, "%+.1f %% (95 %% interval %+.1f to %+.1f %%, %lld blocks)",
+			percent(p, "speed"), percent(p, "lo"), percent(p, "hi"),
+			integer(p, "blocks"));
+}
+
+static const json_t *first_pair(const json_t *judged)
+{
+	return json_array_get(json_object_get(judged, "pairs"), 0);
+}
+
+static void print_settings(const json_t *state, FILE *out)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(json_object_get(state, "settings"), i, s)
+	{
+		const json_t *worth = json_object_get(s, "worth");
+
+		fprintf(out, "  %-10s %s: %s -> %s",
+			tune_str(s, "word") ? tune_str(s, "word") : "?", tune_str(s, "key"),
+			tune_str(s, "from"), tune_str(s, "to"));
+		if (worth) {
+			fprintf(out, "; worth ");
+			print_pair(worth, out);
+			fprintf(out, ": %s", tune_str(worth, "verdict"));
+		}
+		if (tune_str(s, "alone"))
+			fprintf(out, "; cannot be undone alone: %s", tune_str(s, "alone"));
+		fprintf(out, "\n");
+	}
+}
+
+static void print_final_values(const json_t *state, FILE *out)
+{
+	const char **values = tune_recommended(state);
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(json_object_get(state, "axes"), i,
+			   a) if (values[i] && json_array_size(json_object_get(a, "values")) > 1)
+		fprintf(out, "  %s = %s\n", tune_str(a, "key"), values[i]);
+	free(values);
+}
+
+/* The proof that what is recommended was measured by. */
+static const json_t *proof_of(const json_t *state)
+{
+	const char *which = tune_str(state, "recommended");
+
+	return json_object_get(state, which && !strcmp(which, "lean") ? "confirm" : "final");
+}
+
+void tune_text(const json_t *state, FILE *out)
+{
+	const json_t *search = json_object_get(state, "search"),
+		     *all = json_object_get(state, "all");
+	const json_t *gain = first_pair(proof_of(state));
+	const char *which = tune_str(state, "recommended");
+
+	if (!which) {
+		fprintf(out, "The tuning has not come to its end.\n");
+		return;
+	}
+	if (!strcmp(which, "start"))
+		fprintf(out, "Nothing better than the start was shown: %s.\n",
+			tune_str(state, "because"));
+	else
+		fprintf(out, "Recommended: %s.\n", tune_str(state, "because"));
+	print_final_values(state, out);
+	if (gain) {
+		fprintf(out, "%s against the start, in fresh blocks: ",
+			strcmp(which, "lean") ? "The winner" : "This");
+		print_pair(gain, out);
+		fprintf(out, ": %s\n", tune_str(gain, "verdict"));
+	}
+	if (json_array_size(json_object_get(state, "settings"))) {
+		fprintf(out, "Settings of the search's winner, each undone in turn:\n");
+		print_settings(state, out);
+	}
+	fprintf(out,
+		"Trials: search %lld visits of %lld cells, proof %lld, confirmation %lld; exhaustive "
+		"search would have been %lld\n",
+		integer(search, "visits"), integer(search, "cells"),
+		integer(json_object_get(state, "final"), "trials"),
+		integer(json_object_get(state, "confirm"), "trials"),
+		integer(json_object_get(state, "price"), "exhaustive_trials"));
+	if (all) {
+		fprintf(out,
+			"All %lld cells measured 5 times: this is number %lld; against the best there "
+			"(%s, selected by the same trials): ",
+			integer(all, "cells"), integer(all, "rank"), tune_str(all, "best"));
+		print_pair(all, out);
+		fprintf(out, "\n");
+	}
+	fprintf(out,
+		"Speed is the primary metric%s, turned so that more is better. Safety was not traded: "
+		"what a flush promises is as in the start.\n",
+		json_object_size(json_object_get(search, "primary")) > 1
+			? "s' geometric mean over the workloads"
+			: "");
+}
+
+int tune_status(const json_t *state)
+{
+	const json_t *gain = first_pair(proof_of(state));
+	const char *which = tune_str(state, "recommended"),
+		   *v = gain ? tune_str(gain, "verdict") : "";
+
+	if (!which)
+		return VB_NOT_MEASURED;
+	if (!strcmp(which, "start") && !strcmp(v, "undecided"))
+		return VB_UNDECIDED;
+	return !strcmp(v, "none") ? VB_NOT_MEASURED : VB_OK;
+}

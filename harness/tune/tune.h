@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `vbench tune`: a space of settings, a search in it, the proof in fresh blocks, and what each
+ * setting of the winner is worth (statistics.md, part 15). Its state is one JSON object, in a file
+ * that is written before each step, so that a killed tuning goes on where it was.
+ */
+#ifndef VB_TUNE_TUNE_H
+#define VB_TUNE_TUNE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "base/err.h"
+#include "profile/profile.h"
+
+struct tune_opts {
+	const char *const *sets; /* as of `vbench run --set` */
+	size_t nsets;
+	const char *const *spaces; /* "disk.ring=split,packed" */
+	size_t nspaces;
+	const char *const *fixed; /* keys that stay as they are */
+	size_t nfixed;
+	bool no_rules;	      /* only the profile's axes and --space */
+	unsigned visits;      /* of the search; 0: as many as the space has cells, within bounds */
+	uint64_t budget_ns;   /* or by time; 0: none */
+	const char *workload; /* that counts; NULL: all */
+	const char *label;
+	double min_effect;   /* smallest difference that matters; 0: 2 % */
+	unsigned max_blocks; /* of the proof; 0: 20 */
+	unsigned blocks;     /* fixed blocks in its place; 0: until decided */
+	bool exhaustive;     /* --check-exhaustive */
+	const char *db, *command;
+	bool wait, quiet;
+	const char *const *consents;
+	size_t nconsents;
+	int stop_fd;
+};
+
+/*
+ * Makes the state of a tuning that begins: the space (space.c), the start, the price. NULL in
+ * *state and an error when the profile will not do. The start is the profile as it is, with the
+ * first value of each list. New reference.
+ */
+int tune_begin(const char *path, const struct tune_opts *o, json_t **state, struct err *e);
+
+/* The newest unfinished one of this host's, or that whose id begins so. */
+int tune_reopen(const char *what, json_t **state, struct err *e);
+
+/* Prints space, what was left out and why, cost beside exhaustive search. */
+void tune_plan_text(const json_t *state, FILE *out);
+
+/* Goes on from where the state is to its end, -EINTR when stopped. */
+int tune_go(json_t *state, const struct tune_opts *o, struct err *e);
+
+/* The result (state.result) for people. tune_status: 0 or VB_UNDECIDED, VB_NOT_MEASURED. */
+void tune_text(const json_t *state, FILE *out);
+int tune_status(const json_t *state);
+
+/* The final configuration. formats of vm/write.h, and "profile"; -EINVAL with the names there are.
+ */
+int tune_export(const json_t *state, const char *format, FILE *out, struct err *e);
+/* Each format into a file of that folder. */
+int tune_export_all(const json_t *state, const char *dir, struct err *e);
+
+/* --- within the room --- */
+
+/* Adds "axes", "left_out", "cells", "start" to the state. */
+int tune_space(json_t *state, const struct tune_opts *o, struct err *e);
+
+/* The state's file. */
+int tune_save(const json_t *state, struct err *e);
+
+/* A text of the state, or NULL; its sets with more behind, to be freed by the caller (array only).
+ */
+const char *tune_str(const json_t *state, const char *key);
+const char **tune_sets(const json_t *state, size_t more, size_t *n);
+
+/* "disk.ring" of a cell as --set takes it, new; NULL: means nothing there. */
+char *tune_value(const struct cell *c, const char *key);
+
+/* The profile of the search, and that of a cell with each axis at values[i] (NULL: the first). */
+int tune_search_profile(const json_t *state, struct profile **out, struct err *e);
+int tune_one_cell(const json_t *state, const char *const *values, struct profile **out,
+		  struct err *e);
+
+/* proof.c: reads a run of listed cells and judges its pairs: "pairs": [{...}]. New. */
+int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o, json_t **out,
+	       struct err *e);
+/* Of a run of all cells: how near a cell comes to the one that did best there. New. */
+int tune_rank(const json_t *state, const char *uuid, const char *cell, const struct tune_opts *o,
+	      json_t **out, struct err *e);
+/* The values of all axes in the recommended configuration; the array is the caller's. */
+const char **tune_recommended(const json_t *state);
+/* loop.c: one run of that id, begun or gone on with. */
+int tune_run_all(const struct profile *p, const char *uuid, const struct tune_opts *o,
+		 struct err *e);
+/* export.c, check.c: the last step. */
+int tune_check(json_t *state, const struct tune_opts *o, struct err *e);
+
+#endif
