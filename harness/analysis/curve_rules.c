@@ -60,7 +60,7 @@ static enum side side_of(const struct model *m, const struct model_curve *c, enu
 {
 	const struct model_knee *k = &c->of[f];
 	const char *name = m->workloads[c->workload].name;
-	struct interval worse;
+	struct interval worse = {0}; /* gcc does not see that known says whether it is set */
 	bool known = worse_at(m, c, f, ratio, &worse);
 	double last = c->at[c->npoints - 1].ratio;
 

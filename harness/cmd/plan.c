@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "host/snapshot.h"
 #include "place/place.h"
+#include "vm/neighbours.h"
 #include "vm/read.h"
 #include "vm/write.h"
 
@@ -46,6 +47,7 @@ struct held {
 struct wishes {
 	struct place_guest *guests;
 	char **names;
+	struct vm **targets; /* NULL: of --guest */
 	size_t n;
 	struct held *held;
 	size_t nheld;
@@ -57,6 +59,8 @@ static struct place_guest *wish_new(struct wishes *w, const char *name)
 
 	w->guests = xrealloc(w->guests, w->n + 1, sizeof(*w->guests));
 	w->names = xrealloc(w->names, w->n + 1, sizeof(*w->names));
+	w->targets = xrealloc(w->targets, w->n + 1, sizeof(struct vm *));
+	w->targets[w->n] = NULL;
 	g = &w->guests[w->n];
 	*g = (struct place_guest){.disk_node = -1};
 	g->name = w->names[w->n++] = xstrdup(name);
@@ -67,7 +71,11 @@ static void wishes_free(struct wishes *w)
 {
 	for (size_t i = 0; i < w->n; i++)
 		free(w->names[i]);
+	for (size_t i = 0; i < w->n; i++)
+		if (w->targets[i])
+			vm_free(w->targets[i]);
 	free(w->names);
+	free(w->targets);
 	free(w->guests);
 	free(w->held);
 }
@@ -103,6 +111,27 @@ static void held_give(const struct wishes *w, struct place_host *h)
 			else if (n->free != UINT64_MAX)
 				n->free += w->held[i].bytes;
 		}
+}
+
+/* Whether a running QEMU is one of those that the plan is for. */
+static bool is_planned(const struct wishes *w, const struct vm_neighbour *one)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if ((w->targets[i] && w->targets[i]->pid == one->pid) ||
+		    !strcmp(w->names[i], one->name))
+			return true;
+	return false;
+}
+
+static void others_take(const struct wishes *w, struct place_host *h)
+{
+	struct vm_neighbour *list;
+	size_t n = vm_neighbours(&list);
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_planned(w, &list[i]))
+			place_host_other(h, list[i].name, list[i].vcpus, list[i].pinned);
+	vm_neighbours_free(list, n);
 }
 
 static int read_count(const char *what, const char *text, unsigned most, unsigned *out,
@@ -220,13 +249,15 @@ static int read_target(const char *target, struct wishes *w, struct err *e)
 	if (rc < 0)
 		return rc;
 	g = wish_new(w, vm->name);
+	w->targets[w->n - 1] = vm;
 	if (fact(vm, "vcpus", &n) && n <= PLACE_VCPUS_MAX)
 		g->vcpus = (unsigned)n;
 	if (fact(vm, "iothreads", &n) && n <= PLACE_IOTHREADS_MAX)
 		g->iothreads = (unsigned)n;
 	if (fact(vm, "memory.size", &n))
 		g->memory = n;
-	if (fact(vm, "memory.page", &n) && (n == 1u << 21 || n == 1u << 30))
+	/* what is wished for, although there may have been none when it started */
+	if ((vm_number(vm, VM_ASKED, &n, "memory.page") || fact(vm, "memory.page", &n)) && (n == 1u << 21 || n == 1u << 30))
 		g->page = n;
 	for (unsigned i = 0, disks = vm_count(vm, "disk"); i < disks && g->disk_node < 0; i++)
 		if (vm_number(vm, VM_GOT, &n, "disk.%u.host-node", i) && n < PLACE_CPUS_MAX)
@@ -235,22 +266,6 @@ static int read_target(const char *target, struct wishes *w, struct err *e)
 	if (!g->vcpus || !g->memory)
 		rc = err_input(e, "%s does not say how many vCPUs and how much memory; use --guest",
 			       target);
-	vm_free(vm);
-	return rc;
-}
-
-static int export_plan(const struct place_plan *p, enum vm_format format, struct err *e)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < p->nguests && rc == 0; i++) {
-		struct vm *vm = vm_new(p->guests[i].name, "vbench plan");
-
-		place_into_vm(&p->guests[i], vm);
-		if (p->guests[i].placed)
-			rc = vm_write(stdout, format, vm, e);
-		vm_free(vm);
-	}
 	return rc;
 }
 
@@ -261,6 +276,56 @@ struct plan_args {
 	bool json;
 	struct wishes w;
 };
+
+/* What the plan's words must fit: which machine it is, and how its threads are called. */
+static void target_copy(const struct vm *target, unsigned iothreads, struct vm *vm)
+{
+	static const char *const keys[] = {"accel", "machine", "arch"};
+	uint64_t now, max;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		vm_set(vm, VM_ASKED, vm_get(target, VM_ASKED, "%s", keys[i]), "target", "%s",
+		       keys[i]);
+	for (unsigned i = 0; i < iothreads; i++) {
+		const char *id = vm_get(target, VM_ASKED, "iothread.%u.id", i);
+
+		if (!id)
+			id = vm_get(target, VM_GOT, "iothread.%u.id", i);
+		vm_set(vm, VM_ASKED, id, "target", "iothread.%u.id", i);
+	}
+	if (!vm_number(target, VM_ASKED, &max, "vcpus.max") ||
+	    !vm_number(vm, VM_ASKED, &now, "vcpus") || max <= now)
+		return;
+	/* a topology says how many can be plugged, and the plan is of those that are */
+	vm_set_number(vm, VM_ASKED, max, "target", "vcpus.max");
+	for (size_t i = 0; i < 4; i++)
+		vm_set(vm, VM_ASKED, NULL, "target", "smp.%s",
+		       (const char *const[]){"sockets", "dies", "cores", "threads"}[i]);
+}
+
+static int export_plan(const struct plan_args *a, const struct place_plan *p, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < p->nguests && rc == 0; i++) {
+		struct vm *vm;
+
+		if (!p->guests[i].placed)
+			continue;
+		vm = vm_new(p->guests[i].name, "vbench plan");
+		place_into_vm(&p->guests[i], vm);
+		if (a->w.targets[i])
+			target_copy(a->w.targets[i], p->guests[i].iothreads, vm);
+		rc = vm_write(stdout, (enum vm_format)a->format, vm, e);
+		vm_free(vm);
+	}
+	/* what the other forms have in the text */
+	for (size_t i = 0; i < p->nunmet; i++)
+		fprintf(stderr, "vbench: not satisfied: %s\n", p->unmet[i]);
+	for (size_t i = 0; i < p->nwarnings; i++)
+		fprintf(stderr, "vbench: look at: %s\n", p->warnings[i]);
+	return rc;
+}
 
 static int read_smt(const char *word, enum place_smt *out, struct err *e)
 {
@@ -376,7 +441,7 @@ static int show(const struct plan_args *a, const struct place_host *h, const str
 	json_t *doc;
 
 	if (a->format >= 0)
-		return export_plan(p, (enum vm_format)a->format, e);
+		return export_plan(a, p, e);
 	if (a->json) {
 		doc = place_json(p);
 		json_dumpf(doc, stdout, JSON_INDENT(2));
@@ -401,8 +466,10 @@ static int plan(const struct plan_args *a, struct err *e)
 	if (rc < 0)
 		return rc;
 	place_host_make(s, &h);
-	if (snapshot_is_live(s))
+	if (snapshot_is_live(s)) {
 		held_give(&a->w, &h);
+		others_take(&a->w, &h);
+	}
 	rc = place_make(&h, a->w.guests, a->w.n, &a->o, &p, e);
 	/* a limit that is refused is the user's to mend */
 	if (rc == -ENOSPC && e)

@@ -275,10 +275,10 @@ static void say_kinds(const struct room *r, size_t guest, struct place_plan *out
 	for (unsigned i = 0; i < r->g[guest].iothreads; i++)
 		if (r->h->cpus[s->iothread[i]].kind > most) {
 			say(&out->costs, &out->ncosts,
-			    "%s: its iothreads are on less capable cores, so that vCPUs have the "
-			    "others; an iothread that is busy all the time (CPU-08) would want a "
-			    "capable one",
-			    r->g[guest].name);
+			    "%s: %s on less capable cores, so that vCPUs have the others; an "
+			    "iothread that is busy all the time would want a capable one (CPU-08)",
+			    r->g[guest].name,
+			    r->g[guest].iothreads > 1 ? "its iothreads are" : "its iothread is");
 			return;
 		}
 }

@@ -85,6 +85,9 @@ static void feature_take(struct argv_reader *r, struct features *f, const struct
 		hyperv_take(r, f, name + 3, p->value, where);
 		return;
 	}
+	/* of how QEMU looks at the model, not of the model */
+	if (!strcmp(name, "enforce") || !strcmp(name, "check"))
+		return;
 	feature_fact(r, name, p->value, where);
 	if (on >= 0)
 		list_add(&f->list, on ? "+" : "-", name);

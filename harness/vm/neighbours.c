@@ -12,7 +12,7 @@
 enum { THREADS_MAX = 65536, COMMAND_MAX = 1 << 20 };
 
 /* Its arguments' strings, each with its NUL; NULL: none. *n: how many. */
-static char **command_words(char *text, size_t len, size_t *n)
+static char **words_split(char *text, size_t len, size_t *n)
 {
 	char **words;
 	size_t count = 0, i = 0;
@@ -26,7 +26,7 @@ static char **command_words(char *text, size_t len, size_t *n)
 	return words;
 }
 
-static char *command_read(const struct proc *p, size_t *len)
+static char *command_text(const struct proc *p, size_t *len)
 {
 	int fd = openat(p->dir, "cmdline", O_RDONLY | O_CLOEXEC);
 	char *text = xcalloc(1, COMMAND_MAX + 1);
@@ -45,7 +45,7 @@ static char *command_read(const struct proc *p, size_t *len)
 /* What its command line says; NULL: it is no QEMU. */
 static struct vm *command_vm(const struct proc *p)
 {
-	char exe[4096], **words, *text;
+	char exe[4096], **words, *text, from[32];
 	ssize_t link = readlinkat(p->dir, "exe", exe, sizeof(exe) - 1);
 	struct vm *vm = NULL;
 	size_t len, n;
@@ -54,12 +54,13 @@ static struct vm *command_vm(const struct proc *p)
 	/* not every process's command line: it is in that process's memory */
 	if (link > 0 && !argv_is_qemu(exe))
 		return NULL;
-	text = command_read(p, &len);
-	words = command_words(text, len, &n);
+	text = command_text(p, &len);
+	words = words_split(text, len, &n);
+	snprintf(from, sizeof(from), "pid %d", p->pid);
 	if (n && (link > 0 || argv_is_qemu(words[0]))) {
 		if (!argv_is_qemu(words[0]))
 			words[0] = (char *)"qemu";
-		if (vm_read_argv(words, "/proc", &vm, NULL))
+		if (vm_read_argv(words, from, &vm, NULL))
 			vm = NULL;
 	}
 	free(words);

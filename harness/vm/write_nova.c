@@ -71,8 +71,13 @@ static void flavor_cpu(struct told *t, FILE *f)
 	}
 	for (size_t i = 0; i < 3; i++) {
 		const char *v = told_get(t, "smp.%s", smp[i]);
+		uint64_t n, dies;
 
-		if (v)
+		/* Nova has no dies: a socket's cores are those of all its dies */
+		if (i == 1 && told_number(t, &dies, "smp.dies") && dies > 1 && dies <= 4096 &&
+		    told_number(t, &n, "smp.cores") && n <= 4096)
+			put(f, "hw:cpu_cores=%llu", (unsigned long long)(n * dies));
+		else if (v)
 			put(f, "hw:cpu_%s=%s", smp[i], v);
 	}
 	for (size_t i = 0; i < 3; i++) {

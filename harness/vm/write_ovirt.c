@@ -45,6 +45,7 @@ static void write_topology(struct told *t, FILE *f)
 {
 	static const char *const parts[] = {"sockets", "cores", "threads"};
 	const char *vcpus = told_get(t, "vcpus"), *v[3], *dies = told_get(t, "smp.dies");
+	uint64_t cores = 1, n;
 	bool said = false;
 
 	told_get(t, "vcpus.max");
@@ -54,14 +55,20 @@ static void write_topology(struct told *t, FILE *f)
 	}
 	if (!said && !vcpus)
 		return;
-	if (!said)
-		v[1] = vcpus; /* one socket of so many cores */
 	fputs("    <topology>\n", f);
-	for (size_t i = 0; i < 3; i++)
-		fprintf(f, "      <%s>%s</%s>\n", parts[i], v[i] ? v[i] : "1", parts[i]);
+	/* a socket's cores are those of all its dies: the parts' product is the number of vCPUs */
+	if (v[1] && told_number(t, &n, "smp.cores"))
+		cores = n;
+	if (!said) /* one socket of so many cores */
+		cores = strtoull(vcpus, NULL, 10);
+	if (told_number(t, &n, "smp.dies") && n && n <= 4096 && cores <= 4096)
+		cores *= n;
+	fprintf(f, "      <sockets>%s</sockets>\n      <cores>%llu</cores>\n      <threads>%s</threads>\n",
+		v[0] ? v[0] : "1", (unsigned long long)cores, v[2] ? v[2] : "1");
 	fputs("    </topology>\n", f);
 	if (dies && strcmp(dies, "1"))
-		xml_put_comment(f, "dies = %s: oVirt has no word for them", dies);
+		xml_put_comment(f, "dies = %s: oVirt has no word for them; cores has their product",
+				dies);
 }
 
 static void write_cpu(struct told *t)

@@ -184,6 +184,56 @@ static void formats_are_inert(void **state)
 	snapshot_free(host);
 }
 
+/* Forty disks of which the same is to be said: once, with their names. */
+static void said_once(void **state)
+{
+	struct snapshot *host = plain();
+	char facts[4000] = "accel=kvm", want[400] = "  disk ";
+	struct subject s = {.host = host};
+	struct audit a;
+	struct err e = {0};
+	struct vm *vm;
+	char *text, *first;
+	size_t alike;
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		size_t n = strlen(facts), w = strlen(want);
+
+		/* disk 7 alone is unsafe */
+		snprintf(facts + n, sizeof(facts) - n,
+			 " disk.%u.name=d%u disk.%u.bus=virtio-blk disk.%u.transport=file "
+			 "disk.%u.cache=%s",
+			 i, i, i, i, i, i == 7 ? "none" : "writeback");
+		if (i < 3)
+			snprintf(want + w, sizeof(want) - w, "d%u, ", i);
+	}
+	vm = rule_vm(facts, false);
+	s.vm = vm;
+	assert_int_equal(audit_run(&s, "BLK-18", &a, &e), 0);
+	assert_int_equal(a.list[0].findings.n, 40);
+	text = as_text(&a, put_all);
+	first = strstr(text, "cache writeback");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "cache writeback"));
+	assert_non_null(strstr(text, want));
+	assert_non_null(strstr(text, "d39, requested:"));
+	assert_null(strstr(text, "d7,"));
+	assert_non_null(strstr(text, "(there, and 38 like it)"));
+	free(text);
+	text = audit_parts(&a.list[0].findings, 0, RULE_BROKEN, &alike);
+	assert_int_equal(alike, 39);
+	free(text);
+	assert_null(audit_parts(&a.list[0].findings, 1, RULE_BROKEN, &alike));
+	assert_null(audit_parts(&a.list[0].findings, 7, RULE_BROKEN, &alike));
+	text = audit_parts(&a.list[0].findings, 7, RULE_FOLLOWED, &alike);
+	assert_string_equal(text, "disk d7");
+	free(text);
+	audit_free(&a);
+	vm_free(vm);
+	snapshot_free(host);
+}
+
 static void json_has_it_all(void **state)
 {
 	struct snapshot *host = plain();
@@ -221,11 +271,9 @@ static void json_has_it_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sets),
-		cmocka_unit_test(counts),
-		cmocka_unit_test(never_silent),
-		cmocka_unit_test(formats_are_inert),
-		cmocka_unit_test(json_has_it_all),
+		cmocka_unit_test(sets),		cmocka_unit_test(counts),
+		cmocka_unit_test(never_silent), cmocka_unit_test(formats_are_inert),
+		cmocka_unit_test(said_once),	cmocka_unit_test(json_has_it_all),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

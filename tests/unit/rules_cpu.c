@@ -185,6 +185,21 @@ static void threads(void **state)
 	       HERE, RULE_BROKEN);
 	expect(h, "CPU-10", "vcpus=2 vcpu.0.pin=0 vcpu.1.pin=8 smp.sockets=2", NULL, HERE,
 	       RULE_FOLLOWED);
+	/* of 16 sockets to be plugged, 4 vCPUs fill the first: 2 cores of 2 threads */
+	expect(h, "CPU-10",
+	       "vcpus=4 vcpus.max=64 smp.sockets=16 smp.cores=2 smp.threads=2 vcpu.0.pin=0 "
+	       "vcpu.1.pin=1 vcpu.2.pin=2 vcpu.3.pin=3",
+	       NULL, HERE, RULE_FOLLOWED);
+	/* the same with a core a socket: the guest sees two sockets, the host has one below */
+	expect(h, "CPU-10",
+	       "vcpus=4 vcpus.max=64 smp.sockets=32 smp.cores=1 smp.threads=2 vcpu.0.pin=0 "
+	       "vcpu.1.pin=1 vcpu.2.pin=2 vcpu.3.pin=3",
+	       NULL, HERE, RULE_BROKEN);
+	/* a topology of 2^36 CPUs: no overflow */
+	expect(h, "CPU-10",
+	       "vcpus=2 smp.sockets=4096 smp.dies=4096 smp.cores=4096 smp.threads=4096 "
+	       "vcpu.0.pin=0 vcpu.1.pin=1",
+	       NULL, HERE, RULE_FOLLOWED);
 	snapshot_free(flat);
 	snapshot_free(h);
 }
@@ -201,6 +216,10 @@ static void caches(void **state)
 	       HERE, RULE_BROKEN);
 	expect(h, "CPU-11", "vcpus=2 vcpu.0.pin=1 vcpu.1.pin=2 smp.sockets=1 smp.dies=2", NULL,
 	       HERE, RULE_FOLLOWED);
+	/* dies to be plugged later are not seen yet */
+	expect(h, "CPU-11",
+	       "vcpus=2 vcpu.0.pin=0 vcpu.1.pin=1 smp.sockets=1 smp.dies=4 smp.cores=2", NULL, HERE,
+	       RULE_FOLLOWED);
 	expect(h, "CPU-11", "vcpus=2", NULL, HERE, RULE_NOT_APPLICABLE);
 	snapshot_free(h);
 }

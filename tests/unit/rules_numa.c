@@ -50,6 +50,24 @@ static void one_node(void **state)
 	snapshot_free(h);
 }
 
+/* A node's last core and a twentieth of its memory are the host's (CPU-25, MEM-10). */
+static void room(void **state)
+{
+	struct snapshot *h = host_made(NODES, NULL);
+
+	(void)state;
+	/* 16 GiB - 1/20 = 15.2 GiB, 16320875725 bytes */
+	expect(h, "NUMA-04", "vcpus=2 memory.size=16320875700", NULL, HERE, RULE_NOT_APPLICABLE);
+	expect(h, "NUMA-04", "vcpus=2 memory.size=17179869184", NULL, HERE, RULE_BROKEN);
+	/* four that float fit on 4 CPUs; four with CPUs of their own would leave none */
+	expect(h, "NUMA-04", "vcpus=4 memory.size=" G8, NULL, HERE, RULE_NOT_APPLICABLE);
+	expect(h, "NUMA-04",
+	       "vcpus=4 memory.size=" G8 " vcpu.0.pin=1 vcpu.1.pin=2 vcpu.2.pin=5 vcpu.3.pin=6 "
+	       "numa.0.cpus=0-1 numa.0.nodeset=0 numa.1.cpus=2-3 numa.1.nodeset=1",
+	       NULL, HERE, RULE_FOLLOWED);
+	snapshot_free(h);
+}
+
 static void together(void **state)
 {
 	struct snapshot *h = host_made(NODES, NULL);
@@ -130,6 +148,8 @@ static void cells(void **state)
 	       NULL, HERE, RULE_FOLLOWED);
 	expect(h, "NUMA-05", "vcpus=2 got:disk.0.host-node=1", NULL, HERE, RULE_NOT_APPLICABLE);
 	expect(h, "NUMA-05", "vcpus=2 " PIN01 "disk.0.bus=virtio-blk", NULL, HERE, RULE_CANT_TELL);
+	/* it runs anywhere: the device's node would change nothing */
+	expect(h, "NUMA-05", "vcpus=2 disk.0.bus=virtio-blk", NULL, HERE, RULE_NOT_APPLICABLE);
 	snapshot_free(h);
 }
 
@@ -243,8 +263,9 @@ static void enough(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_node), cmocka_unit_test(together), cmocka_unit_test(cells),
-		cmocka_unit_test(huge),	    cmocka_unit_test(kept),	cmocka_unit_test(enough),
+		cmocka_unit_test(one_node), cmocka_unit_test(room), cmocka_unit_test(together),
+		cmocka_unit_test(cells),    cmocka_unit_test(huge), cmocka_unit_test(kept),
+		cmocka_unit_test(enough),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
