@@ -19,7 +19,8 @@ static const char usage[] =
 	"usage: vbench plan TARGET... | --guest NAME:vcpus=N,memory=SIZE[,...]... [options]\n"
 	"\n"
 	"Places vCPUs, iothreads, emulator threads and memory of guests, and says why, and at what price.\n"
-	"Nothing is changed; `vbench apply` takes what --json prints.\n"
+	"Nothing is changed; `vbench apply` takes what --json prints. Other guests that run here keep the\n"
+	"CPUs that they are pinned to.\n"
 	"\n"
 	"  TARGET             libvirt:NAME, pid:N, qm:ID, domain XML, a QEMU command line, a profile, -\n"
 	"  --guest NAME:...   a guest that is not there yet: vcpus=4,memory=8G[,iothreads=1][,disk-node=1]\n"
@@ -257,7 +258,8 @@ static int read_target(const char *target, struct wishes *w, struct err *e)
 	if (fact(vm, "memory.size", &n))
 		g->memory = n;
 	/* what is wished for, although there may have been none when it started */
-	if ((vm_number(vm, VM_ASKED, &n, "memory.page") || fact(vm, "memory.page", &n)) && (n == 1u << 21 || n == 1u << 30))
+	if ((vm_number(vm, VM_ASKED, &n, "memory.page") || fact(vm, "memory.page", &n)) &&
+	    (n == 1u << 21 || n == 1u << 30))
 		g->page = n;
 	for (unsigned i = 0, disks = vm_count(vm, "disk"); i < disks && g->disk_node < 0; i++)
 		if (vm_number(vm, VM_GOT, &n, "disk.%u.host-node", i) && n < PLACE_CPUS_MAX)
@@ -305,6 +307,7 @@ static void target_copy(const struct vm *target, unsigned iothreads, struct vm *
 
 static int export_plan(const struct plan_args *a, const struct place_plan *p, struct err *e)
 {
+	bool printed = false;
 	int rc = 0;
 
 	for (size_t i = 0; i < p->nguests && rc == 0; i++) {
@@ -316,6 +319,12 @@ static int export_plan(const struct plan_args *a, const struct place_plan *p, st
 		place_into_vm(&p->guests[i], vm);
 		if (a->w.targets[i])
 			target_copy(a->w.targets[i], p->guests[i].iothreads, vm);
+		/* several in one text; qm's commands have no name of their own */
+		if (p->nguests > 1 && a->format != VM_LIBVIRT && a->format != VM_OVIRT)
+			printf("%s# %s\n", printed ? "\n" : "", p->guests[i].name);
+		else if (printed)
+			putchar('\n');
+		printed = true;
 		rc = vm_write(stdout, (enum vm_format)a->format, vm, e);
 		vm_free(vm);
 	}

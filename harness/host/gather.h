@@ -45,6 +45,17 @@ void host_cmdline_clean(char *text);
  */
 const char *host_topology_odd(const char *xml);
 
+struct hwloc_topology;
+/* hwloc's topology of an XML text, of which host_topology_odd found nothing. -EINVAL: it has none;
+ * -ENOMEM. */
+int host_topology_load(const char *xml, struct hwloc_topology **out);
+/*
+ * Whether hwloc survives that, and finds what it made consistent: tried in a child, since its
+ * reader was not made for texts from others. -EINVAL: no; -EAGAIN, -ENOMEM: there was no child to
+ * be had.
+ */
+int host_topology_try(const char *xml);
+
 /* Takes the names of devices and files out of /proc/swaps. In place. */
 void host_swaps_clean(char *text);
 

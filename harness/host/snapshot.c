@@ -38,27 +38,25 @@ void snapshot_free(struct snapshot *s)
 /* The same for a snapshot of this machine and for one from a file, so that both give one answer. */
 static int load_topology(struct snapshot *s, struct err *e)
 {
-	const char *odd = host_topology_odd(s->xml);
-	size_t len = strlen(s->xml);
-	hwloc_topology_t t;
+	const char *odd = s->live ? NULL : host_topology_odd(s->xml);
+	int rc = 0;
 
 	if (odd)
 		return err_input(e, "%s: \"hwloc\" %s; save it anew with `vbench host --save FILE`",
 				 s->name, odd);
-	if (hwloc_topology_init(&t) < 0)
-		return err_set(e, -ENOMEM, "%s: hwloc: %s", s->name, strerror(errno));
-	if (hwloc_topology_set_xmlbuffer(t, s->xml, (int)len + 1) < 0 ||
-	    hwloc_topology_set_flags(t, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) < 0 ||
-	    hwloc_topology_set_io_types_filter(t, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) < 0 ||
-	    hwloc_topology_load(t) < 0) {
-		hwloc_topology_destroy(t);
+	if (!s->live)
+		rc = host_topology_try(s->xml);
+	if (rc == 0)
+		rc = host_topology_load(s->xml, &s->topology);
+	if (rc == -EINVAL)
 		return err_input(
 			e,
 			"%s: \"hwloc\" is no topology that hwloc reads; save it anew with `vbench "
 			"host --save FILE`",
 			s->name);
-	}
-	s->topology = t;
+	if (rc < 0)
+		return err_set(e, rc, "%s: its topology cannot be read: %s", s->name,
+			       strerror(-rc));
 	return 0;
 }
 

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Whether a text may be given to hwloc's XML reader, which recurses as deep as its input does and
- * makes bitmaps as long as a CPU's number says. */
+/* A topology from a text that may be anything. hwloc's XML reader recurses as deep as its input
+ * does, makes bitmaps as long as a CPU's number says, and takes attributes that are missing for
+ * there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <hwloc.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "host/gather.h"
 
 /* hwloc's export of the largest machines stays far below: some 30 levels, a few thousand CPUs, and
@@ -15,7 +23,7 @@ static const char *const broken = "is not well-formed";
 /* What hwloc writes, and no entity that would have to be defined. */
 static bool is_plain(const char *p, const char *end)
 {
-	static const char *const known[] = {"&amp;",  "&lt;",  "&gt;",	"&quot;",
+	static const char *const known[] = {"&amp;",  "&lt;", "&gt;",  "&quot;",
 					    "&apos;", "&#9;", "&#10;", "&#13;"};
 
 	for (; p < end; p++) {
@@ -105,10 +113,13 @@ static const char *head_skip(const char *p)
 
 const char *host_topology_odd(const char *xml)
 {
-	const char *p = head_skip(xml), *why = NULL;
+	const char *newer = strstr(xml, "<topology version=\""), *p = head_skip(xml), *why = NULL;
 	unsigned tags = 0;
 	int depth = 0;
 
+	/* its own version is the first number: 2.0, 3.0 */
+	if (newer && strtoul(newer + 19, NULL, 10) > HWLOC_API_VERSION >> 16)
+		return "is of a newer hwloc than this program has";
 	while (!why) {
 		const char *open = p + strcspn(p, "<");
 
@@ -124,4 +135,58 @@ const char *host_topology_odd(const char *xml)
 		why = tag_check(&p, &depth);
 	}
 	return why;
+}
+
+int host_topology_load(const char *xml, struct hwloc_topology **out)
+{
+	hwloc_topology_t t;
+
+	if (hwloc_topology_init(&t) < 0)
+		return -ENOMEM;
+	if (hwloc_topology_set_xmlbuffer(t, xml, (int)strlen(xml) + 1) < 0 ||
+	    hwloc_topology_set_flags(t, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) < 0 ||
+	    hwloc_topology_set_io_types_filter(t, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) < 0 ||
+	    hwloc_topology_load(t) < 0) {
+		hwloc_topology_destroy(t);
+		return -EINVAL;
+	}
+	*out = t;
+	return 0;
+}
+
+/* The child: whatever happens to it, its parent sees only how it ended. */
+static void try_load(const char *xml)
+{
+	static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU, SIGALRM};
+	const struct rlimit none = {0, 0}, seconds = {20, 20};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct hwloc_topology *t;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_CPU, &seconds);
+	alarm(60);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	if (host_topology_load(xml, &t))
+		_exit(1);
+	/* aborts where objects, sets and levels do not fit each other */
+	hwloc_topology_check(t);
+	_exit(0);
+}
+
+int host_topology_try(const char *xml)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		try_load(xml);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return status ? -EINVAL : 0;
 }

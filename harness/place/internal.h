@@ -127,6 +127,12 @@ int limits_check(const struct place_host *h, const struct place_guest *g, size_t
 /* result.c: what was found, into the plan; say.c: its reasons. */
 void result_fill(const struct room *r, struct place_plan *out);
 void result_say(const struct room *r, struct place_plan *out);
+/* say_host.c: the host's cores; guests that are not in the plan; what nodes have free; CPUs that
+ * are not ours beside those of the plan. */
+void say_host(const struct room *r, struct place_plan *out);
+void say_others(const struct room *r, struct place_plan *out);
+void say_free(const struct room *r, struct place_plan *out);
+void say_strangers(const struct room *r, struct place_plan *out);
 unsigned *kept_cpus(const struct room *r, const bool *nodes, size_t *n); /* os numbers */
 void topology_tell(const struct room *r, size_t guest, struct placed_guest *out);
 

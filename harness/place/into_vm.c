@@ -21,6 +21,10 @@ static void memory_set(const struct placed_guest *g, struct vm *vm)
 	vm_set_number(vm, ASKED, g->memory, where, "memory.size");
 	if (g->page)
 		vm_set_number(vm, ASKED, g->page, where, "memory.page");
+	/* what is reserved when it is mapped need not be on the node that it is bound to: without
+	 * all of it at the start, the guest dies of SIGBUS later */
+	if (g->page && g->nodes)
+		vm_set_flag(vm, ASKED, true, where, "memory.prealloc");
 	if (g->nodes) {
 		vm_set(vm, ASKED, g->mode, where, "numatune.mode");
 		vm_set(vm, ASKED, g->nodes, where, "numatune.nodeset");

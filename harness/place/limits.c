@@ -58,7 +58,8 @@ static void say_limits(const struct place_host *h, double v, double cpus, unsign
 			 theirs, h->nothers);
 	say(&out->limits, &out->nlimits,
 	    "largest guest: %u vCPU%s on %u physical core%s: CPU-03 (Sangfor: no more than cores) %s",
-	    most, most == 1 ? "" : "s", h->cores, h->cores == 1 ? "" : "s", verdict(most <= h->cores));
+	    most, most == 1 ? "" : "s", h->cores, h->cores == 1 ? "" : "s",
+	    verdict(most <= h->cores));
 	say(&out->limits, &out->nlimits,
 	    "all guests%s: %.2f vCPUs for each of %.0f logical CPU%s: this plan's limit of %.6g "
 	    "(CPU-04, Sangfor: 2) %s",
@@ -70,7 +71,8 @@ static void say_limits(const struct place_host *h, double v, double cpus, unsign
 	say(&out->limits, &out->nlimits,
 	    "Nova: 4 for each CPU by default, %s; guests that are pinned are never overcommitted",
 	    verdict(within(v, 4, cpus)));
-	say(&out->limits, &out->nlimits, "SUSE: no overcommitment, %s", verdict(within(v, 1, cpus)));
+	say(&out->limits, &out->nlimits, "SUSE: no overcommitment, %s",
+	    verdict(within(v, 1, cpus)));
 	say(&out->limits, &out->nlimits,
 	    "AMD's EPYC guide: 2 for each CPU while every vCPU is below 50 %% load, %s; at full load not "
 	    "one more than CPUs, %s",

@@ -49,11 +49,12 @@ struct place_host {
 	unsigned cores; /* physical, usable */
 	bool numa;	/* the kernel knows nodes; without, nothing can be bound to one */
 	bool dies;	/* guests can be told dies (x86) */
-	bool caches;	/* llc is a cache; else the package, where no cache of several cores is known */
+	bool caches; /* llc is a cache; else the package, where no cache of several cores is known
+		      */
 	struct place_other *others; /* see place_host_other */
 	size_t nothers;
-	char *offline;	/* CPU list, "" none */
-	char *name;	/* snapshot_name */
+	char *offline; /* CPU list, "" none */
+	char *name;    /* snapshot_name */
 };
 
 /*

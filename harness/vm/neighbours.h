@@ -9,7 +9,8 @@ struct vm_neighbour {
 	char *name; /* -name, or "pid N" */
 	int pid;
 	unsigned vcpus;
-	char *pinned; /* CPUs that a thread of it has alone among what it may use: CPU list, "" none */
+	char *pinned; /* CPUs that a thread of it has alone among what it may use: CPU list, "" none
+		       */
 };
 
 /*

@@ -56,6 +56,7 @@ static void flavor_cpu(struct told *t, FILE *f)
 						{"cpu.quota-us", "cpu_quota"}};
 	const char *emulator = told_get(t, "emulator.pin");
 	int pmu = told_flag(t, "cpu.pmu");
+	uint64_t threads;
 
 	if (dedicated(t)) {
 		bool own = true;
@@ -66,6 +67,9 @@ static void flavor_cpu(struct told *t, FILE *f)
 
 			own = own && !(pin && !strcmp(pin, emulator));
 		}
+		/* vCPUs on sibling threads, as the guest is told */
+		if (vm_number(t->vm, VM_ASKED, &threads, "smp.threads") && threads > 1)
+			put(f, "hw:cpu_thread_policy=require");
 		if (emulator && own) /* on [compute]cpu_shared_set */
 			put(f, "hw:emulator_threads_policy=share");
 	}

@@ -63,7 +63,8 @@ static void write_topology(struct told *t, FILE *f)
 		cores = strtoull(vcpus, NULL, 10);
 	if (told_number(t, &n, "smp.dies") && n && n <= 4096 && cores <= 4096)
 		cores *= n;
-	fprintf(f, "      <sockets>%s</sockets>\n      <cores>%llu</cores>\n      <threads>%s</threads>\n",
+	fprintf(f,
+		"      <sockets>%s</sockets>\n      <cores>%llu</cores>\n      <threads>%s</threads>\n",
 		v[0] ? v[0] : "1", (unsigned long long)cores, v[2] ? v[2] : "1");
 	fputs("    </topology>\n", f);
 	if (dies && strcmp(dies, "1"))
@@ -125,7 +126,17 @@ static void write_memory(struct told *t)
 static void write_cells(struct told *t)
 {
 	unsigned n = vm_count(t->vm, "numa");
+	const char *all = n ? NULL : told_get(t, "numatune.nodeset");
+	uint64_t size = 0, vcpus = 0;
 
+	/* memory is bound by cells only: one with all of it */
+	if (all && told_number(t, &size, "memory.size") && told_number(t, &vcpus, "vcpus"))
+		xml_put_comment(
+			t->out,
+			"POST .../numanodes: vm_numa_node with index 0, memory %llu (MiB), cpu cores "
+			"0 to %llu, numa_node_pins %s",
+			(unsigned long long)size >> 20, (unsigned long long)(vcpus ? vcpus - 1 : 0),
+			all);
 	for (unsigned i = 0; i < n; i++) {
 		const char *cpus = told_get(t, "numa.%u.cpus", i), *nodes;
 		uint64_t bytes = 0;

@@ -35,8 +35,7 @@ static void pin_write(FILE *out, const char *name, const char *cpus, const char 
 
 void write_qemu_pins(FILE *out, const struct vm *vm)
 {
-	const char *accel = vm_get(vm, VM_ASKED, "accel"),
-		   *all = vm_get(vm, VM_ASKED, "emulator.pin");
+	const char *all = vm_get(vm, VM_ASKED, "emulator.pin");
 	unsigned vcpus = vm_count(vm, "vcpu");
 	char name[160], id[128];
 
@@ -45,20 +44,25 @@ void write_qemu_pins(FILE *out, const struct vm *vm)
 	fputs("\n# QEMU has no options for where its threads run. Once it does, by their names:\n"
 	      "qemu_pid=$(pgrep -n -f '[g]uest=",
 	      out);
-	/* As text within a pattern within quotes: what is special in either becomes any character.
-	 */
-	for (const char *p = vm->name; *p; p++)
-		fputc(isalnum((unsigned char)*p) || *p == '-' || *p == '_' ? *p : '.', out);
-	fputs("')\n"
+	/* As text within a pattern within quotes: what is special in either becomes any character,
+	 * a comma two, as it stands in the option. */
+	for (const char *p = vm->name; *p; p++) {
+		bool plain = isalnum((unsigned char)*p) || *p == '-' || *p == '_';
+
+		fputs(*p == ',' ? "." : "", out);
+		fputc(plain ? *p : '.', out);
+	}
+	/* web-1 is not what web-10 begins with; vCPUs are "CPU 0/KVM" or "CPU 0/TCG", as it turns
+	 * out */
+	fputs("([, ]|$)')\n"
 	      "pin() { name=$1; shift; for t in /proc/$qemu_pid/task/*; do\n"
-	      "  [ \"$(cat \"$t/comm\")\" = \"$name\" ] && \"$@\" \"${t##*/}\"; done; }\n",
+	      "  case $(cat \"$t/comm\") in \"$name\"|\"$name\"/*) \"$@\" \"${t##*/}\";; esac; done; }\n",
 	      out);
 	all = all ? all : vm_get(vm, VM_ASKED, "cpuset");
 	if (all)
 		fprintf(out, "taskset -a -p -c %s $qemu_pid\n", all);
 	for (unsigned i = 0; i < vcpus; i++) {
-		snprintf(name, sizeof(name), "CPU %u/%s", i,
-			 accel && !strcmp(accel, "tcg") ? "TCG" : "KVM");
+		snprintf(name, sizeof(name), "CPU %u", i);
 		pin_write(out, name, vm_get(vm, VM_ASKED, "vcpu.%u.pin", i),
 			  vm_get(vm, VM_ASKED, "vcpu.%u.sched", i));
 	}

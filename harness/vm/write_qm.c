@@ -126,6 +126,33 @@ static void commas_out(char *text)
 			*p = ';';
 }
 
+/* Memory of a guest without cells is bound by one cell with all of it; Proxmox knows no other way.
+ * False: its facts do not suffice. */
+static bool one_cell_write(FILE *out, const struct vm *vm)
+{
+	const char *nodes = ASKED("numatune.nodeset"), *mode = ASKED("numatune.mode");
+	uint64_t size, vcpus;
+	char *text;
+
+	if (!nodes || !vm_number(vm, VM_ASKED, &size, "memory.size") ||
+	    !vm_number(vm, VM_ASKED, &vcpus, "vcpus") || !vcpus || ASKED("vcpus.max") ||
+	    (mode && !strcmp(mode, "restrictive")))
+		return false;
+	text = xasprintf("cpus=0-%" PRIu64 ",hostnodes=%s,policy=%s", vcpus - 1, nodes,
+			 !mode || !strcmp(mode, "strict") ? "bind" : mode);
+	commas_out(text);
+	if (vcpus == 1)
+		memmove(text + 6, text + 8, strlen(text + 8) + 1);
+	if (out) {
+		char *longer = xasprintf("%s,memory=%" PRIu64, text, size >> 20);
+
+		option(out, "numa0", longer);
+		free(longer);
+	}
+	free(text);
+	return true;
+}
+
 static void numa_write(FILE *out, const struct vm *vm)
 {
 	unsigned n = vm_count(vm, "numa");
@@ -163,6 +190,7 @@ static void memory_write(FILE *out, const struct vm *vm)
 	uint64_t size, page = 0, current;
 	bool cells = ASKED("numa.0.cpus") || ASKED("numa.0.memory");
 	bool huge = vm_number(vm, VM_ASKED, &page, "memory.page") && page > 65536;
+	bool one = !cells && one_cell_write(NULL, vm);
 	char *affinity = affinity_list(vm);
 
 	if (vm_number(vm, VM_ASKED, &size, "memory.size"))
@@ -174,8 +202,10 @@ static void memory_write(FILE *out, const struct vm *vm)
 	if (huge)
 		option_number(out, "hugepages", page >> 20);
 	/* Huge pages are had with numa=1 only. */
-	if (cells || huge)
+	if (cells || huge || one)
 		option_number(out, "numa", 1);
+	if (one)
+		one_cell_write(out, vm);
 	numa_write(out, vm);
 	option(out, "affinity", affinity);
 	free(affinity);
@@ -355,17 +385,21 @@ static void rest_write(FILE *out, const struct vm *vm)
 					   "clock.rtc",
 					   "clock.pit",
 					   "balloon.reporting",
-					   "memory.hard-limit",
-					   "numatune.nodeset"};
+					   "memory.hard-limit"};
 	char *rest = NULL, *flags = flags_list(ASKED("cpu.features"), &rest);
+	uint64_t page;
+	/* those are always allocated when it starts */
+	bool huge = vm_number(vm, VM_ASKED, &page, "memory.page") && page > 65536;
 
 	if (rest)
 		unsaid(out, "CPU features (only by args: -cpu ...)", rest);
 	free(rest);
 	free(flags);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (ASKED("%s", keys[i]))
+		if (ASKED("%s", keys[i]) && !(huge && !strcmp(keys[i], "memory.prealloc")))
 			unsaid(out, keys[i], ASKED("%s", keys[i]));
+	if (ASKED("numatune.nodeset") && !ASKED("numa.0.cpus") && !one_cell_write(NULL, vm))
+		unsaid(out, "numatune.nodeset", ASKED("numatune.nodeset"));
 	for (size_t i = 0; i < vm->nfacts; i++) {
 		const struct vm_fact *f = &vm->facts[i];
 		const char *tail = strrchr(f->key, '.');

@@ -128,6 +128,77 @@ for my $format (sort keys %shows) {
 	like $out, $shows{$format}, 'has its own words';
 }
 
+# A guest with two dies (two caches of 8 cores on epyc-nps1, CPU-10): those who have no dies are told as many CPUs. Nova: sockets x cores
+# x threads must be the flavor's vCPUs; oVirt: they are its vCPUs.
+my @wide = (snapshot('epyc-nps1'), guests('wide:vcpus=32,memory=64G'));
+($status, $out, $err) = plan_of(@wide, '--export', 'nova');
+my %nova = $out =~ /--property hw:cpu_(sockets|cores|threads|thread_policy)=(\S+)/g;
+is_deeply \%nova, { sockets => 1, cores => 16, threads => 2, thread_policy => 'require' }, 'Nova is told 32 CPUs, siblings together';
+($status, $out, $err) = plan_of(@wide, '--export', 'ovirt');
+my ($topology) = $out =~ m{<topology>(.*?)</topology>}s;
+my %ovirt = ($topology // '') =~ m{<(sockets|cores|threads)>(\d+)<}g;
+is_deeply \%ovirt, { sockets => 1, cores => 16, threads => 2 }, 'and so is oVirt';
+($status, $out, $err) = plan_of(@wide, '--export', 'libvirt');
+like $out, qr{<topology sockets='1' dies='2' cores='8' threads='2'/>}, 'libvirt has dies';
+
+# Proxmox binds memory by cells only (qm(1): numa0, hostnodes, policy), and hugepages are in MB.
+($status, $out, $err) = plan_of(snapshot('huge-one-node'), '--export', 'qm', guests('a:vcpus=4,memory=24G,pages=1G'));
+is $status, 0, 'huge pages for Proxmox';
+like $out, qr/--memory 24576 \\\n  --hugepages 1024 \\\n  --numa 1 \\\n  --numa0 cpus=0-3,hostnodes=1,policy=bind,memory=24576 \\\n/, 'and one cell, bound to the node';
+unlike $out, qr/not in Proxmox's words: (?:numatune|memory)/, 'so nothing of memory is left';
+($status, $out, $err) = plan_of(snapshot('huge-one-node'), '--export', 'qemu', guests('a:vcpus=4,memory=24G,pages=1G'));
+like $out, qr/memory-backend-memfd,\S*hugetlbsize=1073741824,prealloc=on,host-nodes=1,policy=bind/, 'QEMU takes them at its start: bound pages may not be there later';
+
+# Several guests in one text: whose is what; and what is not satisfied is said elsewhere.
+my @two = (snapshot('desktop-smt'), guests("it's a:vcpus=2,memory=1G", 'b:vcpus=1,memory=1G', 'c:vcpus=1,memory=900G'));
+for my $format (qw(virsh qemu qm nova)) {
+	($status, $out, $err) = plan_of(@two, '--export', $format);
+	is $status, 1, "$format: one of three guests has no place";
+	is_deeply [$out =~ /^# (it's a|b|c)$/mg], ["it's a", 'b'], 'the others are named, each above its words';
+	like $err, qr/^vbench: not satisfied: c: not placed: /m, 'the third on stderr';
+	spurt_and_check($format, $out);
+}
+($status, $out, $err) = plan_of(@two, '--export', 'libvirt');
+is scalar(() = $out =~ m{^<domain .*?^</domain>$}msg), 2, 'libvirt: two domains';
+like $err, qr/^vbench: not satisfied: c: /m, 'and the third on stderr';
+
+# The shell can read it.
+sub spurt_and_check ($format, $text) {
+	open my $f, '>', "$dir/$format.sh" or die;
+	print $f $text;
+	close $f;
+	is system('sh', '-n', "$dir/$format.sh"), 0, "$format: the shell takes it";
+	return;
+}
+
+# One CPU: keeping it would leave none, so that is not advised; two: it is.
+($status, $out, $err) = plan_of(snapshot('single'), guests('a:vcpus=1,memory=512M'));
+unlike $out, qr/--keep-cores/, 'no advice that cannot be followed';
+($status, $out, $err) = plan_of(snapshot('cloud2'), guests('a:vcpus=1,memory=512M'));
+like $out, qr/no core is kept for the host.*--keep-cores 1|CPU \d: no guest's, for QEMU's other threads/, 'but elsewhere it is';
+
+# Not every machine has a cache that cores share.
+($status, $out, $err) = plan_of(snapshot('arm80'), guests('a:vcpus=4,memory=1G'));
+unlike $out, qr/last-level/, 'nothing is said of caches that are not known';
+
+# A target's topology: 4 of 8 vCPUs are there, so the plan of 4 must not become the limit.
+open my $hot, '>', "$dir/hot.cmd" or die;
+print $hot "qemu-system-x86_64 -name hot,debug-threads=on -M q35 -accel kvm -m 4G -smp 4,maxcpus=8,sockets=1,cores=8,threads=1 -object iothread,id=fast\n";
+close $hot;
+($status, $out, $err) = plan_of(snapshot('desktop-smt'), '--export', 'qemu', "$dir/hot.cmd");
+like $out, qr/-smp 4,maxcpus=8 /, 'vCPUs that can be plugged stay';
+like $out, qr/-object iothread,id=fast\b.*^pin 'IO fast' taskset/ms, 'and so does the iothread\'s name';
+like $out, qr/-machine q35,memory-backend=ram0 /, 'and the machine';
+
+# libvirt's XML is a target: tests/fixtures/vms/pinned.xml says these.
+my $pinned = do { local $/; open my $x, '<', 'tests/fixtures/vms/pinned.xml' or die; <$x> };
+my ($vcpus) = $pinned =~ m{<vcpu\b[^>]*\bcurrent=['"](\d+)['"]};    # those that are there, of more that can be
+my ($iothreads) = $pinned =~ m{<iothreads>(\d+)<};
+($status, $out, $err) = plan_of(snapshot('two-socket-smt'), '--json', 'tests/fixtures/vms/pinned.xml');
+my $xml_plan = eval { decode_json($out) } // {};
+is $xml_plan->{guests}[0]{vcpus}, $vcpus, 'an XML is a target: its vCPUs' or diag $err;
+is $xml_plan->{guests}[0]{iothreads}, $iothreads // 0, 'and its iothreads';
+
 # A target gives vCPUs, memory and iothreads.
 open my $f, '>', "$dir/vm.cmd" or die;
 print $f "qemu-system-x86_64 -name web -m 4G -smp 4,sockets=4 -object iothread,id=io0 -accel kvm\n";

@@ -200,6 +200,38 @@ SKIP: {
 	ok(scalar(grep { /at its next start: vcpu\.1\.pin = 1/ } @{ $j->{notes} }), 'its next start will have another');
 }
 does('it is moved back', 'vcpupin', 'vb-test', '1', $last, '--live');
+
+# --- someone ran taskset: what libvirt says is not what holds ---
+# [state, found, where] of each finding of a rule that is in force; what of it is broken
+sub in_force {
+	my ($rule) = @_;
+	my $v = $s->vbench('audit', '--json', '--rules', $rule, "libvirt:$ro#vb-test");
+	my $j = eval { decode_json($v->{stdout}) } // { rules => [] };
+	return ($v->{status}, grep { $_->{side} eq 'in force' && $_->{state} eq 'broken' } map { @{ $_->{findings} } } @{ $j->{rules} });
+}
+SKIP: {
+	skip 'one CPU', 13 if !$last;
+	my ($status, @broken) = in_force('CPU-06');
+	is_deeply([ map { $_->{found} } @broken ], [], 'CPU-06: pins as asked are in force');
+	my $tid = $f->{got}{'vcpu.1.tid'} // 0;
+	is(system("taskset -pc 0 $tid >/dev/null"), 0, 'taskset moves a vCPU behind its back');
+	($status, @broken) = in_force('CPU-06');
+	is($status, 1, 'CPU-06: exit status 1');
+	is(scalar(@broken), 1, 'one vCPU strays');
+	is($broken[0]{part}, 'vcpu 1', 'the one that was moved');
+	like($broken[0]{found}, qr/on CPUs 0, although $last is what is asked for/, 'from where to where');
+	like($broken[0]{where}, qr{^/proc/\d+/task/$tid\b}, 'and where that was seen');
+	is($broken[0]{change}{libvirt}, "virsh vcpupin DOMAIN 1 $last --live", 'with the command that mends it');
+	# asked by the XML of the running domain: libvirt does not know
+	like((virsh('dumpxml', 'vb-test'))[1], qr/vcpupin vcpu='1' cpuset='$last'/, 'libvirt still says that it is where it was');
+	$tid = $f->{got}{'iothread.0.tid'} // 0;
+	system("taskset -pc 0 $tid >/dev/null");
+	($status, @broken) = in_force('CPU-08');
+	is_deeply([ map { $_->{part} } grep { $_->{found} =~ /although/ } @broken ], ['iothread 1'], 'CPU-08: so is a moved iothread');
+	is(system("taskset -pc $last $_ >/dev/null"), 0, 'put back') for $tid, $f->{got}{'vcpu.1.tid'} // 0;
+	($status, @broken) = in_force('CPU-06,CPU-08');
+	is_deeply([ grep { $_->{found} =~ /although/ } @broken ], [], 'and then nothing strays');
+}
 my (undef, $after) = virsh('dominfo', 'vb-test');
 s/^CPU time:.*\n//m for $before, $after;
 is($after, $before, 'nothing about it changed, taints among them');
@@ -224,6 +256,40 @@ SKIP: {
 	}
 	($f) = facts('store');
 	has($f->{asked}, 'it says the same there', 'disk.12.kind' => 'lun', 'disk.11.controller' => 1, 'controller.1.queues' => 8, 'disk.0.iothread' => 1);
+}
+
+# --- plans: for the domain, and into one ---
+my $snapshot = 'tests/fixtures/snapshots/two-socket-smt.json';
+$v = $s->vbench('plan', '--snapshot', $snapshot, '--json', "libvirt:$ro#vb-test");
+my $plan = eval { decode_json($v->{stdout}) } // { guests => [{}] };
+is_deeply([@{ $plan->{guests}[0] }{qw(name vcpus memory iothreads)}], ['vb-test', 2, 96 << 20, 2], 'a domain is a target: its vCPUs, memory and iothreads');
+# 18 vCPUs on nodes of 7 free cores with two threads: two cells. The XML has no machine and no KVM to be had here.
+$v = $s->vbench('plan', '--snapshot', $snapshot, '--export', 'libvirt', '--guest', "it's planned:vcpus=18,memory=256M,iothreads=2");
+my $planned = $v->{stdout} =~ s/type='kvm'/type='qemu'/r =~ s{  <devices>}{  <os><type arch='x86_64' machine='q35'>hvm</type></os>\n  <devices>}r;
+spurt("$dir/plan.xml", $planned);
+does('libvirt defines a plan', 'define', "$dir/plan.xml");
+# virsh vcpupin shows no CPUs above this machine's
+my (undef, $defined) = virsh('dumpxml', "it's planned");
+my %pins = map { $_ => [$defined =~ /<${_}pin [^>]*cpuset='([^']*)'/g] } qw(vcpu iothread emulator);
+# core 0 (CPUs 0, 16) and core 8 (8, 24) are kept; neighbours on siblings, which are 16 apart
+is_deeply($pins{vcpu}, [(map { ($_, $_ + 16) } 1 .. 5), (map { ($_, $_ + 16) } 9 .. 12)], 'its vCPUs are pinned as planned') || diag($planned);
+is_deeply($pins{emulator}, ['0,8,16,24'], 'its other threads, too');
+is_deeply($pins{iothread}, [6, 7], 'and its iothreads');
+like((virsh('numatune', "it's planned"))[1], qr/numa_nodeset\s*: 0-1$/m, 'its memory is bound');
+like($defined, qr{<memnode cellid='1' mode='strict' nodeset='1'/>}, 'cell by cell');
+like($defined, qr{<cell id='1' cpus='10-17' memory='131072' unit='KiB'/>}, 'of half the memory each');
+# The same as commands, for a domain that has nothing of it.
+spurt("$dir/plain.xml", "<domain type='qemu'><name>it's plain</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>");
+does('a domain without any pins', 'define', "$dir/plain.xml");
+$v = $s->vbench('plan', '--snapshot', 'tests/fixtures/snapshots/cloud2.json', '--export', 'virsh', '--guest', "it's plain:vcpus=1,memory=64M,iothreads=1");
+spurt("$dir/plan.sh", "set -e\nvirsh() { command virsh -q -c '$rw' \"\$@\"; }\n" . ($v->{stdout} =~ s/^LIVE=.*$/LIVE=/mr));
+SKIP: {
+	skip 'libvirt pins to CPUs that are there', 3 if !$last;
+	my $done = `timeout 120 sh $dir/plan.sh 2>&1`;
+	is($?, 0, 'virsh takes each command') || diag($done);
+	(undef, $defined) = virsh('dumpxml', "it's plain");
+	like($defined, qr{<vcpupin vcpu='0' cpuset='0'/>\s*<emulatorpin cpuset='1'/>\s*<iothreadpin iothread='1' cpuset='1'/>}, 'and the domain has the pins');
+	like($defined, qr{<memory mode='strict' nodeset='0'/>}, 'and the node');
 }
 
 # --- errors: one sentence each, with a remedy ---

@@ -47,7 +47,7 @@ static void refused(const char *disk, const char *workload, const char *part)
 	assert_non_null(strstr(e.text, part));
 }
 
-/* The keys of the cell that have a value, "a b c" in the table's order. */
+/* The keys of the cell that have a value, "a b c" in the table's order; [knob] is of every site. */
 static char *keys_of(const char *disk)
 {
 	struct profile *p = good(disk);
@@ -56,7 +56,9 @@ static char *keys_of(const char *disk)
 	for (size_t i = 0; i < K_COUNT; i++) {
 		char *more;
 
-		if (!p->cells[0].val[i])
+		if (profile_keys[i].section == SEC_KNOB)
+			assert_string_equal(p->cells[0].val[i], "keep");
+		if (!p->cells[0].val[i] || profile_keys[i].section == SEC_KNOB)
 			continue;
 		more = xasprintf("%s%s%s", all, *all ? " " : "", profile_keys[i].name);
 		free(all);
@@ -75,6 +77,7 @@ static void expect_keys(const char *disk, const char *want)
 }
 
 #define GUEST "site vcpus memory accel cpu machine scheduler sandbox kernel qemu start arm "
+#define MANY "count overcommit pin pages nodes "
 #define LIMITS "detect-zeroes discard throttle-iops throttle-bps "
 #define THREADS "iothread iothreads iothread-mapping poll-max "
 #define HOST "[guest]\nsite = host\n"
@@ -83,21 +86,24 @@ static void expect_keys(const char *disk, const char *want)
 static void each_site_has_its_keys(void **state)
 {
 	(void)state;
-	expect_keys("", GUEST "poll-queues dir bus count slots ring event-idx indirect format "
-			      "content size cache aio " LIMITS THREADS
-			      "ioeventfd queues queue-size backend precondition");
+	expect_keys("",
+		    GUEST "poll-queues " MANY "dir bus count slots ring event-idx indirect format "
+			  "content size cache aio " LIMITS THREADS
+			  "ioeventfd queues queue-size backend precondition");
 	expect_keys("[disk]\nbackend = null\nbus = nvme\n",
-		    GUEST "bus count slots size " LIMITS "queues backend latency");
+		    GUEST MANY "bus count slots size " LIMITS "queues backend latency");
 	expect_keys("[disk]\nbackend = vhost-user\n",
-		    GUEST "poll-queues bus count slots ring event-idx indirect size queues "
+		    GUEST "poll-queues " MANY "bus count slots ring event-idx indirect size queues "
 			  "queue-size backend server serves server-wait latency");
 	expect_keys("[disk]\nbackend = vhost-user\nserves = file\n",
-		    GUEST "poll-queues dir bus count slots ring event-idx indirect format content "
+		    GUEST "poll-queues " MANY
+			  "dir bus count slots ring event-idx indirect format content "
 			  "size cache queues queue-size backend server serves server-wait "
 			  "precondition");
 	expect_keys("[disk]\nbackend = vhost-user\nserves = file\nserver = storage-daemon\n"
 		    "format = qcow2\nserver-wait = adaptive\n",
-		    GUEST "poll-queues dir bus count slots ring event-idx indirect format mode "
+		    GUEST "poll-queues " MANY
+			  "dir bus count slots ring event-idx indirect format mode "
 			  "cluster-size extended-l2 lazy-refcounts compat l2-cache-size content "
 			  "backing compression data-file size cache aio queues queue-size backend "
 			  "server serves server-wait server-poll precondition");
@@ -121,17 +127,17 @@ static void each_bus_has_its_keys(void **state)
 	(void)state;
 #define IMAGE "size " LIMITS
 #define NULLS "[disk]\nbackend = null\n"
-	expect_keys(NULLS "bus = ide\n", GUEST "bus count " IMAGE "backend latency");
-	expect_keys(NULLS "bus = ahci\n", GUEST "bus count " IMAGE "backend latency");
+	expect_keys(NULLS "bus = ide\n", GUEST MANY "bus count " IMAGE "backend latency");
+	expect_keys(NULLS "bus = ahci\n", GUEST MANY "bus count " IMAGE "backend latency");
 	expect_keys(NULLS "bus = virtio-mmio\n[guest]\nmachine = microvm\n",
-		    GUEST "poll-queues bus count ring event-idx indirect " IMAGE
+		    GUEST "poll-queues " MANY "bus count ring event-idx indirect " IMAGE
 			  "queues backend latency");
 	expect_keys(NULLS "bus = virtio-mmio\n[guest]\nmachine = microvm,acpi=on\naccel = kvm\n",
-		    GUEST "poll-queues bus count ring event-idx indirect " IMAGE THREADS
+		    GUEST "poll-queues " MANY "bus count ring event-idx indirect " IMAGE THREADS
 			  "queues backend latency");
 	expect_keys(NULLS "bus = virtio-scsi\ncount = 2\niothread = off\n",
-		    GUEST "bus count controllers slots ring event-idx indirect " IMAGE
-			  "iothread ioeventfd queues queue-size backend latency");
+		    GUEST MANY "bus count controllers slots ring event-idx indirect " IMAGE
+			       "iothread ioeventfd queues queue-size backend latency");
 }
 
 static void each_back_end_has_its_keys(void **state)
@@ -139,20 +145,21 @@ static void each_back_end_has_its_keys(void **state)
 	(void)state;
 #define RINGS "count slots ring event-idx indirect "
 	expect_keys("[disk]\nbackend = block\ndevice = /dev/loop0\n",
-		    GUEST "poll-queues bus " RINGS "format size cache aio " LIMITS THREADS
+		    GUEST "poll-queues " MANY "bus " RINGS "format size cache aio " LIMITS THREADS
 			  "ioeventfd queues queue-size backend device precondition");
-	expect_keys("[disk]\nbackend = nbd\n", GUEST
-		    "poll-queues dir bus " RINGS "format content size cache aio " LIMITS THREADS
-		    "ioeventfd queues queue-size backend nbd precondition");
-	expect_keys("[disk]\nbackend = nbd\nnbd = nbdkit\ncache = writeback\n",
-		    GUEST "poll-queues dir bus " RINGS "format content size cache " LIMITS THREADS
-			  "ioeventfd queues queue-size backend nbd nbdkit precondition");
+	expect_keys("[disk]\nbackend = nbd\n",
+		    GUEST "poll-queues " MANY "dir bus " RINGS
+			  "format content size cache aio " LIMITS THREADS
+			  "ioeventfd queues queue-size backend nbd precondition");
+	expect_keys("[disk]\nbackend = nbd\nnbd = nbdkit\ncache = writeback\n", GUEST
+		    "poll-queues " MANY "dir bus " RINGS "format content size cache " LIMITS THREADS
+		    "ioeventfd queues queue-size backend nbd nbdkit precondition");
 	expect_keys("[disk]\nbackend = nbd\nnbd = nbdkit\nnbdkit = memory 1G\n",
-		    GUEST "poll-queues bus " RINGS "size " LIMITS THREADS
+		    GUEST "poll-queues " MANY "bus " RINGS "size " LIMITS THREADS
 			  "ioeventfd queues queue-size backend nbd nbdkit precondition");
 	/* what it forgets cannot be filled (nbdkit-null-plugin(1)) */
 	expect_keys("[disk]\nbackend = nbd\nnbd = nbdkit\nnbdkit = null 1G\n",
-		    GUEST "poll-queues bus " RINGS "size " LIMITS THREADS
+		    GUEST "poll-queues " MANY "bus " RINGS "size " LIMITS THREADS
 			  "ioeventfd queues queue-size backend nbd nbdkit");
 }
 

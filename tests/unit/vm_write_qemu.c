@@ -140,9 +140,9 @@ static void test_pins(void **state)
 	char *text = written(vm, VM_QEMU);
 
 	(void)state;
-	contains(text, "pin 'CPU 0/KVM' taskset -p -c 2\n");
-	contains(text, "pin 'CPU 1/KVM' taskset -p -c 3\n");
-	contains(text, "pin 'CPU 1/KVM' chrt -f -p 1\n");
+	contains(text, "pin 'CPU 0' taskset -p -c 2\n");
+	contains(text, "pin 'CPU 1' taskset -p -c 3\n");
+	contains(text, "pin 'CPU 1' chrt -f -p 1\n");
 	contains(text, "taskset -a -p -c 0-1 $qemu_pid\n");
 	/* libvirt's number 1 is QEMU's iothread1; an id too long for a thread's name gets a short
 	 * one */
