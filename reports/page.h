@@ -123,6 +123,24 @@ bool workload_best_told(const struct model_workload *w);
 /* How many rows of a workload were shown to differ from the first in a metric. */
 size_t workload_differing(const struct model_workload *w, const struct metric_row *m);
 
+/* ---- query_tune.c: the record of a tuning, whatever is in it ---- */
+
+/* Never NULL; 0 where there is no number. */
+const char *tuning_text(const json_t *o, const char *key);
+long long tuning_number(const json_t *o, const char *key);
+/* "+12.0 % [+8.1, +16.0]" of a pair of the proof, "n/a" without; into buf, which is returned. */
+char *tuning_speed(const json_t *pair, char *buf, size_t size);
+/* Start against what is recommended; or NULL. */
+const json_t *tuning_proof(const struct model *m);
+/* "BLK-05, BLK-06", new. */
+char *tuning_ids(const json_t *list);
+/* Of an axis in "start", "winner" or "lean"; "" where there is none. */
+const char *tuning_value(const struct model *m, const char *which, size_t axis);
+/* What it cost; how near it came to the best, NULL: was not asked for. New. */
+char *tuning_spent(const struct model *m);
+char *tuning_near(const struct model *m);
+extern const char *const tuning_safety, *const search_note;
+
 /* ---- query_curve.c: several guests at once ---- */
 
 enum curve_column {
@@ -148,6 +166,10 @@ bool curve_has(const struct model *m, const struct model_curve *c, enum curve_co
 /* "IOPS per guest"; "knee at 1.9 [1.7, 2.1] vCPUs a CPU (...)", into buf, which is returned. */
 const char *curve_figure_word(enum curve_figure f);
 char *knee_text(const struct model_knee *k, char *buf, size_t size);
+
+/* The host's CPUs at 1:1 and at a rule's ratio beside what its source says, into buf, of at least
+ * 256 bytes; "" where they are not known. Returns buf. */
+char *rule_load_text(const struct model_rule *r, char *buf, size_t size);
 
 /* ---- query_vs.c: the two arms of a run ---- */
 
@@ -245,6 +267,8 @@ char *svg_adopt(const char *svg, const char *prefix, const char *title, const ch
 
 void part_head(FILE *f, const struct model *m);
 void part_workload(FILE *f, const struct model *m, size_t w, const struct plots *p);
+void part_tuning(FILE *f, const struct model *m);
+void part_search(FILE *f, const struct model *m);
 void part_vs(FILE *f, const struct model *m);
 void part_spread(FILE *f, const struct model_workload *w);
 void part_methods(FILE *f);

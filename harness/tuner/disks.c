@@ -17,7 +17,10 @@ void disks_each(const struct subject *s, struct findings *f, void (*check)(const
 		return;
 	n = vm_count(s->vm, "disk");
 	if (!n) {
-		found_none(f, "no disk is described");
+		found_none(f, "no disk is described%s",
+			   is_running(s) && is_command(s->vm)
+				   ? " (those plugged in later show to its monitor only)"
+				   : "");
 		return;
 	}
 	for (unsigned i = 0; i < n && i < DISKS_MAX; i++) {

@@ -371,11 +371,16 @@ void vm_read_images(struct vm *vm)
 	unsigned disks = vm_count(vm, "disk");
 
 	for (unsigned i = 0; i < disks; i++) {
-		const char *source = vm_get(vm, VM_ASKED, "disk.%u.source", i);
+		const char *source = vm_get(vm, VM_GOT, "disk.%u.source", i);
 		const char *transport = vm_get(vm, VM_ASKED, "disk.%u.transport", i);
 		struct mount m;
 		char *path;
 
+		if (!source) /* GOT where it was asked for as a descriptor */
+			source = vm_get(vm, VM_ASKED, "disk.%u.source", i);
+		/* what could not be told was noted by proc_files */
+		if (source && !strncmp(source, "/dev/fdset/", 11))
+			continue;
 		if (!source || !transport ||
 		    (strcmp(transport, "file") && strcmp(transport, "block")))
 			continue;

@@ -15,6 +15,7 @@ struct open_file {
 	char *path;
 	struct stat st;
 	bool known; /* st */
+	bool named; /* it is the image of a disk that has a path */
 };
 
 struct open_files {
@@ -80,6 +81,11 @@ static bool has_aio_ring(const struct proc *p)
 	return found;
 }
 
+static bool is_fdset(const char *source)
+{
+	return !strncmp(source, "/dev/fdset/", 11);
+}
+
 /* The image's path as this process sees it: relative ones from its folder. New. */
 static char *source_path(const struct proc *p, const char *source)
 {
@@ -114,6 +120,78 @@ static const struct open_file *file_find(const struct proc *p, const struct open
 	}
 	free(path);
 	return found;
+}
+
+/* Marks the files that disks have by their paths. */
+static void files_mark(const struct proc *p, struct open_files *o, const struct vm *vm)
+{
+	for (unsigned i = 0, n = vm_count(vm, "disk"); i < n; i++) {
+		const char *source = vm_get(vm, VM_ASKED, "disk.%u.source", i);
+		const struct open_file *f =
+			source && !is_fdset(source) ? file_find(p, o, source) : NULL;
+
+		for (size_t k = 0; f && k < o->n; k++)
+			o->list[k].named |=
+				f == &o->list[k] || (f->known && o->list[k].known &&
+						     f->st.st_dev == o->list[k].st.st_dev &&
+						     f->st.st_ino == o->list[k].st.st_ino);
+	}
+}
+
+/*
+ * The image behind /dev/fdset/N. Which descriptors are of a set only the monitor tells; but where
+ * one such disk meets one open file that can be an image, it is that one. NULL: cannot be told.
+ */
+static const struct open_file *fdset_find(const struct proc *p, struct open_files *o,
+					  const struct vm *vm)
+{
+	enum { SECTOR = 512 }; /* no image is shorter; pid files are */
+	const struct open_file *found = NULL;
+	unsigned sets = 0;
+
+	for (unsigned i = 0, n = vm_count(vm, "disk"); i < n; i++) {
+		const char *source = vm_get(vm, VM_ASKED, "disk.%u.source", i);
+
+		sets += source && is_fdset(source);
+	}
+	if (sets == 1)
+		files_mark(p, o, vm);
+	for (size_t i = 0; sets == 1 && i < o->n; i++) {
+		const struct open_file *f = &o->list[i];
+		bool file = f->known && S_ISREG(f->st.st_mode) && f->st.st_size >= SECTOR &&
+			    strncmp(f->path, "/memfd:", 7) != 0;
+
+		if ((!file && !(f->known && S_ISBLK(f->st.st_mode))) || f->named)
+			continue;
+		if (found && (found->st.st_dev != f->st.st_dev || found->st.st_ino != f->st.st_ino))
+			return NULL;
+		/* the node's own descriptor was opened last, with the flags in force */
+		if (!found || f->fd > found->fd)
+			found = f;
+	}
+	return found;
+}
+
+/* What the disk's source is in this process; a note where that cannot be told. */
+static const struct open_file *disk_file(struct vm *vm, const struct proc *p, struct open_files *o,
+					 unsigned disk, const char *source)
+{
+	const struct open_file *f =
+		is_fdset(source) ? fdset_find(p, o, vm) : file_find(p, o, source);
+	char where[48];
+
+	if (!f && is_fdset(source)) {
+		vm_note(vm,
+			"process %d: which of its files disk %u is (%.40s), only its monitor tells",
+			p->pid, disk, source);
+	} else if (!f) {
+		vm_note(vm, "process %d: no descriptor of it is open on \"%.200s\"", p->pid,
+			source);
+	} else if (is_fdset(source)) {
+		snprintf(where, sizeof(where), "/proc/%d/fd/%d", p->pid, f->fd);
+		vm_set(vm, VM_GOT, f->path, where, "disk.%u.source", disk);
+	}
+	return f;
 }
 
 static void flags_set(struct vm *vm, const struct proc *p, const struct open_file *f, unsigned disk)
@@ -183,12 +261,9 @@ void proc_files(struct vm *vm, const struct proc *p)
 		if (!source || !transport ||
 		    (strcmp(transport, "file") && strcmp(transport, "block")))
 			continue;
-		f = file_find(p, &o, source);
-		if (!f) {
-			vm_note(vm, "process %d: no descriptor of it is open on \"%.200s\"", p->pid,
-				source);
+		f = disk_file(vm, p, &o, i, source);
+		if (!f)
 			continue;
-		}
 		flags_set(vm, p, f, i);
 		aio_set(vm, p, &o, i);
 	}

@@ -119,6 +119,34 @@ stop($children[0]) while @children;
 	is(scalar(my @lines = split /\n/, $text), 1, 'and one sentence');
 }
 
+# An image handed over as a descriptor, as libvirt and vbench do: QEMU's command line has no path of it.
+{
+	my $start = sub {
+		my ($direct, @images) = @_;
+		my (@args, @open);
+		for my $i (0 .. $#images) {
+			open $open[$i], '+<', $images[$i] or die "$images[$i]: $!";
+			fcntl $open[$i], 2, 0 or die $!; # F_SETFD: it stays open in QEMU
+			push @args, '-add-fd', 'fd=' . fileno($open[$i]) . ",set=$i", '-blockdev', "file,node-name=f$i,filename=/dev/fdset/$i$direct",
+				'-blockdev', ($images[$i] =~ /qcow2/ ? 'qcow2' : 'raw') . ",node-name=n$i,file=f$i,cache.direct=on", '-device', "virtio-blk-pci,drive=n$i,iothread=io0";
+		}
+		return start(1, @args);
+	};
+	my $pid = $start->('', "$dir/a.qcow2");
+	my ($f) = audit($pid);
+	is_deeply($f->{'BLK-18'}, [ 'requested: followed', 'in force: broken' ], 'BLK-18: a descriptor without O_DIRECT');
+	is_deeply($f->{'IMG-07'}, ['in force: broken'], 'IMG-07: its clusters');
+	stop($pid);
+	$pid = $start->(',cache.direct=on', "$dir/a.qcow2");
+	($f) = audit($pid);
+	is_deeply($f->{'BLK-18'}, [ 'requested: followed', 'in force: followed' ], 'BLK-18: QEMU sets O_DIRECT on a descriptor too');
+	stop($pid);
+	$pid = $start->('', "$dir/a.qcow2", "$dir/b.raw");
+	my ($all) = audit($pid);
+	is_deeply([ grep { /in force/ } @{ $all->{'BLK-18'} } ], [ ("in force: can't tell") x 2 ], 'BLK-18: of two such disks nothing is guessed');
+	stop($pid);
+}
+
 # What is no QEMU is said so.
 {
 	my $text = `$vbench audit pid:$$ 2>&1`;

@@ -184,6 +184,15 @@ static void formats_are_inert(void **state)
 	snapshot_free(host);
 }
 
+static unsigned times(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
 /* Forty disks of which the same is to be said: once, with their names. */
 static void said_once(void **state)
 {
@@ -193,7 +202,7 @@ static void said_once(void **state)
 	struct audit a;
 	struct err e = {0};
 	struct vm *vm;
-	char *text, *first;
+	char *text;
 	size_t alike;
 
 	(void)state;
@@ -213,11 +222,9 @@ static void said_once(void **state)
 	assert_int_equal(audit_run(&s, "BLK-18", &a, &e), 0);
 	assert_int_equal(a.list[0].findings.n, 40);
 	text = as_text(&a, put_all);
-	first = strstr(text, "cache writeback");
-	assert_non_null(first);
-	assert_null(strstr(first + 1, "cache writeback"));
+	assert_int_equal(times(text, "cache writeback"), 1);
 	assert_non_null(strstr(text, want));
-	assert_non_null(strstr(text, "d39, requested:"));
+	assert_non_null(strstr(text, ", d39,"));
 	assert_null(strstr(text, "d7,"));
 	assert_non_null(strstr(text, "(there, and 38 like it)"));
 	free(text);
