@@ -61,25 +61,40 @@ void part_curves(FILE *f, const struct model *m, size_t w, const struct plots *p
 	}
 }
 
+static unsigned percent(double share)
+{
+	return (unsigned)(100 * share + 0.5);
+}
+
 void part_rules(FILE *f, const struct model *m)
 {
 	if (!m->nrules)
 		return;
 	html(f,
 	     "<section id=\"rules\"><h2>Rules on vCPUs to CPUs</h2>\n"
-	     "<p class=\"note\">Judged by workloads with a fixed rate, where there are any. Refuted: some knee lies wholly before the rule's ratio, by an interval "
-	     "that is corrected for the number of knees. Confirmed: none does, and every knee that was "
-	     "shown lies at or behind it. All else is undecided.</p>\n"
+	     "<p class=\"note\">Judged by workloads with a fixed rate, where there are any. Refuted: "
+	     "some knee lies wholly before the rule's ratio, by an interval that is corrected for the "
+	     "number of knees, and it is worse at the ratio than at 1:1 by more than %u %%. "
+	     "Confirmed: every knee that was shown lies at or behind it, with no more than %u %% "
+	     "shown to be worse there, and what has no knee is less than %u %% worse. Where the "
+	     "source has a load in mind, a heavier one (over %u %% of it) refutes nothing, and a "
+	     "lighter one (below %u %% of it) confirms nothing. All else is undecided. These "
+	     "thresholds are vbench's own, not the sources'.</p>\n"
 	     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: rules\"><table>\n"
 	     "<thead><tr><th scope=\"col\">Rule</th><th scope=\"col\">Says</th>"
 	     "<th scope=\"col\">Here</th><th scope=\"col\">Because</th><th scope=\"col\">Source</th></tr>"
-	     "</thead>\n<tbody>\n");
+	     "</thead>\n<tbody>\n",
+	     percent(RULE_LITTLE_WORSE - 1), percent(RULE_MUCH_WORSE - 1),
+	     percent(RULE_LITTLE_WORSE - 1), percent(RULE_LOAD_MOST), percent(RULE_LOAD_LEAST));
 	for (size_t i = 0; i < m->nrules; i++) {
 		const struct model_rule *r = &m->rules[i];
+		char load[256];
 
+		rule_load_text(r, load, sizeof(load));
 		html(f,
-		     "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>\n",
-		     r->id, r->what, claim_text(r->word), r->why, r->source);
+		     "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>%s%s%s</td><td>%s</td></tr>\n",
+		     r->id, r->what, claim_text(r->word), r->why, *load ? "; " : "", load,
+		     r->source);
 	}
 	html(f, "</tbody></table></div>\n</section>\n");
 }

@@ -93,3 +93,31 @@ char *knee_text(const struct model_knee *k, char *buf, size_t size)
 			 k->fit.hi_open ? " or more" : "", k->fit.p);
 	return buf;
 }
+
+/* One level of the host's CPUs: "21 % at 1 (the source: about 20 %)". */
+static size_t load_part(const struct model_load *l, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "%.0f %% at %.3g", 100 * l->was.mid, l->ratio);
+	size_t used = n > 0 && (size_t)n < size ? (size_t)n : size - 1;
+
+	if (!isfinite(l->says))
+		return used;
+	n = snprintf(buf + used, size - used, " (its source: about %.0f %%)", 100 * l->says);
+	return used + (n > 0 && (size_t)n < size - used ? (size_t)n : 0);
+}
+
+char *rule_load_text(const struct model_rule *r, char *buf, size_t size)
+{
+	size_t n;
+
+	buf[0] = 0;
+	if (!isfinite(r->one.was.mid) || !isfinite(r->at.was.mid))
+		return buf;
+	n = (size_t)snprintf(buf, size, "host CPU ");
+	n += load_part(&r->one, buf + n, size - n);
+	n += (size_t)snprintf(buf + n, size - n, ", ");
+	n += load_part(&r->at, buf + n, size - n);
+	if (isfinite(r->busy))
+		snprintf(buf + n, size - n, "; above %.0f %% it calls a host busy", 100 * r->busy);
+	return buf;
+}

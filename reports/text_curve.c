@@ -58,15 +58,29 @@ void text_curves(const struct text *t, const struct model *m, const struct model
 
 void text_rules(const struct text *t, const struct model *m)
 {
+	char *s;
+
 	if (!m->nrules)
 		return;
 	text_wrapped(t, "", "rules on vCPUs to CPUs, held against these knees:", 2);
 	for (size_t i = 0; i < m->nrules; i++) {
 		const struct model_rule *r = &m->rules[i];
-		char *s = xasprintf("%s, %s: %s (%s)", r->id, r->what, claim_text(r->word), r->why);
+		char load[256];
+
+		rule_load_text(r, load, sizeof(load));
+		s = xasprintf("%s, %s: %s (%s%s%s)", r->id, r->what, claim_text(r->word), r->why,
+			      *load ? "; " : "", load);
 
 		text_wrapped(t, "  ", s, 4);
 		free(s);
 	}
+	s = xasprintf(
+		"Thresholds that are vbench's own: refuted takes more than %.0f %% worse at the "
+		"ratio than at 1:1; confirmed without a knee takes less, behind one no more than "
+		"%.0f %% worse; a source's load counts as met from %.1f to %.1f times its figure.",
+		100 * (RULE_LITTLE_WORSE - 1), 100 * (RULE_MUCH_WORSE - 1), RULE_LOAD_LEAST,
+		RULE_LOAD_MOST);
+	text_wrapped(t, "  ", s, 2);
+	free(s);
 	fputc('\n', t->out);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Overcommit as JSON; model.h has the shape. */
+#include <math.h>
 #include "analysis/build.h"
 
 static json_t *fit_json(const struct knee *k)
@@ -74,6 +75,12 @@ static json_t *one_json(const struct model *m, const struct model_curve *c)
 	return o;
 }
 
+static json_t *load_json(const struct model_load *l)
+{
+	return json_pack("{s:o, s:o, s:o}", "says", json_num(l->says), "ratio", json_num(l->ratio),
+			 "was", isfinite(l->was.mid) ? json_interval(&l->was) : json_null());
+}
+
 void curve_json(const struct model *m, json_t *into)
 {
 	json_t *o, *curves, *rules;
@@ -97,10 +104,18 @@ void curve_json(const struct model *m, json_t *into)
 		json_object_set_new(x, "ratio", json_num(r->ratio));
 		json_object_set_new(x, "word", json_string(claim_text(r->word)));
 		json_object_set_new(x, "why", json_str(r->why));
+		json_object_set_new(x, "busy", json_num(r->busy));
+		json_object_set_new(x, "load",
+				    json_pack("[o, o]", load_json(&r->one), load_json(&r->at)));
 		json_array_append_new(rules, x);
 	}
 	json_object_set_new(o, "cpus", json_integer(m->cpus));
 	json_object_set_new(o, "curves", curves);
 	json_object_set_new(o, "rules", rules);
+	json_object_set_new(o, "thresholds",
+			    json_pack("{s:s, s:f, s:f, s:f, s:f}", "whose", "vbench",
+				      "little_worse", RULE_LITTLE_WORSE, "much_worse",
+				      RULE_MUCH_WORSE, "load_least", RULE_LOAD_LEAST, "load_most",
+				      RULE_LOAD_MOST));
 	json_object_set_new(into, "overcommit", o);
 }

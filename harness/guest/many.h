@@ -20,10 +20,12 @@
 struct site *site_many_new(struct site *first);
 
 /*
- * Of guests whose results are in (together->guest[].result, with job.ramp_ns): start, window,
- * spread and overlap, from the guests' own clocks. offset_ns[i] is host's CLOCK_MONOTONIC less the
- * i-th guest's. 0, or -EPROTO when a guest does not tell, or tells what cannot be.
+ * Of guests whose results are in (together->guest[].result, with job.ramp_ns): each one's window,
+ * their spread and overlap, from the guests' own clocks. offset_ns[i] is host's CLOCK_MONOTONIC
+ * less the i-th guest's; now: host's, when all results were there. 0, or -EPROTO when a guest does
+ * not tell, or tells what cannot be.
  */
-int many_windows(struct job_together *t, uint64_t ramp_ns, const int64_t *offset_ns, struct err *e);
+int many_windows(struct job_together *t, uint64_t ramp_ns, const int64_t *offset_ns, uint64_t now,
+		 struct err *e);
 
 #endif

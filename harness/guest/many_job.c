@@ -16,6 +16,9 @@
 
 #define MS 1000000ull
 #define HOST_EVERY_NS (100 * MS)
+#define CLOCK_SLACK_NS                                                            \
+	(1000 * MS) /* fio's runtime is rounded, and its clock is not the agent's \
+		     */
 
 /* The host's CPUs at a moment, in ticks. */
 struct host_sample {
@@ -48,6 +51,48 @@ static void host_look(struct together *t, bool now_or_never)
 	t->host[t->nhost++] = (struct host_sample){n.ns, n.busy_ticks, n.total_ticks};
 }
 
+static bool all_gated(const struct many *m)
+{
+	size_t i;
+
+	/* one that has ended already will never stand there */
+	for (i = 0; i < m->n; i++)
+		if (!m->guest[i]->job.gated && !m->guest[i]->job.done)
+			return false;
+	return true;
+}
+
+/* The first guest that the others wait for, and what it has not done. */
+static size_t late_one(const struct together *t, const char **what)
+{
+	const struct many *m = t->m;
+	bool gated = !t->j->gate || all_gated(m);
+	size_t i;
+
+	for (i = 0; i < m->n; i++) {
+		const struct small_job *x = &m->guest[i]->job;
+
+		*what = !gated	     ? "its job was not ready"
+			: !x->done   ? "its job did not end"
+			: t->j->gate ? "its agent did not open the gate"
+				     : "its job did not end";
+		if (!gated ? !x->gated && !x->done : !x->done || (t->j->gate && !t->gone[i]))
+			return i;
+	}
+	return 0;
+}
+
+static int out_of_time(struct together *t, struct err *e)
+{
+	const char *what = "its job did not end";
+	size_t i = late_one(t, &what);
+
+	t->m->guest[i]->vm.cause = CAUSE_TIMEOUT;
+	err_set(e, -ETIMEDOUT, "%s in time", what);
+	small_fail(t->m->guest[i], -ETIMEDOUT, e);
+	return many_fail(t->m, i, -ETIMEDOUT, e);
+}
+
 /* All that a guest has sent. */
 static int take_all(struct together *t, size_t i, struct err *e)
 {
@@ -58,6 +103,12 @@ static int take_all(struct together *t, size_t i, struct err *e)
 	while (!rc && agent_take(s->vm.agent, &msg) > 0) {
 		char why[512];
 
+		/* the answer to GO may come after the job's result; nothing else may, and a second
+		 * result would take the first one's place */
+		if (s->job.done && (!t->go_seq[i] || msg.seq != t->go_seq[i])) {
+			agent_msg_free(&msg);
+			continue;
+		}
 		if (!t->go_seq[i] || msg.seq != t->go_seq[i]) {
 			rc = small_job_message(s, &msg, t->out->guest[i].result, e);
 			continue;
@@ -65,7 +116,8 @@ static int take_all(struct together *t, size_t i, struct err *e)
 		t->go_seq[i] = 0;
 		t->out->guest[i].go_late_ns = clock_mono_ns();
 		t->gone[i] = true;
-		if (msg.type != WIRE_REPLY) {
+		/* a job that had ended by then has no gate */
+		if (msg.type != WIRE_REPLY && !s->job.done) {
 			s->vm.cause = CAUSE_AGENT;
 			rc = err_set(e, -EREMOTEIO, "the guest's agent says: %s",
 				     agent_decode_error(msg.body, why, sizeof(why)));
@@ -73,20 +125,6 @@ static int take_all(struct together *t, size_t i, struct err *e)
 		agent_msg_free(&msg);
 	}
 	return rc;
-}
-
-static int out_of_time(struct together *t, struct err *e)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < t->m->n && t->m->guest[i]->job.done; i++)
-		;
-	t->m->guest[i]->vm.cause = CAUSE_TIMEOUT;
-	err_set(e, -ETIMEDOUT, "%s in time",
-		t->j->gate && !t->m->guest[i]->job.gated ? "its job was not ready"
-							 : "its job did not end");
-	small_fail(t->m->guest[i], -ETIMEDOUT, e);
-	return many_fail(t->m, i, -ETIMEDOUT, e);
 }
 
 static int tick(struct together *t, struct err *e)
@@ -132,17 +170,6 @@ static int turn(struct together *t, struct err *e)
 	return tick(t, e);
 }
 
-static bool all_gated(const struct many *m)
-{
-	size_t i;
-
-	/* one that has ended already will never stand there */
-	for (i = 0; i < m->n; i++)
-		if (!m->guest[i]->job.gated && !m->guest[i]->job.done)
-			return false;
-	return true;
-}
-
 static bool all_done(const struct together *t)
 {
 	size_t i;
@@ -163,6 +190,10 @@ static int go(struct together *t, struct err *e)
 		struct small *s = t->m->guest[i];
 
 		t->out->guest[i].go_ns = clock_mono_ns();
+		/* what ended before it was ready is told by its result, when all have one */
+		t->gone[i] = s->job.done;
+		if (t->gone[i])
+			continue;
 		s->vm.cause = CAUSE_AGENT;
 		rc = agent_send(s->vm.agent, WIRE_GO, json_pack("{s:i}", "seq", s->job.seq),
 				&t->go_seq[i], e);
@@ -223,12 +254,15 @@ static int run_all(struct together *t, void (*progress)(const struct job_progres
 
 /* ---- when, by whose clock ---- */
 
+/* Guests' clocks above it are lies (73 years), and sums with such would overflow. */
+#define STAMP_MAX (1ll << 61)
+
 static uint64_t stamp(const json_t *reply, const char *key)
 {
 	const json_t *v = json_object_get(json_object_get(reply, "gate"), key);
+	json_int_t ns = json_is_integer(v) ? json_integer_value(v) : 0;
 
-	return json_is_integer(v) && json_integer_value(v) > 0 ? (uint64_t)json_integer_value(v)
-							       : 0;
+	return ns > 0 && ns < STAMP_MAX ? (uint64_t)ns : 0;
 }
 
 /* How long fio measured: of all directions of its first group, in ns; 0: it does not say. */
@@ -251,9 +285,10 @@ static uint64_t measured_ns(const json_t *fio)
 /*
  * fio's threads begin between first and last, and measure for so long after the ramp; all of a
  * guest's do from the last one's begin to the first one's end. A guest may lie: what it says must
- * at least fit what the host saw of it.
+ * at least fit what the host saw of it, which let it go and has its result by now.
  */
-static int window(struct job_guest *g, uint64_t ramp_ns, int64_t offset, struct err *e)
+static int window(struct job_guest *g, uint64_t ramp_ns, int64_t offset, uint64_t now,
+		  struct err *e)
 {
 	const json_t *reply = g->result->reply;
 	uint64_t open = stamp(reply, "open_ns"), first = stamp(reply, "first_ns");
@@ -263,22 +298,39 @@ static int window(struct job_guest *g, uint64_t ramp_ns, int64_t offset, struct 
 		return err_set(
 			e, -EPROTO,
 			"its agent does not tell when its job began, or fio how long it ran");
-	g->from_ns = (uint64_t)((int64_t)last + offset) + ramp_ns;
-	g->to_ns = (uint64_t)((int64_t)first + offset) + ramp_ns + length;
-	if (g->from_ns < g->go_ns + ramp_ns || g->to_ns <= g->from_ns)
+	g->from_ns = last + (uint64_t)offset + ramp_ns;
+	g->to_ns = first + (uint64_t)offset + ramp_ns + length;
+	if (g->from_ns < g->go_ns + ramp_ns || g->to_ns <= g->from_ns ||
+	    g->to_ns > now + CLOCK_SLACK_NS)
 		return err_set(e, -EPROTO, "the times that its agent tells cannot be");
 	return 0;
 }
 
-int many_windows(struct job_together *t, uint64_t ramp_ns, const int64_t *offset_ns, struct err *e)
+/*
+ * Of what a guest measured the time in which not all guests were at work (from busy to idle, in
+ * their ramps or behind them). Which of its threads measured is not known: the worst of them.
+ */
+static double alone_ns(const struct job_guest *g, uint64_t busy, uint64_t idle)
 {
-	uint64_t first = UINT64_MAX, last = 0, from = 0, to = UINT64_MAX, longest = 0;
+	uint64_t length = measured_ns(g->result->fio);
+	uint64_t first = g->to_ns - length, last = g->from_ns + length;
+	double lost = (busy > first ? (double)(busy - first) : 0) +
+		      (last > idle ? (double)(last - idle) : 0);
+
+	return fmin(lost, (double)length);
+}
+
+int many_windows(struct job_together *t, uint64_t ramp_ns, const int64_t *offset_ns, uint64_t now,
+		 struct err *e)
+{
+	uint64_t first = UINT64_MAX, last = 0, idle = UINT64_MAX;
+	double alone = 0, all = 0;
 	size_t i;
 
 	for (i = 0; i < t->n; i++) {
 		struct job_guest *g = &t->guest[i];
 		uint64_t begun;
-		int rc = window(g, ramp_ns, offset_ns[i], e);
+		int rc = window(g, ramp_ns, offset_ns[i], now, e);
 
 		if (rc) {
 			err_prefix(e, "guest %zu", i + 1);
@@ -287,13 +339,14 @@ int many_windows(struct job_together *t, uint64_t ramp_ns, const int64_t *offset
 		begun = g->from_ns - ramp_ns;
 		first = begun < first ? begun : first;
 		last = begun > last ? begun : last;
-		from = g->from_ns > from ? g->from_ns : from;
-		to = g->to_ns < to ? g->to_ns : to;
-		if (measured_ns(g->result->fio) > longest)
-			longest = measured_ns(g->result->fio);
+		idle = g->to_ns < idle ? g->to_ns : idle;
 	}
 	t->spread_ns = last - first;
-	t->overlap = to > from ? (double)(to - from) / (double)longest : 0;
+	for (i = 0; i < t->n; i++) {
+		all += (double)measured_ns(t->guest[i].result->fio);
+		alone += alone_ns(&t->guest[i], last, idle);
+	}
+	t->overlap = 1 - alone / all;
 	return 0;
 }
 
@@ -408,7 +461,7 @@ static int finish(struct together *t, struct err *e)
 	if (!t->j->gate || !whole)
 		return 0;
 	host_look(t, true);
-	rc = many_windows(t->out, t->j->ramp_ns, offset, e);
+	rc = many_windows(t->out, t->j->ramp_ns, offset, clock_mono_ns(), e);
 	if (rc)
 		t->m->site.cause = CAUSE_AGENT;
 	else

@@ -76,7 +76,7 @@ struct job_together {
 	struct job_guest *guest;
 	size_t n;
 	uint64_t spread_ns; /* between the first start and the last */
-	double overlap;	    /* of the shortest measured window: in which all were measured */
+	double overlap;	    /* share of what all measured, in which all were at work, in ramps too */
 	double host_cpu;    /* share of the host's CPUs that was busy then; NAN */
 };
 

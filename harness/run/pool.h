@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include "guest/site.h"
 
-/* Of the measured time the share in which all guests must have measured. */
+/* Of what all guests measured the share in which all of them must have been at work. */
 #define TOGETHER_LEAST 0.95
 
 /*

@@ -31,6 +31,10 @@ struct trial {
 void trial_phase(struct trial *x, const char *name, uint64_t since);
 /* A file in the trial's folder; one that cannot be written is let go. */
 void trial_artefact(struct trial *x, const char *name, const char *text, size_t len);
+/* The same of JSON; NULL is none. */
+void trial_artefact_json(struct trial *x, const char *name, const json_t *v);
+/* Adds to the samples that are stored. */
+void trial_sample(struct trial *x, const char *metric, double value);
 /* Remembers the first cause, and returns rc. */
 int trial_fail(struct trial *x, enum cause cause, int rc);
 
@@ -44,6 +48,10 @@ int trial_judge(struct trial *x, struct err *e);
 
 /* The site in which the guest's disks have their paths: the trial's, or one of several. */
 const struct site *trial_site(const struct trial *x, size_t guest);
+
+/* measure.c: the trial's workload, from its jobs to its samples. 0, or negative with the cause
+ * kept. */
+int trial_measure(struct trial *x, struct err *e);
 
 /*
  * Runs fio's job texts, one for each guest, which take ns; gate: threads in each that are let go

@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 use VBTest;
 
-VBTest::needs();
+VBTest::needs(programs => ['cc']);
 my $s = sandbox();
 my %quick = ('guest.vcpus' => 1, 'guest.memory' => '160M', 'disk.size' => '16M');
 
@@ -118,6 +118,45 @@ my ($t) = $s->trials;
 is($t->{cause}, 'qemu', '... the cause');
 like($t->{detail}, qr/^guest 3: QEMU ended by itself \(.*SIGKILL/, '... names the guest');
 $s->clean('a guest killed');
+
+# --- guests that do harm, two at once: each costs its trial and is named, and the run goes on ---
+
+my $fio = $s->compile('tests/lib/rogue_fio.c', 'fio', '-static');
+my $real = slurp(VBTest::guest() . '/fio');
+spurt($fio, slurp($fio) . $real . pack('Q<', length $real), 0755);
+my $dir = "$s->{dir}/guest-fio";
+mkdir $dir;
+symlink VBTest::guest() . "/$_", "$dir/$_" for qw(KERNEL vmlinuz modules vbench-agent);
+rename $fio, "$dir/fio" or die "$fio: $!";
+my %harm = (
+	crash => ['fio', qr/^guest 1: fio in the guest ended with signal 6/],
+	panic => [qr/^(?:guest|qemu)$/, qr/^guest [12]: .*guest went down/s],
+	nonsense => ['agent', qr/^guest [12]: .*not to be believed/],
+	flood => [qr/^(?:agent|timeout|guest)$/, qr/^guest [12]: ./],
+);
+$v = $s->run({ env => { VBENCH_GUEST => $dir } }, $s->profile(%quick, 'guest.count' => 2, 'run.blocks' => 1,
+	map { ("workload $_.rw" => 'randread', "workload $_.runtime" => '2s', "workload $_.ramp" => '300ms') } 'good', keys %harm));
+$s->exits($v, 4, 'guests that do harm: exit 4');
+my %trial = map { $_->{workload} => $_ } $s->trials;
+is(scalar keys %trial, 1 + keys %harm, '... and every trial was tried');
+for my $how (sort keys %harm) {
+	is($trial{$how}{ok}, 0, "$how: the trial failed");
+	like($trial{$how}{cause} // '', ref $harm{$how}[0] ? $harm{$how}[0] : qr/^$harm{$how}[0]$/, "$how: cause") or diag($trial{$how}{detail});
+	like($trial{$how}{detail} // '', $harm{$how}[1], "$how: the sentence names the guest");
+}
+ok($trial{good}{ok} || $trial{good}{detail} =~ /measured together for only/, 'the trial beside them was measured') or diag($trial{good}{detail});
+$s->clean('after guests that do harm');
+
+# --- what is in force is held against what was asked in each of them ---
+
+my $liar = $s->compile('tests/lib/liar.c', 'liar.so', '-shared -fPIC -pthread');
+$v = $s->run({ env => { LD_PRELOAD => $liar, LIAR => '"driver":"qcow2"=>"driver":"raw"' } },
+	$s->profile(%quick, 'guest.count' => 2, 'disk.format' => 'qcow2', 'disk.mode' => 'full', 'run.blocks' => 1));
+$s->exits($v, 4, 'another format than asked for: exit 4');
+($t) = $s->trials;
+is($t->{cause}, 'mismatch', '... a mismatch') or diag($t->{detail});
+like($t->{detail}, qr/^guest 1: disk\.format: asked qcow2, got raw/, '... that names the guest');
+$s->clean('a mismatch');
 
 # --- ratios that this host cannot have ---
 

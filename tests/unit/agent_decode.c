@@ -102,6 +102,51 @@ static void test_progress(void **state)
 	json_decref(j);
 }
 
+#define PROGRESS_WITH(more) "{\"iops\":1,\"bw_bytes\":0,\"elapsed_ms\":0,\"ios\":0," more "}"
+#define CPU_WITH(user, steal)                                                                   \
+	"\"cpu\":{\"user\":" user ",\"nice\":1,\"system\":2,\"idle\":3,\"iowait\":4,\"irq\":5," \
+	"\"softirq\":6,\"steal\":" steal "}"
+
+/* Of a gated job: the guest's CPUs and clock. By proc(5): busy is 10 + 1 + 2 + 5 + 6, all of it
+ * with idle 3, iowait 4 and steal 7. */
+static void test_gated_progress(void **state)
+{
+	static const char *const bad[] = {
+		PROGRESS_WITH(CPU_WITH("-1", "0") ",\"mono_ns\":5"),
+		PROGRESS_WITH(CPU_WITH("\"x\"", "0") ",\"mono_ns\":5"),
+		PROGRESS_WITH(CPU_WITH("1.5", "0") ",\"mono_ns\":5"),
+		/* sums of such would overflow */
+		PROGRESS_WITH(CPU_WITH("9223372036854775807", "0") ",\"mono_ns\":5"),
+		PROGRESS_WITH(CPU_WITH("1", "281474976710657") ",\"mono_ns\":5"),
+		PROGRESS_WITH(CPU_WITH("1", "null") ",\"mono_ns\":5"),
+		PROGRESS_WITH(CPU_WITH("1", "0")),
+		PROGRESS_WITH(CPU_WITH("1", "0") ",\"mono_ns\":-5"),
+		PROGRESS_WITH(CPU_WITH("1", "0") ",\"mono_ns\":\"now\""),
+		PROGRESS_WITH("\"cpu\":7,\"mono_ns\":5"),
+		PROGRESS_WITH("\"cpu\":{},\"mono_ns\":5"),
+		PROGRESS_WITH("\"cpu\":[],\"mono_ns\":5"),
+	};
+	struct job_progress p = {.mono_ns = 7};
+	struct err e = {0};
+	json_t *j;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		j = parse(bad[i]);
+		assert_int_equal(agent_decode_progress(j, &p, &e), -EPROTO);
+		assert_int_equal(p.mono_ns, 7);
+		json_decref(j);
+	}
+	j = parse(PROGRESS_WITH(CPU_WITH("10", "7") ",\"mono_ns\":12345"));
+	assert_int_equal(agent_decode_progress(j, &p, &e), 0);
+	assert_true(p.cpu.known);
+	assert_int_equal(p.cpu.busy, 24);
+	assert_int_equal(p.cpu.steal, 7);
+	assert_int_equal(p.cpu.total, 38);
+	assert_int_equal(p.mono_ns, 12345);
+	json_decref(j);
+}
+
 static void test_result(void **state)
 {
 	struct agent_outcome how;
@@ -472,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_gated_progress),
 		cmocka_unit_test(test_result),
 		cmocka_unit_test(test_result_refused),
 		cmocka_unit_test(test_result_too_much_output),

@@ -201,10 +201,14 @@ static void began(struct job_together *t, size_t i, uint64_t first_ms, uint64_t 
 				     "last_ns", (json_int_t)(last_ms * MS));
 }
 
+#define NOW (9000 * MS) /* by the host's clock, when all results are in */
+
 /*
  * Guests' clocks are 990 ms and 985 ms behind the host's. Threads began at host times 1010..1015
- * and 1035..1040 ms; with 500 ms of ramp and 2000 ms measured: 1515..3510 and 1540..3535. In common
- * 1540..3510: 1970 of 2000; the starts (of the last threads) are 25 ms apart.
+ * and 1035..1040 ms; with 500 ms of ramp and 2000 ms measured, all of a guest's did from 1515 to
+ * 3510 and from 1540 to 3535. All were at work from 1040 on, before anybody measured, until 3510;
+ * the second guest's last thread measured until 3540, 30 ms of its 2000 without the first. The
+ * starts (of the last threads) are 25 ms apart.
  */
 static void windows_by_hand(void **state)
 {
@@ -215,30 +219,72 @@ static void windows_by_hand(void **state)
 	(void)state;
 	began(r.together, 0, 20, 25);
 	began(r.together, 1, 50, 55);
-	assert_int_equal(many_windows(r.together, 500 * MS, offset, &e), 0);
+	assert_int_equal(many_windows(r.together, 500 * MS, offset, NOW, &e), 0);
 	assert_int_equal(r.together->guest[0].from_ns, 1515 * MS);
 	assert_int_equal(r.together->guest[0].to_ns, 3510 * MS);
 	assert_int_equal(r.together->guest[1].from_ns, 1540 * MS);
 	assert_int_equal(r.together->spread_ns, 25 * MS);
-	assert_float_equal(r.together->overlap, 0.985, 1e-9);
+	assert_float_equal(r.together->overlap, 0.99125, 1e-9);
 	job_result_free(&r);
 }
 
-/* A start before the host gave the word, threads before their gate was opened, no times at all. */
-static void times_that_cannot_be(void **state)
+/*
+ * Starts at 1010, 1110 and 1310 ms. Behind a ramp of 500 ms all were at work before anybody
+ * measured, and the first has its end at 3510: the others measured for 100 and 300 of 2000 ms
+ * without it. Without a ramp each loses 300 ms at its two ends.
+ */
+static void a_ramp_covers_the_start(void **state)
 {
-	const int64_t early[] = {900 * (int64_t)MS}, right[] = {990 * (int64_t)MS};
+	const int64_t right = 990 * (int64_t)MS, offset[] = {right, right, right};
+	struct job_result r = {.together = guests(3)};
 	struct err e = {0};
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
-		struct job_result r = {.together = guests(1)};
+	began(r.together, 0, 20, 20);
+	began(r.together, 1, 120, 120);
+	began(r.together, 2, 320, 320);
+	assert_int_equal(many_windows(r.together, 500 * MS, offset, NOW, &e), 0);
+	assert_float_equal(r.together->overlap, 1 - 400. / 6000, 1e-9);
+	assert_int_equal(many_windows(r.together, 0, offset, NOW, &e), 0);
+	assert_float_equal(r.together->overlap, 1 - 900. / 6000, 1e-9);
+	job_result_free(&r);
+}
 
-		began(r.together, 0, i == 1 ? 5 : 20, i == 2 ? 15 : 25);
-		if (i == 3)
-			json_object_clear(r.together->guest[0].result->reply);
-		assert_int_equal(many_windows(r.together, 0, i ? right : early, &e), -EPROTO);
-		assert_non_null(strstr(e.text, "guest 1"));
+/* A start before the host gave the word, threads before their gate was opened, no times at all;
+ * an end that is still to come; clocks that no sum may be made of. */
+static void times_that_cannot_be(void **state)
+{
+	static const struct {
+		int64_t offset;
+		json_int_t open, first, last; /* ns */
+	} lies[] = {
+		{900 * (int64_t)MS, 10 * MS, 20 * MS, 25 * MS},
+		{990 * (int64_t)MS, 10 * MS, 5 * MS, 25 * MS},
+		{990 * (int64_t)MS, 10 * MS, 20 * MS, 15 * MS},
+		{990 * (int64_t)MS, 0, 0, 0},
+		{990 * (int64_t)MS, -5, -4, -3},
+		{90000 * (int64_t)MS, 10 * MS, 20 * MS, 25 * MS},
+		{990 * (int64_t)MS, 10 * MS, INT64_MAX - 1, INT64_MAX},
+		{INT64_MAX, 10 * MS, 20 * MS, 25 * MS},
+		{INT64_MIN, 10 * MS, 20 * MS, 25 * MS},
+		{INT64_MIN, 1, INT64_MAX / 4, INT64_MAX / 4},
+		{-1, INT64_MAX / 4 - 2, INT64_MAX / 4 - 2, INT64_MAX / 4 - 1},
+	};
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		const int64_t offset[] = {990 * (int64_t)MS, lies[i].offset};
+		struct job_result r = {.together = guests(2)};
+
+		began(r.together, 0, 20, 25);
+		began(r.together, 1, 20, 25);
+		json_decref(r.together->guest[1].result->reply);
+		r.together->guest[1].result->reply =
+			json_pack("{s:{s:I, s:I, s:I}}", "gate", "open_ns", lies[i].open,
+				  "first_ns", lies[i].first, "last_ns", lies[i].last);
+		assert_int_equal(many_windows(r.together, 500 * MS, offset, NOW, &e), -EPROTO);
+		assert_non_null(strstr(e.text, "guest 2"));
 		job_result_free(&r);
 	}
 }
@@ -253,7 +299,7 @@ static void no_common_window(void **state)
 	(void)state;
 	began(r.together, 0, 20, 20);
 	began(r.together, 1, 2520, 2520);
-	assert_int_equal(many_windows(r.together, 0, offset, &e), 0);
+	assert_int_equal(many_windows(r.together, 0, offset, NOW, &e), 0);
 	assert_float_equal(r.together->overlap, 0, 0);
 	job_result_free(&r);
 }
@@ -292,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_load_that_failed_is_told),
 		cmocka_unit_test(survives_lies),
 		cmocka_unit_test(windows_by_hand),
+		cmocka_unit_test(a_ramp_covers_the_start),
 		cmocka_unit_test(times_that_cannot_be),
 		cmocka_unit_test(no_common_window),
 		cmocka_unit_test(told_for_the_report),
