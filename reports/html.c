@@ -28,11 +28,15 @@ static void page_begin(FILE *f, const struct model *m)
 static void page_contents(FILE *f, const struct model *m)
 {
 	html(f, "<nav aria-label=\"Contents\"><ul>\n");
+	if (m->tuning)
+		html(f, "<li><a href=\"#tuning\">Tuning</a></li>\n");
+	if (m->search)
+		html(f, "<li><a href=\"#search\">The search</a></li>\n");
 	if (m->nvs)
 		html(f, "<li><a href=\"#vs\">Change against base</a></li>\n");
 	if (m->nrungs)
 		html(f, "<li><a href=\"#ladder\">The ladder</a></li>\n");
-	for (size_t w = 0; w < m->nworkloads; w++)
+	for (size_t w = 0; !m->search && w < m->nworkloads; w++)
 		html(f, "<li><a href=\"#w%zu\">%s</a></li>\n", w, m->workloads[w].name);
 	if (m->nclaims)
 		html(f, "<li><a href=\"#claims\">Published figures</a></li>\n");
@@ -60,9 +64,11 @@ static void page_write(FILE *f, const struct model *m)
 	part_head(f, m);
 	page_contents(f, m);
 	html(f, "<main>\n");
+	part_tuning(f, m);
+	part_search(f, m);
 	part_vs(f, m);
 	part_rungs(f, m);
-	for (size_t w = 0; w < m->nworkloads; w++)
+	for (size_t w = 0; !m->search && w < m->nworkloads; w++)
 		part_workload(f, m, w, &plots);
 	part_claims(f, m);
 	part_rules(f, m);

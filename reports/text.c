@@ -357,9 +357,11 @@ int report_text(const struct model *m, FILE *out, bool colour, int width)
 {
 	struct text t = {out, colour, width < MIN_WIDTH ? MIN_WIDTH : width};
 
+	text_tuning(&t, m);
+	text_search(&t, m);
 	text_vs(&t, m);
 	text_rungs(&t, m);
-	for (size_t i = 0; i < m->nworkloads; i++)
+	for (size_t i = 0; !m->search && i < m->nworkloads; i++)
 		put_workload(&t, m, &m->workloads[i]);
 	text_claims(&t, m);
 	text_rules(&t, m);

@@ -50,6 +50,11 @@ void text_rungs(const struct text *t, const struct model *m);
 void text_ladder(const struct text *t, const struct model *m, const struct model_workload *w);
 void text_claims(const struct text *t, const struct model *m);
 
+/* text_tune.c: the tuning that this run is part of; the cells of a search by rank. Nothing without
+ * them. */
+void text_tuning(const struct text *t, const struct model *m);
+void text_search(const struct text *t, const struct model *m);
+
 /* text_curve.c: several guests at once under a workload; rules, once. Nothing without them. */
 void text_curves(const struct text *t, const struct model *m, const struct model_workload *w);
 void text_rules(const struct text *t, const struct model *m);

@@ -438,8 +438,12 @@ void build_answer(struct build *b)
 	struct model *m = b->m;
 
 	for (size_t i = 0; i < m->nworkloads; i++)
-		m->workloads[i].headline = m->nrungs ? ladder_answer(m, &m->workloads[i])
-					   : m->nvs  ? vs_answer(m, &m->workloads[i])
-						     : workload_answer(m, &m->workloads[i]);
-	m->headline = m->nrungs ? ladder_headline(m) : m->nvs ? vs_headline(m) : run_answer(m);
+		m->workloads[i].headline = m->search   ? NULL
+					   : m->nrungs ? ladder_answer(m, &m->workloads[i])
+					   : m->nvs    ? vs_answer(m, &m->workloads[i])
+						       : workload_answer(m, &m->workloads[i]);
+	m->headline = m->search	  ? search_headline(m)
+		      : m->nrungs ? ladder_headline(m)
+		      : m->nvs	  ? vs_headline(m)
+				  : run_answer(m);
 }

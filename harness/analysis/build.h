@@ -61,10 +61,11 @@ void build_effects(struct build *b); /* axes.c: main effects, interactions, vari
 void build_checks(struct build *b);  /* health.c: asked/got, failures, accelerator, phases, noise */
 void build_facts(struct build *b);   /* facts.c: environment */
 void build_ladder(struct build *b);  /* ladder.c: rungs and layers, of a profile that has some */
-void build_claims(struct build *b);  /* claims.c: published figures */
-void build_curves(struct build *b);  /* curve.c: several guests at once, knees, rules */
-void build_side(struct build *b);    /* side.c: what differs beside the axes */
-void build_answer(struct build *b);  /* answer.c: headlines */
+void build_search(struct build *b); /* searched.c: ranks instead of verdicts; the tuning's record */
+void build_claims(struct build *b); /* claims.c: published figures */
+void build_curves(struct build *b); /* curve.c: several guests at once, knees, rules */
+void build_side(struct build *b);   /* side.c: what differs beside the axes */
+void build_answer(struct build *b); /* answer.c: headlines */
 void build_warnings(struct build *b); /* warn.c */
 
 /* ladder.c: the same from a profile at hand; build_ladder takes the stored one. Places of guests
@@ -80,6 +81,11 @@ void curves_free(struct model *m);
 void curve_headline(
 	struct model *m); /* instead of the cells', which are sums over ever more guests */
 void curve_json(const struct model *m, json_t *into); /* "overcommit" */
+
+/* searched.c */
+char *search_headline(const struct model *m);
+void search_json(const struct model *m, json_t *into); /* "search", "tuning" */
+void searched_free(struct model *m);
 
 /* ladder_say.c: what a ladder adds to warnings and headlines. */
 void ladder_warn(struct model *m);

@@ -134,6 +134,23 @@ static bool is_ladder(const struct build *b)
 	       !json_array_size(b->m->axes);
 }
 
+/* A cell that was listed by name has settings of its own, and no axes (vbench tune). */
+static void add_listed(char **s, const struct build *b, const struct model_cell *c)
+{
+	const json_t *one, *v;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(b->meta, "listed"), i, one)
+	{
+		const char *name = json_string_value(json_object_get(one, "name"));
+
+		if (!name || !c->label || strcmp(name, c->label))
+			continue;
+		json_array_foreach(json_object_get(one, "sets"), k, v) if (json_is_string(v))
+			add_set(s, json_string_value(v));
+	}
+}
+
 static char *repeat(const struct build *b, const struct model_cell *c, const json_t *sets)
 {
 	char *word = profile_word(b), *q = text_shell(word), *s = xasprintf("vbench run %s", q),
@@ -146,6 +163,7 @@ static char *repeat(const struct build *b, const struct model_cell *c, const jso
 			add_set(&s, old);
 	}
 	add_arm(&s, b, c);
+	add_listed(&s, b, c);
 	for (size_t i = 0; i < json_array_size(b->m->axes); i++) {
 		const char *key = axis_key(b->m, i), *v = key ? cell_value(c, key) : NULL;
 		char *text;

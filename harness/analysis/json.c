@@ -363,6 +363,7 @@ json_t *model_json(const struct model *m)
 	vs_json(m, o);
 	ladder_json(m, o);
 	curve_json(m, o);
+	search_json(m, o);
 	json_object_set_new(o, "side", side_json(m));
 	json_object_set_new(o, "checks", checks_json(m));
 	json_object_set_new(o, "failures", failures_json(m));

@@ -117,13 +117,17 @@ int model_make(struct store *s, const char *uuid, struct model **out, struct err
 		build_cells(&b);
 		judge_begin(&b);
 		build_values(&b);
+		build_search(&b);
 		build_vs(&b);
-		build_effects(&b);
+		if (!b.m->search)
+			build_effects(&b);
 		build_spread(&b);
 		build_checks(&b);
 		build_ladder(&b);
-		build_claims(&b);
-		build_curves(&b);
+		if (!b.m->search) {
+			build_claims(&b);
+			build_curves(&b);
+		}
 		build_facts(&b);
 		build_side(&b);
 		build_warnings(&b);
@@ -226,6 +230,7 @@ void model_free(struct model *m)
 		return;
 	ladder_free(m);
 	curves_free(m);
+	searched_free(m);
 	vs_free(m);
 	for (size_t i = 0; i < m->ncells; i++)
 		cell_free(&m->cells[i]);

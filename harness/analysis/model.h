@@ -355,12 +355,57 @@ struct model_curve {
 	struct model_knee of[CURVE_FIGURES];
 };
 
+/*
+ * What a rule is judged by where its source has no figure; all of them are vbench's own.
+ * Nothing is refuted that is not shown to be worse at its ratio than at 1:1 by more than
+ * RULE_LITTLE_WORSE, and without a knee nothing is confirmed that could be; behind a knee nothing
+ * is confirmed that is shown to be worse by more than RULE_MUCH_WORSE. A rule that is of guests
+ * with a certain load is refuted by no heavier, and confirmed by no lighter one: half of it to half
+ * more.
+ */
+#define RULE_LITTLE_WORSE 1.1
+#define RULE_MUCH_WORSE 1.5
+#define RULE_LOAD_LEAST 0.5 /* of the source's */
+#define RULE_LOAD_MOST 1.5
+
+/* The host's CPUs at a ratio, as the source has them and as they were at the nearest level that is
+ * not above it. */
+struct model_load {
+	double says;  /* share; NAN: the source has no figure */
+	double ratio; /* of that level; NAN: there is none */
+	struct interval was;
+};
+
 /* A rule about the ratio, and what this run shows of it; reasons are in why. */
 struct model_rule {
 	const char *id, *what, *source; /* static */
 	double ratio;
+	double busy; /* share of the host's CPUs above which the source calls it busy; NAN */
+	struct model_load one, at; /* at 1:1, and at the rule's ratio: of the first curve judged */
 	enum claim_word word;
 	char *why;
+};
+
+/*
+ * A run that searched: cells were visited the more the better they looked. They are ranked by the
+ * model fitted to all of its trials, and compared by nothing: `ratio` and all marks of model_value
+ * are empty, as are the ends of `abs`, best_set, effects and claims.
+ */
+struct model_tried {
+	unsigned cell;	  /* index into cells */
+	unsigned visits;  /* 0: predicted only */
+	double predicted; /* speed, to the start's; NAN: not known */
+	unsigned place;	  /* in the race's last order, from 0; where there is no prediction */
+	bool raced;	  /* in the last round of the race */
+	bool failed;	  /* left since a trial failed */
+};
+
+struct model_search {
+	long start, winner; /* index into cells; -1: not known, or not there yet */
+	unsigned visits, screened, tried;
+	double noise_sd;	   /* of one visit, log; NAN */
+	struct model_tried *cells; /* by prediction, best first */
+	size_t ncells;
 };
 
 struct model_fact { /* environment, in display order */
@@ -417,7 +462,10 @@ struct model {
 	size_t ncurves;
 	struct model_rule *rules; /* none without curves */
 	size_t nrules;
-	unsigned cpus; /* of the host that the ratios are of; 0: no curves */
+	unsigned cpus;		     /* of the host that the ratios are of; 0: no curves */
+	struct model_search *search; /* NULL: the run searched nothing */
+	json_t *tuning; /* the record of the tuning that this run is part of; object or NULL. From a
+			   file: to be held against any type, and escaped */
 	struct model_side *side;
 	size_t nside;
 	struct model_check *checks;
@@ -463,10 +511,15 @@ void model_free(struct model *m);
  * "overcommit":
  * {"cpus", "curves": [{"workload", "steady", "where", "at": [{"cell" (id), "ratio", "guests",
  * "vcpus"}], "iops_per_guest": K, "p99": K}], "rules": [{"id", "what", "source", "ratio", "word",
- * "why"}]} (else null) with K = null or {"metric", "abs": [interval], "points": [[...] of each
+ * "why", "busy", "load": [{"says", "ratio", "was": interval | null} at 1:1 and at its ratio]}],
+ * "thresholds": {"whose": "vbench", "little_worse", "much_worse", "load_least", "load_most"}}
+ * (else null) with K = null or {"metric", "abs": [interval], "points": [[...] of each
  * level], "knee":
  * {"word": "knee" | "straight" | "none", "why", "at", "lo", "hi", "lo_open", "hi_open", "before",
- * "after", "p", "sd", "blocks", "levels"}, "wide": {"lo", "hi", "lo_open", "hi_open"}}.
+ * "after", "p", "sd", "blocks", "levels"}, "wide": {"lo", "hi", "lo_open", "hi_open"}}. A run that
+ * searched has "search": {"start", "winner" (cell ids), "visits", "screened", "noise_sd", "cells":
+ * [{"cell", "predicted", "visits", "raced", "failed"}] by rank} (else null), and each run of a
+ * tuning "tuning", its record (else null).
  */
 json_t *model_json(const struct model *m);
 

@@ -185,6 +185,8 @@ static void warn_state(struct build *b)
 			"The run is not complete (%s, %u of %u trials, %u of %u blocks): vbench run --resume %s goes on with it.",
 			m->status, all, m->trials_planned, m->blocks_done, m->blocks_planned,
 			m->uuid);
+	else if (m->search)
+		; /* its blocks are rounds, of those cells that are still in */
 	else if (m->stopped_early)
 		warn_early(m);
 	else if (m->blocks_done < m->blocks_planned)
@@ -192,7 +194,7 @@ static void warn_state(struct build *b)
 			   m->blocks_done, m->blocks_planned);
 	if (!m->trials_ok)
 		model_warn(m, "No trial succeeded: there is nothing to compare.");
-	else if (m->blocks_done < BLOCKS_WANTED)
+	else if (!m->search && m->blocks_done < BLOCKS_WANTED)
 		model_warn(
 			m,
 			"Only %u whole block%s: intervals are wide, and below %d blocks their width itself is uncertain.",

@@ -9,11 +9,11 @@
 
 enum { PASSES = 20 };
 
-static int stop_asked(const struct change_set *c, struct err *e)
+int stop_asked(int fd, struct err *e)
 {
-	struct pollfd p = {.fd = c->stop, .events = POLLIN};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	if (c->stop < 0 || poll(&p, 1, 0) < 1)
+	if (fd <= 0 || poll(&p, 1, 0) < 1)
 		return 0;
 	err_set(e, -EINTR, "interrupted");
 	if (e)
@@ -70,7 +70,9 @@ static int step(struct change_set *c, struct change *ch, struct err *e)
 		free(now);
 		now = NULL;
 		ch->tried = true;
+		ch->stop = c->stop;
 		rc = ops->set(ch, ch->after, e);
+		ch->stop = 0;
 		if (!rc)
 			rc = ops->get(ch, &now, e);
 		if (rc == -ESRCH && may_end(ch)) {
@@ -106,7 +108,7 @@ static int steps(struct change_set *c, struct err *e)
 			if (rc)
 				return rc;
 		}
-		rc = stop_asked(c, e);
+		rc = stop_asked(c->stop, e);
 		if (!rc)
 			rc = step(c, &c->list[i], e);
 	}
@@ -134,7 +136,7 @@ int changes_apply(struct change_set *c, char id[20], struct err *e)
 	rc = record_save(c, e);
 	if (!rc) {
 		rc = steps(c, e);
-		if (rc && undo(c, false, count_bad, &t, NULL) && e) {
+		if (rc && undo(c, UNDO, count_bad, &t, NULL) && e) {
 			size_t len = strlen(e->text);
 
 			snprintf(

@@ -36,8 +36,8 @@ extern const size_t nknobs;
 
 struct change_set; /* what is to be done, or was done */
 
-/* A set that is to be done, empty. dir: folder of the records (store_data_dir()/changes; made if
- * missing). */
+/* A set that is to be done, empty. dir: folder of the records (store_data_dir()/changes), which is
+ * made when the first is written. */
 int changes_new(const char *dir, struct change_set **out, struct err *e);
 void changes_free(struct change_set *c);
 /* For changes_add_pid: thread ids come from QEMU itself, over the QMP socket at that path, instead
@@ -96,6 +96,14 @@ int changes_verify(const char *dir, const char *id,
  */
 int changes_revert(const char *dir, const char *id, bool force,
 		   void (*told)(bool ok, const char *what, void *arg), void *arg, struct err *e);
+
+/*
+ * The same for all records, of one who does not insist: what somebody else changed since stays, is
+ * told, and forgotten. For the left-overs of runs, which nobody would ask about again. A folder
+ * that is not there has none. -ESTALE: something could not be put back.
+ */
+int changes_settle(const char *dir, void (*told)(bool ok, const char *what, void *arg), void *arg,
+		   struct err *e);
 
 /* Records there are, newest first, a line each; returns how many. */
 unsigned changes_list(const char *dir, FILE *out);

@@ -6,16 +6,34 @@
 #include <string.h>
 #include "apply/libvirt.h"
 
-/* The domain of a change, if it still runs since the change was made up. */
+enum { NO_DOMAIN = 42 }; /* libvirt/virterror.h: VIR_ERR_NO_DOMAIN */
+
+/*
+ * The domain of a change, if it still runs since the change was made up. Only libvirt's own word
+ * that there is none lets a record be forgotten: a daemon that does not answer, or says no, does
+ * not.
+ */
 static int dom_open(struct dom *d, const struct change *c, struct err *e)
 {
-	int rc = dom_connect(d, c->uri, e);
+	int rc = dom_connect(d, c->uri, e), active = 0;
+	unsigned number = 0;
 
 	if (rc)
 		return rc;
 	d->dom = d->l.by_uuid(d->conn, c->uuid);
-	if (d->dom && d->l.active(d->dom) == 1 && d->l.number(d->dom) == (unsigned)c->number)
+	if (d->dom)
+		active = d->l.active(d->dom);
+	else if (d->l.last_code() != NO_DOMAIN)
+		active = -1;
+	if (active == 1)
+		number = d->l.number(d->dom);
+	if (active == 1 && number == (unsigned)c->number)
 		return 0;
+	if (active < 0 || number == ~0u) {
+		rc = dom_refused(d, c->name, e);
+		dom_close(d);
+		return rc;
+	}
 	dom_close(d);
 	return err_set(e, -ESRCH, "domain %s: does not run any more, or was started anew", c->name);
 }

@@ -59,6 +59,7 @@ struct change {
 	int number;
 	/* knob */
 	const struct knob *knob;
+	int stop;	  /* while it is made: a readable fd ends a long one (-EINTR); 0: none */
 	bool tried, done; /* of this process: set was called; nothing is left to take back */
 };
 
@@ -89,6 +90,9 @@ struct change_ops {
 };
 extern const struct change_ops thread_ops, memory_ops, domain_ops, knob_ops;
 const struct change_ops *change_ops_of(enum change_what what);
+
+/* Whether to end: 0, or -EINTR when that fd (0 or less: none) is readable, with exit status 130. */
+int stop_asked(int fd, struct err *e);
 
 /* A sentence's beginning: "vCPU 0, thread 73 of process 71"; caller frees. */
 char *change_name(const struct change *c);
@@ -140,8 +144,9 @@ struct memory {
 	uint64_t page;	   /* page size of the largest mapping */
 };
 int memory_read(pid_t pid, const struct ids *nodes, struct memory *out, struct err *e);
-/* move.c: moves pages until each node has the share that want gives it (of want's sum). */
-int memory_move(pid_t pid, const uint64_t *want, struct err *e);
+/* move.c: moves pages until each node has the share that want gives it (of want's sum). stop as in
+ * struct change. */
+int memory_move(pid_t pid, const uint64_t *want, int stop, struct err *e);
 /* Walks the mappings of own memory; fn returns 0 to go on. */
 struct mapping {
 	uint64_t start, end; /* end 0: not known */

@@ -22,6 +22,7 @@ static int lib_load(struct lib *l, struct err *e)
 		{"virConnectClose", &l->close},
 		{"virSetErrorFunc", &l->set_error_func},
 		{"virGetLastErrorMessage", &l->last_error},
+		{"virGetLastErrorCode", &l->last_code},
 		{"virDomainLookupByName", &l->by_name},
 		{"virDomainLookupByUUIDString", &l->by_uuid},
 		{"virDomainFree", &l->free},

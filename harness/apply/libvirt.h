@@ -43,6 +43,7 @@ struct lib {
 	int (*close)(void *conn);
 	void (*set_error_func)(void *data, void (*handler)(void *data, void *error));
 	const char *(*last_error)(void);
+	int (*last_code)(void);
 	void *(*by_name)(void *conn, const char *name);
 	void *(*by_uuid)(void *conn, const char *uuid);
 	int (*free)(void *dom);

@@ -93,7 +93,10 @@ static bool mapping_parse(char *line, struct mapping *m)
 	if (!m->policy)
 		return false;
 	while ((word = strtok_r(NULL, " ", &save))) {
-		if (!strncmp(word, "file=", 5))
+		/* "prefer (many):0-1", "weighted interleave:0-1": what stands behind is the list */
+		if (!strncmp(word, "(many)", 6) || !strncmp(word, "interleave:", 11))
+			m->policy = word;
+		else if (!strncmp(word, "file=", 5))
 			own = false;
 		else if (!strcmp(word, "huge"))
 			written = true;
@@ -320,7 +323,7 @@ static int memory_set(const struct change *c, const char *value, struct err *e)
 			deal(want, &nodes);
 	}
 	if (!rc && want->total)
-		rc = memory_move(c->pid, want->node, e);
+		rc = memory_move(c->pid, want->node, c->stop, e);
 	free(want);
 	return rc;
 }

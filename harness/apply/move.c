@@ -18,7 +18,7 @@ enum { BATCH = 1 << 16, CALLS = 50, PASSES = 4 };
 struct mover {
 	pid_t pid;
 	bool all; /* pages that other processes map too (a vhost-user server): with CAP_SYS_NICE */
-	int rc;
+	int rc, stop;
 	int64_t need[NODES_MAX]; /* bytes: to come (positive), to go (negative) */
 	uint64_t moved;		 /* pages, in this pass */
 	uint64_t page;		 /* size of those in addr */
@@ -130,8 +130,11 @@ static int mapping_move(const struct mapping *m, void *arg)
 	for (uint64_t at = m->start; at < m->end && !v->rc && wanted(v, m);) {
 		for (; v->n < BATCH && at < m->end; at += m->page)
 			v->addr[v->n++] = (void *)(uintptr_t)at;
-		if (v->n == BATCH)
+		if (v->n == BATCH) {
 			v->rc = flush(v);
+			if (!v->rc)
+				v->rc = stop_asked(v->stop, NULL);
+		}
 	}
 	return v->rc;
 }
@@ -153,12 +156,13 @@ static int needs(pid_t pid, const uint64_t *want, struct mover *v, struct err *e
 	return rc;
 }
 
-int memory_move(pid_t pid, const uint64_t *want, struct err *e)
+int memory_move(pid_t pid, const uint64_t *want, int stop, struct err *e)
 {
 	struct mover *v = xcalloc(1, sizeof(*v));
 	int rc = 0;
 
 	v->pid = pid;
+	v->stop = stop;
 	v->all = true;
 	/* The guest touches pages meanwhile, and transparent huge pages go as one: looked at again.
 	 */
@@ -172,7 +176,9 @@ int memory_move(pid_t pid, const uint64_t *want, struct err *e)
 		if (!v->moved)
 			break;
 	}
-	if (v->rc == -ESRCH)
+	if (v->rc == -EINTR)
+		stop_asked(stop, e);
+	else if (v->rc == -ESRCH)
 		err_set(e, -ESRCH, "process %d: it has ended", (int)pid);
 	else if (v->rc)
 		err_set(e, v->rc, "memory of process %d cannot be moved: %s%s", (int)pid,

@@ -55,9 +55,13 @@ static void sweep(const char *dir)
 	DIR *list = opendir(dir);
 
 	while (list && (d = readdir(list))) {
+		char id[20];
 		size_t len = strlen(d->d_name);
 
-		if (len > 4 && !strcmp(d->d_name + len - 4, ".tmp"))
+		/* "20240229-120000-000.json.71.0.tmp" (file_write) */
+		snprintf(id, sizeof(id), "%.19s", d->d_name);
+		if (id_sane(id) && !strncmp(d->d_name + strlen(id), SUFFIX ".", sizeof(SUFFIX)) &&
+		    !strcmp(d->d_name + len - 4, ".tmp"))
 			unlinkat(dirfd(list), d->d_name, 0);
 	}
 	if (list)

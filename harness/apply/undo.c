@@ -7,16 +7,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/file.h"
 
 struct teller {
 	void (*told)(bool ok, const char *what, void *arg);
 	void *arg;
-	bool left;
 };
 
 static void tell(struct teller *t, bool ok, char *line)
 {
-	t->left |= !ok;
 	t->told(ok, line, t->arg);
 	free(line);
 }
@@ -27,13 +26,16 @@ static bool minor(const struct change *ch)
 	return ch->what == CHANGE_THREAD && ch->tid != ch->pid && !strcmp(ch->role, "emulator");
 }
 
-/* Memory goes back page by page: the record says so first, for whoever finds it half way. */
-static int mark(struct change_set *c, struct change *ch, struct err *e)
+/*
+ * Memory goes back page by page: the record says so first, for whoever finds it half way. A disk
+ * that takes no record is no reason to leave a guest's memory where we brought it.
+ */
+static void mark(struct change_set *c, struct change *ch)
 {
 	if (ch->what != CHANGE_MEMORY || ch->state == STATE_UNDOING)
-		return 0;
+		return;
 	ch->state = STATE_UNDOING;
-	return record_save(c, e);
+	record_save(c, NULL);
 }
 
 /* Puts the value before in place and reads it back. */
@@ -42,10 +44,10 @@ static void restore(struct change_set *c, struct change *ch, const char *name, s
 	const struct change_ops *ops = change_ops_of(ch->what);
 	char *want = change_value(ch, ch->before), *now = NULL, *is;
 	struct err e = {0};
-	int rc = mark(c, ch, &e);
+	int rc;
 
-	if (!rc)
-		rc = ops->set(ch, ch->before, &e);
+	mark(c, ch);
+	rc = ops->set(ch, ch->before, &e);
 	if (!rc)
 		rc = ops->get(ch, &now, &e);
 	if (rc == -ESRCH) {
@@ -78,7 +80,7 @@ static bool ours(const struct change *ch, const char *now)
 	       (ch->state != STATE_MADE && ops->partly(ch, now));
 }
 
-static void undo_one(struct change_set *c, struct change *ch, bool force, struct teller *t)
+static void undo_one(struct change_set *c, struct change *ch, enum undo_how how, struct teller *t)
 {
 	const struct change_ops *ops = change_ops_of(ch->what);
 	char *name = change_name(ch), *now = NULL;
@@ -95,17 +97,20 @@ static void undo_one(struct change_set *c, struct change *ch, bool force, struct
 		ch->done = true;
 		if (!minor(ch))
 			tell(t, true, xasprintf("%s: is as it was before", name));
-	} else if (force || ours(ch, now)) {
+	} else if (how == UNDO_FORCE || ours(ch, now)) {
 		restore(c, ch, name, t);
 	} else {
 		char *is = change_value(ch, now), *set = change_value(ch, ch->after),
 		     *was = change_value(ch, ch->before);
 
+		ch->done = how == UNDO_SETTLE;
 		tell(t, false,
-		     xasprintf(
-			     "%s: someone changed it since, from %s to %s: left alone (--force puts "
-			     "back %s)",
-			     name, set, is, was));
+		     xasprintf(how == UNDO_SETTLE
+				       ? "%s: someone changed it since, from %s to %s: that stays "
+					 "(before, it was %s)"
+				       : "%s: someone changed it since, from %s to %s: left alone "
+					 "(--force puts back %s)",
+			       name, set, is, was));
 		free(is);
 		free(set);
 		free(was);
@@ -128,8 +133,8 @@ static void shrink(struct change_set *c)
 	c->n = n;
 }
 
-int undo(struct change_set *c, bool force, void (*told)(bool ok, const char *what, void *arg),
-	 void *arg, struct err *e)
+int undo(struct change_set *c, enum undo_how how,
+	 void (*told)(bool ok, const char *what, void *arg), void *arg, struct err *e)
 {
 	struct teller t = {.told = told, .arg = arg};
 	struct change_set *here = set_new(c->dir);
@@ -147,13 +152,13 @@ int undo(struct change_set *c, bool force, void (*told)(bool ok, const char *wha
 	}
 	for (size_t i = c->n; i-- > 0;)
 		if (!c->list[i].done && c->list[i].what != CHANGE_MEMORY)
-			undo_one(c, &c->list[i], force, &t);
+			undo_one(c, &c->list[i], how, &t);
 	/* the main thread has its old value by now, and hands that on */
 	threads_left(c, &more, NULL);
 	/* behind the threads, which it would follow again under automatic NUMA balancing */
 	for (size_t i = c->n; i-- > 0;)
 		if (!c->list[i].done && c->list[i].what == CHANGE_MEMORY)
-			undo_one(c, &c->list[i], force, &t);
+			undo_one(c, &c->list[i], how, &t);
 	if (more)
 		tell(&t, true,
 		     xasprintf("%zu thread%s made since: as their makers", more,
@@ -167,7 +172,7 @@ int undo(struct change_set *c, bool force, void (*told)(bool ok, const char *wha
 }
 
 /* One record; what is wrong with it is told, so that the others get their turn. */
-static int revert_one(const char *dir, const char *id, bool force,
+static int revert_one(const char *dir, const char *id, enum undo_how how,
 		      void (*told)(bool ok, const char *what, void *arg), void *arg, struct err *e)
 {
 	struct change_set *c;
@@ -175,40 +180,64 @@ static int revert_one(const char *dir, const char *id, bool force,
 
 	if (rc)
 		return rc;
-	rc = undo(c, force, told, arg, e);
+	rc = undo(c, how, told, arg, e);
 	changes_free(c);
+	return rc;
+}
+
+/* Every record, newest first; the lock is held. */
+static int revert_all(const char *dir, enum undo_how how,
+		      void (*told)(bool ok, const char *what, void *arg), void *arg, struct err *e)
+{
+	char **ids;
+	size_t n = records_list(dir, &ids);
+	int rc = 0;
+
+	for (size_t i = n; i-- > 0;) {
+		struct err why = {0};
+		int one = revert_one(dir, ids[i], how, told, arg, &why);
+
+		/* a record that cannot be read outweighs one that is left over */
+		if (one && (!rc || rc == -ESTALE) && e)
+			*e = why;
+		if (one && one != -ESTALE)
+			told(false, why.text, arg);
+		if (one && (!rc || rc == -ESTALE))
+			rc = one;
+	}
+	records_free(ids, n);
 	return rc;
 }
 
 int changes_revert(const char *dir, const char *id, bool force,
 		   void (*told)(bool ok, const char *what, void *arg), void *arg, struct err *e)
 {
-	int lock, rc = records_lock(dir, &lock, e), one;
-	char full[20], **ids;
-	size_t n;
+	enum undo_how how = force ? UNDO_FORCE : UNDO;
+	int lock, rc = records_lock(dir, &lock, e);
+	char full[20];
 
 	if (rc)
 		return rc;
-	if (*id) {
+	if (*id)
 		rc = records_find(dir, id, full, e);
-		if (!rc)
-			rc = revert_one(dir, full, force, told, arg, e);
-	} else {
-		n = records_list(dir, &ids);
-		for (size_t i = n; i-- > 0;) {
-			struct err why = {0};
+	if (!rc)
+		rc = *id ? revert_one(dir, full, how, told, arg, e)
+			 : revert_all(dir, how, told, arg, e);
+	records_unlock(lock);
+	return rc;
+}
 
-			one = revert_one(dir, ids[i], force, told, arg, &why);
-			/* a record that cannot be read outweighs one that is left over */
-			if (one && (!rc || rc == -ESTALE) && e)
-				*e = why;
-			if (one && one != -ESTALE)
-				told(false, why.text, arg);
-			if (one && (!rc || rc == -ESTALE))
-				rc = one;
-		}
-		records_free(ids, n);
-	}
+int changes_settle(const char *dir, void (*told)(bool ok, const char *what, void *arg), void *arg,
+		   struct err *e)
+{
+	int lock, rc;
+
+	if (!path_exists(dir))
+		return 0;
+	rc = records_lock(dir, &lock, e);
+	if (rc)
+		return rc;
+	rc = revert_all(dir, UNDO_SETTLE, told, arg, e);
 	records_unlock(lock);
 	return rc;
 }

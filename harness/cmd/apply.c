@@ -68,9 +68,9 @@ static int say(const struct err *e)
 	return e->status ? e->status : VB_NOT_MEASURED;
 }
 
-static char *records_dir(void)
+static char *records_dir(const char *name)
 {
-	char *data = store_data_dir(), *dir = xasprintf("%s/changes", data);
+	char *data = store_data_dir(), *dir = xasprintf("%s/%s", data, name);
 
 	free(data);
 	return dir;
@@ -125,11 +125,35 @@ static bool args_parse(int argc, char **argv, struct args *a)
 
 /* --- the plan --- */
 
+/* Read as it is: by its name in /dev, a socket (what sshd gives) could not be opened. */
+static int input_text(char **text, size_t *len)
+{
+	size_t room = 64 << 10;
+	ssize_t n;
+
+	*text = xcalloc(room, 1);
+	*len = 0;
+	while ((n = read(STDIN_FILENO, *text + *len, room - *len - 1)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || *len + (size_t)n > PLAN_MAX) {
+			n = n < 0 ? -errno : -EFBIG;
+			free(*text);
+			*text = NULL;
+			return (int)n;
+		}
+		*len += (size_t)n;
+		if (room - *len < 2)
+			*text = xrealloc(*text, room *= 2, 1);
+	}
+	(*text)[*len] = '\0';
+	return 0;
+}
+
 static char *plan_text(const char *file, size_t *len, struct err *e)
 {
-	const char *path = strcmp(file, "-") ? file : "/dev/stdin";
 	char *text = NULL;
-	int rc = file_read(path, PLAN_MAX, &text, len);
+	int rc = strcmp(file, "-") ? file_read(file, PLAN_MAX, &text, len) : input_text(&text, len);
 
 	if (rc)
 		err_input(e, "%s: %s", strcmp(file, "-") ? file : "standard input", strerror(-rc));
@@ -339,22 +363,30 @@ static int verify(const struct args *a, const char *dir)
 	return rc ? say(&e) : VB_OK;
 }
 
-static int list(const struct args *a, const char *dir)
+/* What runs turned and could not put back (a kill) stands beside what was applied. */
+static int list(const struct args *a, const char *dir, const char *run_dir)
 {
-	if (!a->json)
-		return changes_list(dir, stdout) ? VB_OK : (puts("nothing is applied"), VB_OK);
-	json_t *j = changes_json(dir);
+	json_t *j, *runs;
 
+	if (!a->json) {
+		if (!(changes_list(dir, stdout) + changes_list(run_dir, stdout)))
+			puts("nothing is applied");
+		return VB_OK;
+	}
+	j = changes_json(dir);
+	runs = changes_json(run_dir);
+	json_array_extend(j, runs);
 	json_dumpf(j, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(j);
+	json_decref(runs);
 	return VB_OK;
 }
 
 int cmd_apply(int argc, char **argv)
 {
 	struct args a = {0};
-	char *dir;
+	char *dir, *run_dir;
 	int status;
 
 	if (!args_parse(argc, argv, &a)) {
@@ -369,8 +401,10 @@ int cmd_apply(int argc, char **argv)
 		      stderr);
 		return VB_BAD_INPUT;
 	}
-	dir = records_dir();
-	status = a.verify ? verify(&a, dir) : a.list ? list(&a, dir) : apply(&a, dir);
+	dir = records_dir("changes");
+	run_dir = records_dir("knobs");
+	status = a.verify ? verify(&a, dir) : a.list ? list(&a, dir, run_dir) : apply(&a, dir);
 	free(dir);
+	free(run_dir);
 	return status;
 }

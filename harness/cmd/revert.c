@@ -5,9 +5,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "apply/apply.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "run/lock.h"
 #include "store/store.h"
 
 static const char usage[] =
@@ -39,15 +41,69 @@ static void line(bool ok, const char *what, void *arg)
 		printf("%s  %s\n", ok ? "ok" : "NO", what);
 }
 
+/* A record of a run's is wanted: the one named, or, without a name, any there are. */
+static bool of_run(const char *dir, const char *id)
+{
+	json_t *all = changes_json(dir), *j;
+	bool hit = false;
+	size_t i;
+
+	json_array_foreach(all, i, j)
+	{
+		const char *name = json_string_value(json_object_get(j, "id"));
+
+		hit |= name && !strncmp(name, id, strlen(id));
+	}
+	json_decref(all);
+	return hit;
+}
+
+/* Records of a run that goes on are no left-overs: it puts them back itself. */
+static int revert_run(const char *dir, const char *id, bool force, struct lines *l, struct err *e)
+{
+	int rc = run_lock_take(false, e);
+
+	if (rc) {
+		err_prefix(e, "settings of the host that a run turned go back when it ends");
+		return rc;
+	}
+	rc = changes_revert(dir, id, force, line, l, e);
+	run_lock_release();
+	return rc;
+}
+
+static int revert_both(const char *id, bool force, struct lines *l, struct err *e)
+{
+	char *data = store_data_dir(), *dir = xasprintf("%s/changes", data),
+	     *run_dir = xasprintf("%s/knobs", data);
+	bool run = of_run(run_dir, id);
+	int rc = 0, more;
+
+	if (*id && of_run(dir, id))
+		run = false; /* those of `vbench apply` come first */
+	if (!*id || !run)
+		rc = changes_revert(dir, id, force, line, l, e);
+	if (run) {
+		struct err why = {0};
+
+		more = revert_run(run_dir, id, force, l, &why);
+		if (more && (!rc || rc == -ESTALE)) {
+			rc = more;
+			*e = why;
+		}
+	}
+	free(data);
+	free(dir);
+	free(run_dir);
+	return rc;
+}
+
 static int revert(const char *id, bool force, bool json)
 {
 	struct lines l = {.list = json ? json_array() : NULL};
-	char *data = store_data_dir(), *dir = xasprintf("%s/changes", data);
 	struct err e = {0};
-	int rc = changes_revert(dir, id, force, line, &l, &e);
+	int rc = revert_both(id, force, &l, &e);
 
-	free(data);
-	free(dir);
 	if (json) {
 		json_t *j = json_pack("{s:b, s:o}", "ok", !rc, "lines", l.list);
 

@@ -32,13 +32,15 @@ static const char usage[] =
 	"      --max-blocks N     of the proof, which stops when decided (default 20)\n"
 	"      --blocks N         fixed blocks in its place\n"
 	"      --check-exhaustive measure all cells five times at the end, to see how near it came\n"
-	"      --export FORMAT    print the final configuration: libvirt, virsh, qemu, qm, ovirt, nova, profile\n"
+	"      --export FORMAT    print the final configuration: libvirt, virsh, qemu, qm, ovirt, nova, profile,\n"
+	"                         plan (for vbench apply)\n"
 	"      --export-dir DIR   write domain.xml, qemu.txt and tuned.ini there\n"
 	"      --set KEY=VALUE    override a key of the profile\n"
 	"      --label TEXT       of the runs (default: the profile's name)\n"
 	"      --dry-run          print space, what is left out and the cost; start nothing\n"
 	"      --resume[=ID]      go on with an unfinished tuning (default: the newest)\n"
-	"      --consent DEVICE   as of vbench run\n"
+	"      --consent WHAT     as of vbench run: a device; host: settings of this host may be tried, and are put back\n"
+	"      --keep             leave those of the host that are recommended in force (vbench revert takes them back)\n"
 	"      --wait  --json  --no-report  --db FILE  -q, --quiet  -h, --help\n\n"
 	"Exit status: 0 a gain is shown, or nothing better than the start is; 2 bad input; 3 undecided; 4 could not\n"
 	"measure; 130 stopped.\n";
@@ -127,6 +129,8 @@ static int option(struct args *a, int c, struct err *e)
 		return a->resume = optarg ? optarg : "", 0;
 	case 'c':
 		return keep(a->consents, &a->o.nconsents, optarg, e);
+	case 'k':
+		return a->o.keep = true, 0;
 	case 'w':
 		return a->o.wait = true, 0;
 	case 'j':
@@ -162,6 +166,7 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 						{"dry-run", no_argument, NULL, 'n'},
 						{"resume", optional_argument, NULL, 'r'},
 						{"consent", required_argument, NULL, 'c'},
+						{"keep", no_argument, NULL, 'k'},
 						{"wait", no_argument, NULL, 'w'},
 						{"json", no_argument, NULL, 'j'},
 						{"no-report", no_argument, NULL, 'R'},
@@ -190,6 +195,10 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 				 "--set, --space, --fix or --dry-run");
 	if (!a->resume && !a->profile)
 		return err_input(e, "name a profile; `vbench run` lists the ready ones");
+	if (a->export && a->json)
+		return err_input(e, "--json or --export, not both; --export-dir goes with either");
+	if (a->export && !tune_export_known(a->export))
+		return tune_export(NULL, a->export, stdout, e);
 	a->o.sets = a->sets;
 	a->o.spaces = a->spaces;
 	a->o.fixed = a->fixed;
@@ -213,7 +222,7 @@ static void page(const json_t *state, const struct args *a)
 	if (!store_run_find(s, uuid, &run, NULL) && !model_make(s, run.uuid, &m, NULL)) {
 		path = xasprintf("%s/report.html", run.folder);
 		if (!report_html(m, path, NULL))
-			fprintf(a->json ? stderr : stdout, "\nreport: %s\n", path);
+			fprintf(a->json || a->export ? stderr : stdout, "\nreport: %s\n", path);
 	}
 	model_free(m);
 	store_run_free(&run);
@@ -229,7 +238,7 @@ static int show(const json_t *state, const struct args *a, struct err *e)
 		json_dumpf(state, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);
 		putchar('\n');
 	} else {
-		tune_text(state, stdout);
+		tune_text(state, a->export ? stderr : stdout); /* stdout is the export alone */
 	}
 	if (a->export)
 		rc = tune_export(state, a->export, stdout, e);

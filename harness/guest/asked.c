@@ -185,7 +185,8 @@ static void ask_pin(struct rows *r, const struct machine *m, const json_t *host)
 {
 	const json_t *a = json_object_get(host, "affinity");
 	const struct pin *p = m->pin;
-	bool pinned = p && (p->nvcpu || p->niothread || p->emulator), known = json_array_size(json_object_get(a, "vcpu")) > 0;
+	bool pinned = p && (p->nvcpu || p->niothread || p->emulator),
+	     known = json_array_size(json_object_get(a, "vcpu")) > 0;
 	char got[sizeof(r->out->got)] = "none", *asked;
 
 	asked = pinned ? pin_text(p, json_array_size(json_object_get(a, "vcpu")),

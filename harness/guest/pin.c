@@ -84,10 +84,10 @@ static bool parse_part(const char **s, bool join, char ***list, size_t *n)
 		if (**s != '+')
 			break;
 	}
+	/* as the kernel writes it, which is what it is compared with: "1+0+2-3" is 0-3 */
 	if (join)
-		list_add(list, n, all);
-	else
-		free(all);
+		list_add(list, n, pin_nodes(all));
+	free(all);
 	return true;
 }
 
@@ -335,6 +335,14 @@ static void mapping_read(const char *line, size_t len, struct mapping *m)
 		unsigned node;
 		uint64_t n;
 
+		/* Linux 5.15: "prefer (many):0-1"; its nodes matter, not that there may be several
+		 */
+		if (!strncmp(word, "(many)", 6)) {
+			size_t used = strlen(m->policy);
+
+			snprintf(m->policy + used, sizeof(m->policy) - used, "%s", word + 6);
+			continue;
+		}
 		if (sscanf(word, "N%u=%" SCNu64, &node, &n) == 2 && node < 64)
 			pages[node] = n;
 		else if (sscanf(word, "kernelpagesize_kB=%" SCNu64, &n) == 1 && n < 1u << 30)
@@ -356,13 +364,22 @@ static void mapping_read(const char *line, size_t len, struct mapping *m)
 
 json_t *pin_memory(pid_t pid)
 {
-	struct mapping best = {0}, m;
 	char path[64], *text;
 	json_t *out;
 
 	snprintf(path, sizeof(path), "/proc/%d/numa_maps", (int)pid);
 	if (file_read(path, 8u << 20, &text, NULL))
 		return json_null();
+	out = pin_memory_text(text);
+	free(text);
+	return out;
+}
+
+json_t *pin_memory_text(const char *text)
+{
+	struct mapping best = {0}, m;
+	json_t *out;
+
 	for (const char *p = text; *p;) {
 		const char *end = strchrnul(p, '\n');
 
@@ -375,7 +392,6 @@ json_t *pin_memory(pid_t pid)
 		}
 		p = *end ? end + 1 : end;
 	}
-	free(text);
 	if (!best.nodes)
 		return json_null();
 	out = json_pack("{s:I, s:o, s:s}", "page", (json_int_t)best.page, "nodes", best.nodes,

@@ -55,5 +55,7 @@ json_t *pin_evidence(pid_t pid, const struct vm_threads *t);
  * be read. New reference.
  */
 json_t *pin_memory(pid_t pid);
+/* The same of a numa_maps's text. */
+json_t *pin_memory_text(const char *text);
 
 #endif

@@ -12,6 +12,8 @@
 #include "run/context.h"
 #include "run/decide.h"
 #include "run/guests.h"
+#include "run/knobs.h"
+#include "run/pins.h"
 
 /*
  * Until this host has a history: what a trial takes beside its job, and a template to boot and
@@ -411,6 +413,8 @@ static int print_cell(struct run *r, const struct cell *c, FILE *out, struct err
 			run_guests(c), run_guests(c) == 1 ? "" : "s",
 			(unsigned long long)(run_guests(c) * cell_u64(c, K_VCPUS)), run_cpus(),
 			(double)(run_guests(c) * cell_u64(c, K_VCPUS)) / run_cpus());
+	run_pins_print(r, c, out);
+	run_knobs_print(c, out);
 	for (i = 0; i < plan.nsteps; i++) {
 		char size[32];
 

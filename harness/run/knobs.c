@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "apply/apply.h"
 
 enum { FIRST = K_KNOB_GOVERNOR, LAST = K_KNOB_SWAPPINESS };
@@ -43,8 +44,6 @@ int run_knobs_check(const struct run *r, struct err *e)
 	for (size_t i = 0; i < p->ncells; i++)
 		for (int k = FIRST; k <= LAST; k++) {
 			const char *name = profile_keys[k].name;
-			char *value;
-			int rc;
 
 			if (!wanted(&p->cells[i], k))
 				continue;
@@ -54,15 +53,44 @@ int run_knobs_check(const struct run *r, struct err *e)
 					"knob.%s changes a setting of the whole host while the run goes on "
 					"(and puts it back): say --consent host, or leave it at keep",
 					name);
-			rc = changes_knob_read(name, &value, e);
-			if (rc)
+			if (geteuid())
 				return err_input(
 					e,
-					"knob.%s: this host has no such setting; leave it at keep",
+					"knob.%s: only root may change settings of the host; be root, "
+					"or leave it at keep",
 					name);
-			free(value);
 		}
 	return 0;
+}
+
+char *run_knobs_lacking(const struct cell *c)
+{
+	for (int k = FIRST; k <= LAST; k++) {
+		struct err e = {0};
+		char *value;
+
+		if (!wanted(c, k))
+			continue;
+		if (changes_knob_read(profile_keys[k].name, &value, &e))
+			return xasprintf("knob.%s: this host has no such setting",
+					 profile_keys[k].name);
+		free(value);
+	}
+	return NULL;
+}
+
+void run_knobs_print(const struct cell *c, FILE *out)
+{
+	for (int k = FIRST; k <= LAST; k++) {
+		struct err e = {0};
+		char *now;
+
+		if (!wanted(c, k) || changes_knob_read(profile_keys[k].name, &now, &e))
+			continue;
+		fprintf(out, "  # host: %s = %s while it is measured (now %s)\n",
+			profile_keys[k].name, wanted(c, k), now);
+		free(now);
+	}
 }
 
 static void told(bool ok, const char *what, void *arg)
@@ -74,10 +102,14 @@ static void told(bool ok, const char *what, void *arg)
 int run_knobs_sweep(struct run *r, struct err *e)
 {
 	char *dir = records(r);
-	int rc = changes_revert(dir, "", false, told, r, e);
+	int rc = changes_settle(dir, told, r, e);
 
 	free(dir);
-	return rc == -ENOENT ? 0 : rc;
+	if (rc)
+		err_prefix(e,
+			   "settings of the host that a run before left changed; `vbench revert` "
+			   "tries again");
+	return rc;
 }
 
 void run_knobs_end(struct run *r)
@@ -88,7 +120,8 @@ void run_knobs_end(struct run *r)
 	if (!r->knobs)
 		return;
 	dir = records(r);
-	if (changes_revert(dir, r->knobs_id, false, told, r, &e) < 0)
+	/* what somebody else has set meanwhile stays, and is said */
+	if (changes_settle(dir, told, r, &e) < 0)
 		run_warn(
 			r,
 			"vbench: settings of the host were not all put back: %s; `vbench run` tries again at its "

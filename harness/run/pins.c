@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "place/place.h"
+#include "run/guests.h"
 
 struct run_pins {
 	char cell[17]; /* its id */
@@ -148,4 +149,62 @@ int run_pins(struct run *r, const struct cell *c, unsigned guests, const struct 
 	}
 	*out = made.pins;
 	return 0;
+}
+
+static char *pin_line(const struct cell *c, const struct pin *p)
+{
+	char *threads = pin_text(p, cell_u64(c, K_VCPUS), disk_iothreads(c)), *line;
+
+	line = xasprintf("%s%s%s%s", threads, p->nodes && *threads ? ", " : "",
+			 p->nodes ? "memory on node " : "", p->nodes ? p->nodes : "");
+	free(threads);
+	return line;
+}
+
+void run_pins_print(struct run *r, const struct cell *c, FILE *out)
+{
+	unsigned n = run_guests(c);
+	const struct pin *pins;
+	struct err e = {0};
+
+	if (run_pins(r, c, n, &pins, &e) || !pins)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		char *line = pin_line(c, &pins[i]);
+
+		if (n > 1)
+			fprintf(out, "  # guest %u: %s\n", i + 1, line);
+		else
+			fprintf(out, "  # pinned: %s\n", line);
+		free(line);
+	}
+}
+
+static bool planned(const struct cell *c)
+{
+	return !cell_on_host(c) && (cell_is(c, K_PIN, "plan") || cell_is(c, K_NODES, "plan"));
+}
+
+void run_pins_fingerprint(struct run *r, FILE *out)
+{
+	char *last = NULL;
+
+	for (size_t i = 0; i < r->profile->ncells; i++) {
+		const struct cell *c = &r->profile->cells[i];
+		const struct pin *pins;
+		struct err e = {0};
+		unsigned n = run_guests(c);
+
+		if (!planned(c) || run_pins(r, c, n, &pins, &e) || !pins)
+			continue;
+		for (unsigned g = 0; g < n; g++) {
+			char *line = pin_line(c, &pins[g]);
+
+			if (!last || strcmp(last, line))
+				fprintf(out, "pinned %s\n", line);
+			free(last);
+			last = line;
+		}
+	}
+	free(last);
 }

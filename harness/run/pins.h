@@ -3,6 +3,7 @@
 #ifndef VB_RUN_PINS_H
 #define VB_RUN_PINS_H
 
+#include <stdio.h>
 #include "guest/pin.h"
 #include "run/context.h"
 
@@ -15,5 +16,10 @@
 int run_pins(struct run *r, const struct cell *c, unsigned guests, const struct pin **out,
 	     struct err *e);
 void run_pins_free(struct run *r);
+
+/* What they come to, a line a guest (--dry-run). */
+void run_pins_print(struct run *r, const struct cell *c, FILE *out);
+/* The same of all cells, each once: a resumed run goes on where the first part of it ran. */
+void run_pins_fingerprint(struct run *r, FILE *out);
 
 #endif

@@ -177,6 +177,7 @@ static void begin_race(struct search *s)
 static void fit(struct search *s, double rest)
 {
 	screen_predict(&s->space, s->obs, s->nobs, rest, s->predicted, &s->state.fit);
+	s->state.predicted = s->state.fit.used ? s->predicted : NULL;
 }
 
 static void end_round(struct search *s)

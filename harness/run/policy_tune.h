@@ -32,7 +32,8 @@ struct tune_state {
 	struct screen_fit fit;
 	const struct race_cell *racing; /* those in the race, best first, as of the last round */
 	size_t nracing;
-	const bool *failed; /* [cells] have left: a trial failed, or met a limit */
+	const double *predicted; /* [cells] log, worse positive, by all trials; NULL: no fit */
+	const bool *failed;	 /* [cells] have left: a trial failed, or met a limit */
 	double gain; /* of the winner over the start in the race, log; too good: it was selected */
 };
 

@@ -193,7 +193,7 @@ static json_t *racing_json(const struct run *r, const struct tune_state *s)
 int run_search_save(const struct run *r, struct err *e)
 {
 	const struct tune_state *s = policy_tune_state(r->policy);
-	json_t *failed = json_array(), *primary = json_object(), *out;
+	json_t *failed = json_array(), *primary = json_object(), *fit = json_object(), *out;
 	char *path = xasprintf("%s/search.json", r->folder), *text;
 	int rc;
 
@@ -204,12 +204,14 @@ int run_search_save(const struct run *r, struct err *e)
 		if (counts(r, w))
 			json_object_set_new(primary, r->profile->workloads[w].name,
 					    json_string(run_primary(r, w)->id));
-	out = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "winner",
+	for (size_t i = 0; s->predicted && i < r->profile->ncells; i++)
+		json_object_set_new(fit, r->profile->cells[i].id, number(s->predicted[i]));
+	out = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "winner",
 			r->profile->cells[s->winner].id, "start", r->search.start, "visits",
 			(int)s->visits, "screened", (int)s->screen, "blocks", (int)s->blocks,
 			"cells", (int)r->profile->ncells, "gain", number(s->gain), "noise_sd",
 			number(s->fit.noise_sd), "racing", racing_json(r, s), "failed", failed,
-			"primary", primary);
+			"primary", primary, "predicted", fit);
 	text = json_dumps(out, JSON_INDENT(1));
 	rc = file_write(path, text, strlen(text), 0644, e);
 	json_decref(out);

@@ -483,6 +483,7 @@ char *run_fingerprint(struct run *r)
 	for (i = 0; i < r->naccels; i++)
 		fprintf(f, "accel %s\n", r->accels[i].accel);
 	tools_fingerprint(r, f);
+	run_pins_fingerprint(r, f);
 	fclose(f);
 	return out;
 }

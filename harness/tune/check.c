@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The last step: on demand all cells are measured, to see how near the recommendation is to the
+/* After the proof: on demand all cells are measured, to see how near the recommendation is to the
  * best. */
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +28,15 @@ int tune_check(json_t *state, const struct tune_opts *o, struct err *e)
 	struct profile *all = NULL, *one = NULL;
 	const char *uuid = tune_str(state, "exhaustive_run");
 	json_t *out = NULL;
-	int rc = 0;
+	int rc = tune_one_cell(state, values, &one, e);
 
-	if (json_is_true(json_object_get(state, "exhaustive"))) {
+	if (!rc && !tune_audit(one, &out, NULL))
+		json_object_set_new(state, "audit_end", out);
+	out = NULL;
+	if (!rc && json_is_true(json_object_get(state, "exhaustive"))) {
 		rc = all_cells(state, &all, e);
 		if (!rc)
 			rc = tune_run_all(all, uuid, o, e);
-		if (!rc)
-			rc = tune_one_cell(state, values, &one, e);
 		if (!rc)
 			rc = tune_rank(state, uuid, one->cells[0].id, o, &out, e);
 		if (!rc)
@@ -46,6 +47,6 @@ int tune_check(json_t *state, const struct tune_opts *o, struct err *e)
 	free(values);
 	if (rc)
 		return rc;
-	json_object_set_new(state, "phase", json_string("done"));
+	json_object_set_new(state, "phase", json_string("keep"));
 	return tune_save(state, e);
 }

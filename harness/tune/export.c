@@ -23,6 +23,18 @@ static void write_sets(const json_t *state, FILE *out)
 	free(values);
 }
 
+/* As `vbench apply` takes it. */
+static int write_plan(const json_t *plan, FILE *out, struct err *e)
+{
+	if (!plan)
+		return err_input(e,
+				 "--export plan: nothing of what is recommended is placed by the "
+				 "planner (guest.pin = plan, guest.nodes = plan)");
+	json_dumpf(plan, out, JSON_INDENT(2));
+	fputc('\n', out);
+	return 0;
+}
+
 static int format_of(const char *name)
 {
 	int i = 0;
@@ -32,27 +44,41 @@ static int format_of(const char *name)
 	return i;
 }
 
+bool tune_export_known(const char *format)
+{
+	return format_of(format) < VM_FORMATS || !strcmp(format, "profile") ||
+	       !strcmp(format, "plan");
+}
+
 int tune_export(const json_t *state, const char *format, FILE *out, struct err *e)
 {
-	const char **values = tune_recommended(state);
+	const char **values;
 	int which = format_of(format), rc;
 	struct profile *p = NULL;
 	struct vm *vm = NULL;
+	json_t *plan = NULL;
 
+	if (!tune_export_known(format))
+		return err_input(
+			e,
+			"--export %.40s: there are libvirt, virsh, qemu, qm, ovirt, nova, profile, plan",
+			format);
+	values = tune_recommended(state);
 	rc = tune_one_cell(state, values, &p, e);
 	free(values);
 	if (!rc)
 		rc = vm_read_cell(p, &p->cells[0], &vm, e);
-	if (!rc && which < VM_FORMATS) {
+	if (!rc)
+		rc = tune_place(p, &p->cells[0], vm, &plan, e);
+	if (!rc && !strcmp(format, "plan")) {
+		rc = write_plan(plan, out, e);
+	} else if (!rc && which < VM_FORMATS) {
 		rc = vm_write(out, (enum vm_format)which, vm, e);
-	} else if (!rc && !strcmp(format, "profile")) {
+	} else if (!rc) {
 		write_sets(state, out);
 		rc = vm_write_profile(vm, out, e);
-	} else if (!rc) {
-		rc = err_input(
-			e, "--export %s: there are libvirt, virsh, qemu, qm, ovirt, nova, profile",
-			format);
 	}
+	json_decref(plan);
 	vm_free(vm);
 	profile_free(p);
 	return rc;

@@ -247,6 +247,15 @@ static const char **values_of(const json_t *state, const char *key)
 	return v;
 }
 
+/* Ids of the rules that advise a value; new. */
+static json_t *advice_of(const json_t *state, size_t axis, const char *value)
+{
+	json_t *ids = json_object_get(
+		json_object_get(json_array_get(axes_of(state), axis), "advice"), value);
+
+	return ids ? json_incref(ids) : json_array();
+}
+
 /* Start, winner, and the winner with each setting undone; "settings" of the state names them. */
 static int list_final(json_t *state, struct list *l, struct err *e)
 {
@@ -275,8 +284,9 @@ static int list_final(json_t *state, struct list *l, struct err *e)
 		why = NULL;
 		u = list_add(state, l, name, win, &why);
 		win[i] = is;
-		x = json_pack("{s:s, s:s, s:s, s:i}", "key", key, "from", start[i], "to", is,
-			      "axis", (int)i);
+		x = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "key", key, "from", start[i], "to",
+			      is, "axis", (int)i, "advised", advice_of(state, i, is), "against",
+			      advice_of(state, i, start[i]));
 		if (u == SIZE_MAX)
 			json_object_set_new(x, "alone", json_string(why));
 		else
@@ -479,8 +489,13 @@ int tune_go(json_t *state, const struct tune_opts *o, struct err *e)
 	} steps[] = {{"search", do_search},
 		     {"final", do_final},
 		     {"confirm", do_confirm},
-		     {"check", tune_check}};
+		     {"check", tune_check},
+		     {"keep", tune_keep}};
 	int rc = tune_save(state, e);
+
+	/* asked for after all: of a tuning that is done */
+	if (!rc && o->keep && !strcmp(tune_str(state, "phase"), "done"))
+		rc = step(state, "keep", e);
 
 	for (size_t i = 0; !rc && i < sizeof(steps) / sizeof(*steps); i++)
 		if (!strcmp(tune_str(state, "phase"), steps[i].phase))

@@ -40,6 +40,25 @@ static void print_left_out(const json_t *state, FILE *out)
 			tune_str(x, "what"), tune_str(x, "reason"));
 }
 
+static void print_audit(const json_t *a, const char *of, bool all, FILE *out)
+{
+	const json_t *r;
+	size_t i;
+
+	if (!a)
+		return;
+	fprintf(out,
+		"Audit of %s: %lld rules followed, %lld not (must %lld, should %lld, may %lld), %lld "
+		"cannot be told, %lld do not apply\n",
+		of, integer(a, "followed"), integer(a, "broken"), integer(a, "must"),
+		integer(a, "should"), integer(a, "may"), integer(a, "cant_tell"),
+		integer(a, "not_applicable"));
+	json_array_foreach(json_object_get(a, "rules"), i, r) if (all) fprintf(
+		out, "  %-8s %-6s %s%s%s%s\n", tune_str(r, "id"), tune_str(r, "weight"),
+		tune_str(r, "title"), tune_str(r, "key") ? " (" : "",
+		tune_str(r, "key") ? tune_str(r, "key") : "", tune_str(r, "key") ? ")" : "");
+}
+
 void tune_plan_text(const json_t *state, FILE *out)
 {
 	const json_t *price = json_object_get(state, "price");
@@ -53,6 +72,7 @@ void tune_plan_text(const json_t *state, FILE *out)
 		"The space: %lld cells; the start (values that stand first) is the profile as it is\n",
 		integer(state, "cells"));
 	print_axes(state, out);
+	print_audit(json_object_get(state, "audit"), "the start", true, out);
 	print_left_out(state, out);
 	fprintf(out,
 		"Search: %lld visits, %lld trials, about %s, %s written to images; exhaustive search would "
@@ -91,6 +111,14 @@ static const json_t *first_pair(const json_t *judged)
 	return json_array_get(json_object_get(judged, "pairs"), 0);
 }
 
+static void print_ids(const json_t *ids, const char *lead, FILE *out)
+{
+	const json_t *id;
+	size_t i;
+
+	json_array_foreach(ids, i, id) fprintf(out, "%s%s", i ? ", " : lead, json_string_value(id));
+}
+
 static void print_settings(const json_t *state, FILE *out)
 {
 	const json_t *s;
@@ -103,6 +131,8 @@ static void print_settings(const json_t *state, FILE *out)
 		fprintf(out, "  %-10s %s: %s -> %s",
 			tune_str(s, "word") ? tune_str(s, "word") : "?", tune_str(s, "key"),
 			tune_str(s, "from"), tune_str(s, "to"));
+		print_ids(json_object_get(s, "advised"), ", advised by ", out);
+		print_ids(json_object_get(s, "against"), ", against ", out);
 		if (worth) {
 			fprintf(out, "; worth ");
 			print_pair(worth, out);
@@ -134,6 +164,24 @@ static const json_t *proof_of(const json_t *state)
 	return json_object_get(state, which && !strcmp(which, "lean") ? "confirm" : "final");
 }
 
+static void print_kept(const json_t *kept, FILE *out)
+{
+	const char *name;
+	const json_t *v;
+
+	if (!kept)
+		return;
+	if (!*tune_str(kept, "record")) {
+		fprintf(out,
+			"Kept in force on this host: nothing, since nothing of it is recommended\n");
+		return;
+	}
+	fprintf(out, "Kept in force on this host:");
+	json_object_foreach((json_t *)json_object_get(kept, "settings"), name, v)
+		fprintf(out, " %s=%s", name, json_string_value(v));
+	fprintf(out, "; vbench revert %s takes it back\n", tune_str(kept, "record"));
+}
+
 void tune_text(const json_t *state, FILE *out)
 {
 	const json_t *search = json_object_get(state, "search"),
@@ -161,6 +209,9 @@ void tune_text(const json_t *state, FILE *out)
 		fprintf(out, "Settings of the search's winner, each undone in turn:\n");
 		print_settings(state, out);
 	}
+	print_audit(json_object_get(state, "audit"), "the start", false, out);
+	print_audit(json_object_get(state, "audit_end"), "what is recommended", false, out);
+	print_kept(json_object_get(state, "kept"), out);
 	fprintf(out,
 		"Trials: search %lld visits of %lld cells, proof %lld, confirmation %lld; exhaustive "
 		"search would have been %lld\n",
@@ -168,7 +219,10 @@ void tune_text(const json_t *state, FILE *out)
 		integer(json_object_get(state, "final"), "trials"),
 		integer(json_object_get(state, "confirm"), "trials"),
 		integer(json_object_get(state, "price"), "exhaustive_trials"));
-	if (all) {
+	if (all && integer(all, "rank") == 1)
+		fprintf(out, "All %lld cells measured 5 times: this is the best of them\n",
+			integer(all, "cells"));
+	else if (all) {
 		fprintf(out,
 			"All %lld cells measured 5 times: this is number %lld; against the best there "
 			"(%s, selected by the same trials): ",

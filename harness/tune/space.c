@@ -4,21 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "host/snapshot.h"
-#include "tune/tune.h"
-#include "tuner/rule.h"
-#include "vm/read.h"
-
-/* Of rules, axes are taken up to so many combinations, in this order; others are named. */
-#define RULE_COMBINATIONS 768
-static const char *const rule_keys[] = {
-	"disk.bus",	    "disk.ring",	  "disk.aio",
-	"disk.cache",	    "disk.iothread",	  "disk.queues",
-	"guest.pin",	    "guest.pages",	  "disk.poll-max",
-	"disk.mode",	    "disk.l2-cache-size", "disk.cluster-size",
-	"disk.extended-l2", "guest.nodes",	  "disk.iothread-mapping",
-	"guest.scheduler",  "disk.queue-size",
-};
+#include "tune/space.h"
 
 const char *tune_str(const json_t *state, const char *key)
 {
@@ -58,17 +44,17 @@ char *tune_value(const struct cell *c, const char *key)
 	return NULL;
 }
 
-static const char *axis_key(const json_t *axis)
+const char *space_key(const json_t *axis)
 {
 	return tune_str(axis, "key");
 }
 
-static const char *axis_at(const json_t *axis, size_t i)
+const char *space_at(const json_t *axis, size_t i)
 {
 	return json_string_value(json_array_get(json_object_get(axis, "values"), i));
 }
 
-static size_t axis_size(const json_t *axis)
+size_t space_size(const json_t *axis)
 {
 	return json_array_size(json_object_get(axis, "values"));
 }
@@ -84,7 +70,7 @@ int tune_one_cell(const json_t *state, const char *const *values, struct profile
 	int rc;
 
 	json_array_foreach(axes, i, a) sets[n++] = made[i] =
-		xasprintf("%s=%s", axis_key(a), values && values[i] ? values[i] : axis_at(a, 0));
+		xasprintf("%s=%s", space_key(a), values && values[i] ? values[i] : space_at(a, 0));
 	sets[n++] = "run.decide=none";
 	sets[n++] = "run.precision=none";
 	rc = profile_parse(text, strlen(text), tune_str(state, "path"), sets, n, out, e);
@@ -112,9 +98,9 @@ int tune_search_profile(const json_t *state, struct profile **out, struct err *e
 
 	json_array_foreach(axes, i, a)
 	{
-		made[i] = xasprintf("%s=%s", axis_key(a), axis_at(a, 0));
-		for (k = 1; k < axis_size(a); k++) {
-			char *longer = xasprintf("%s, %s", made[i], axis_at(a, k));
+		made[i] = xasprintf("%s=%s", space_key(a), space_at(a, 0));
+		for (k = 1; k < space_size(a); k++) {
+			char *longer = xasprintf("%s, %s", made[i], space_at(a, k));
 
 			free(made[i]);
 			made[i] = longer;
@@ -136,7 +122,7 @@ int tune_search_profile(const json_t *state, struct profile **out, struct err *e
 
 /* --- what may be in it --- */
 
-static void left_out(json_t *state, const char *key, const char *value, const char *why)
+void space_left_out(json_t *state, const char *key, const char *value, const char *why)
 {
 	json_array_append_new(
 		json_object_get(state, "left_out"),
@@ -153,6 +139,10 @@ static const char *unsafe(const char *key, const char *value, const char *start)
 
 	if (!strcmp(key, "disk.blockdev.cache.no-flush"))
 		return "drops the guest's flushes: safety is not traded for speed";
+	if (!strcmp(key, "guest.sandbox") && strcmp(value, "on") && start && !strcmp(start, "on"))
+		return "takes QEMU's sandbox away: safety is not traded for speed";
+	if (!strcmp(key, "disk.format") && start && !strcmp(start, "luks"))
+		return "the start is encrypted; this would not be";
 	if (strcmp(key, "disk.cache"))
 		return NULL;
 	if (!strcmp(value, "unsafe"))
@@ -162,25 +152,25 @@ static const char *unsafe(const char *key, const char *value, const char *start)
 	return NULL;
 }
 
-static json_t *find_axis(const json_t *state, const char *key)
+json_t *space_axis(const json_t *state, const char *key)
 {
 	size_t i;
 	json_t *a;
 
 	json_array_foreach(json_object_get(state, "axes"), i,
-			   a) if (!strcmp(axis_key(a), key)) return a;
+			   a) if (!strcmp(space_key(a), key)) return a;
 	return NULL;
 }
 
 static bool has_value(const json_t *axis, const char *value)
 {
-	for (size_t i = 0; i < axis_size(axis); i++)
-		if (!strcmp(axis_at(axis, i), value))
+	for (size_t i = 0; i < space_size(axis); i++)
+		if (!strcmp(space_at(axis, i), value))
 			return true;
 	return false;
 }
 
-static bool is_fixed(const struct tune_opts *o, const char *key)
+bool space_is_fixed(const struct tune_opts *o, const char *key)
 {
 	for (size_t i = 0; i < o->nfixed; i++)
 		if (!strcmp(o->fixed[i], key) ||
@@ -189,9 +179,7 @@ static bool is_fixed(const struct tune_opts *o, const char *key)
 	return false;
 }
 
-/* The value as the profile spells it, of the cell with it; NULL: no such value, key or cell. New.
- */
-static char *canonical(const json_t *state, const char *key, const char *value, struct err *why)
+char *tune_canonical(const json_t *state, const char *key, const char *value, struct err *why)
 {
 	json_t *copy = json_deep_copy(state);
 	json_t *axes = json_object_get(copy, "axes");
@@ -199,7 +187,7 @@ static char *canonical(const json_t *state, const char *key, const char *value, 
 	char *out = NULL;
 
 	for (size_t i = json_array_size(axes); i-- > 0;)
-		if (!strcmp(axis_key(json_array_get(axes, i)), key))
+		if (!strcmp(space_key(json_array_get(axes, i)), key))
 			json_array_remove(axes, i);
 	json_array_append_new(axes, json_pack("{s:s, s:[s]}", "key", key, "values", value));
 	if (!tune_one_cell(copy, NULL, &p, why)) {
@@ -213,14 +201,14 @@ static char *canonical(const json_t *state, const char *key, const char *value, 
 }
 
 /* Adds a value to an axis, unless it is there, or unsafe. */
-static void add_value(json_t *state, json_t *axis, const char *value)
+void space_add(json_t *state, json_t *axis, const char *value)
 {
-	const char *why = unsafe(axis_key(axis), value, axis_at(axis, 0));
+	const char *why = unsafe(space_key(axis), value, space_at(axis, 0));
 
 	if (has_value(axis, value))
 		return;
 	if (why)
-		left_out(state, axis_key(axis), value, why);
+		space_left_out(state, space_key(axis), value, why);
 	else
 		json_array_append_new(json_object_get(axis, "values"), json_string(value));
 }
@@ -236,9 +224,9 @@ static void own_axes(json_t *state, const struct profile *p, const struct tune_o
 
 		json_array_append(json_object_get(state, "axes"), axis);
 		free(v);
-		for (size_t k = 1; k < a->nvalues && !is_fixed(o, a->key); k++) {
+		for (size_t k = 1; k < a->nvalues && !space_is_fixed(o, a->key); k++) {
 			v = spelt(a->row, a->values[k]);
-			add_value(state, axis, v);
+			space_add(state, axis, v);
 			free(v);
 		}
 		json_decref(axis);
@@ -246,21 +234,30 @@ static void own_axes(json_t *state, const struct profile *p, const struct tune_o
 }
 
 /* "disk.ring=split,packed"; the start's value comes first, whether it is named or not. */
-static int asked_axis(json_t *state, const struct cell *start, const char *text, struct err *e)
+static int asked_axis(json_t *state, const struct cell *start, const char *text, bool host,
+		      struct err *e)
 {
 	size_t n = strcspn(text, "=");
 	char *key = strndup(text, n), *values, *save = NULL, *now = tune_value(start, key);
-	json_t *axis = find_axis(state, key);
+	json_t *axis = space_axis(state, key);
 	struct err why = {0};
 	int rc = 0;
 
-	if (!text[n] || !strchr(key, '.')) {
+	if (!text[n] || !strchr(key, '.'))
+		rc = err_input(e,
+			       "--space %s: write KEY=VALUE,VALUE, for instance "
+			       "disk.ring=split,packed",
+			       text);
+	else if (!strncmp(key, "knob.", 5) && !host)
+		rc = err_input(
+			e,
+			"--space %s changes a setting of the whole host while trials run, and "
+			"puts it back: say --consent host",
+			key);
+	if (rc) {
 		free(key);
 		free(now);
-		return err_input(e,
-				 "--space %s: write KEY=VALUE,VALUE, for instance "
-				 "disk.ring=split,packed",
-				 text);
+		return rc;
 	}
 	values = xstrdup(text + n + 1);
 	if (!axis) {
@@ -270,7 +267,7 @@ static int asked_axis(json_t *state, const struct cell *start, const char *text,
 		json_array_append_new(json_object_get(state, "axes"), axis);
 	}
 	for (char *v = strtok_r(values, ", ", &save); v && !rc; v = strtok_r(NULL, ", ", &save)) {
-		char *c = canonical(state, key, v, &why);
+		char *c = tune_canonical(state, key, v, &why);
 
 		/* the value may have a sense with others only: what cannot be is skipped later */
 		if (!c && why.rc == -EINVAL && !now)
@@ -278,89 +275,12 @@ static int asked_axis(json_t *state, const struct cell *start, const char *text,
 		else if (!c && strstr(why.text, "no key"))
 			rc = err_input(e, "--space %s: %s", key, why.text);
 		else
-			add_value(state, axis, c ? c : v);
+			space_add(state, axis, c ? c : v);
 		free(c);
 	}
 	free(values);
 	free(key);
 	free(now);
-	return rc;
-}
-
-static size_t combinations(const json_t *state)
-{
-	size_t n = 1, i;
-	json_t *a;
-
-	json_array_foreach(json_object_get(state, "axes"), i, a) n *= axis_size(a);
-	return n;
-}
-
-/* What rules say of one key for this machine, as an axis; NULL: nothing else than it is. */
-static json_t *rule_axis(json_t *state, const struct subject *s, const char *key, const char *now)
-{
-	json_t *axis = json_pack("{s:s, s:[s], s:s}", "key", key, "values", now, "from", "");
-	const struct rule_row *r;
-
-	for (size_t i = 0; (r = rule_at(i)) != NULL; i++) {
-		char buf[200] = "", all[500], *save = NULL;
-		const char *good = r->good, *from;
-
-		if (!r->key || strcmp(r->key, key))
-			continue;
-		if (r->advise && r->advise(s, buf, sizeof(buf)))
-			good = buf;
-		snprintf(all, sizeof(all), "%s,%s", good ? good : "", r->other ? r->other : "");
-		for (char *v = strtok_r(all, ",", &save); v; v = strtok_r(NULL, ",", &save)) {
-			struct err why = {0};
-			char *c = canonical(state, key, v, &why);
-
-			if (c)
-				add_value(state, axis, c);
-			else
-				left_out(state, key, v, why.text);
-			free(c);
-		}
-		from = tune_str(axis, "from");
-		json_object_set_new(axis, "from",
-				    json_sprintf("%s%s%s", from, *from ? ", " : "", r->id));
-	}
-	if (axis_size(axis) > 1)
-		return axis;
-	json_decref(axis);
-	return NULL;
-}
-
-static int rule_axes(json_t *state, const struct profile *start, const struct tune_opts *o,
-		     struct err *e)
-{
-	struct snapshot *host = NULL;
-	struct vm *vm = NULL;
-	int rc = snapshot_take(&host, e);
-
-	if (!rc)
-		rc = vm_read_cell(start, &start->cells[0], &vm, e);
-	for (size_t i = 0; !rc && i < sizeof(rule_keys) / sizeof(*rule_keys); i++) {
-		struct subject s = {.vm = vm, .host = host, .here = true};
-		const char *key = rule_keys[i];
-		char *now = tune_value(&start->cells[0], key);
-		json_t *axis = NULL;
-
-		if (now && !find_axis(state, key) && !is_fixed(o, key))
-			axis = rule_axis(state, &s, key, now);
-		free(now);
-		if (!axis)
-			continue;
-		if (combinations(state) * axis_size(axis) <= RULE_COMBINATIONS)
-			json_array_append(json_object_get(state, "axes"), axis);
-		else
-			left_out(
-				state, key, NULL,
-				"the space is large enough; ask for it with --space, or --fix another");
-		json_decref(axis);
-	}
-	vm_free(vm);
-	snapshot_free(host);
 	return rc;
 }
 
@@ -370,7 +290,7 @@ static size_t varying(const json_t *state)
 	size_t n = 0, i;
 	json_t *a;
 
-	json_array_foreach(json_object_get(state, "axes"), i, a) n += axis_size(a) > 1;
+	json_array_foreach(json_object_get(state, "axes"), i, a) n += space_size(a) > 1;
 	return n;
 }
 
@@ -378,6 +298,7 @@ int tune_space(json_t *state, const struct tune_opts *o, struct err *e)
 {
 	const char *text = tune_str(state, "text");
 	struct profile *p = NULL, *start = NULL, *all = NULL;
+	json_t *audit = NULL;
 	size_t n;
 	const char **sets = tune_sets(state, 2, &n);
 	int rc;
@@ -393,9 +314,9 @@ int tune_space(json_t *state, const struct tune_opts *o, struct err *e)
 	if (!rc)
 		rc = tune_one_cell(state, NULL, &start, e);
 	for (size_t i = 0; !rc && i < o->nspaces; i++)
-		rc = asked_axis(state, &start->cells[0], o->spaces[i], e);
-	if (!rc && !o->no_rules)
-		rc = rule_axes(state, start, o, e);
+		rc = asked_axis(state, &start->cells[0], o->spaces[i], tune_may_change_host(o), e);
+	if (!rc)
+		rc = space_by_practice(state, start, o, e);
 	if (!rc && !varying(state))
 		rc = err_input(e,
 			       "%s: there is nothing to vary; name settings with --space KEY=V1,V2",
@@ -404,6 +325,8 @@ int tune_space(json_t *state, const struct tune_opts *o, struct err *e)
 	start = NULL;
 	if (!rc)
 		rc = tune_one_cell(state, NULL, &start, e);
+	if (!rc && !tune_audit(start, &audit, e))
+		json_object_set_new(state, "audit", audit);
 	if (!rc)
 		rc = tune_search_profile(state, &all, e);
 	if (!rc) {

@@ -46,31 +46,41 @@ int tune_save(const json_t *state, struct err *e)
 	return rc;
 }
 
-static json_t *load(const char *file)
+/* NULL and a reason, when it is no state of a tuning. */
+static json_t *load(const char *file, char why[80])
 {
 	char *text = NULL;
+	const char *field;
 	size_t len = 0;
 	json_t *s = NULL;
 
 	if (!file_read(file, STATE_MAX, &text, &len))
-		s = json_loadb(text, len, 0, NULL);
+		s = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	free(text);
-	if (s && tune_str(s, "format") && !strcmp(tune_str(s, "format"), FORMAT) &&
-	    tune_str(s, "id") && tune_str(s, "phase") && tune_str(s, "text") &&
-	    tune_str(s, "path") && tune_str(s, "label") && tune_str(s, "start"))
+	if (!tune_str(s, "format") || strcmp(tune_str(s, "format"), FORMAT))
+		field = "format";
+	else
+		field = tune_invalid(s);
+	/* it is found by its id, and saved under it */
+	if (!field &&
+	    (strlen(file) < 41 || strncmp(file + strlen(file) - 41, tune_str(s, "id"), 36)))
+		field = "id";
+	if (!field)
 		return s;
+	snprintf(why, 80, "\"%s\" is not as a tuning writes it", field);
 	json_decref(s);
 	return NULL;
 }
 
 int tune_reopen(const char *what, json_t **state, struct err *e)
 {
-	char *dir = state_dir();
+	char *dir = state_dir(), why[80];
 	DIR *d = opendir(dir);
 	const struct dirent *f;
+	int rc = 0;
 
 	*state = NULL;
-	while (d && (f = readdir(d)) != NULL) {
+	while (d && !rc && (f = readdir(d)) != NULL) {
 		size_t n = strlen(f->d_name);
 		char *file;
 		json_t *s;
@@ -79,7 +89,9 @@ int tune_reopen(const char *what, json_t **state, struct err *e)
 		    strncmp(f->d_name, what, strlen(what)))
 			continue;
 		file = xasprintf("%s/%s", dir, f->d_name);
-		s = load(file);
+		s = load(file, why);
+		if (!s && *what)
+			rc = err_input(e, "%s was edited or is broken: %s; begin anew", file, why);
 		free(file);
 		if (s && (*what || strcmp(tune_str(s, "phase"), "done")) &&
 		    (!*state || json_integer_value(json_object_get(s, "begun")) >
@@ -92,10 +104,15 @@ int tune_reopen(const char *what, json_t **state, struct err *e)
 	}
 	if (d)
 		closedir(d);
-	if (!*state)
-		err_input(e, "no %s in %s", *what ? "tuning of that id" : "unfinished tuning", dir);
+	if (!rc && !*state)
+		rc = err_input(e, "no %s in %s", *what ? "tuning of that id" : "unfinished tuning",
+			       dir);
+	if (rc) {
+		json_decref(*state);
+		*state = NULL;
+	}
 	free(dir);
-	return *state ? 0 : -EINVAL;
+	return rc;
 }
 
 static void new_id(json_t *state, const char *key)
@@ -184,7 +201,7 @@ int tune_begin(const char *path, const struct tune_opts *o, json_t **state, stru
 		json_decref(sets);
 		return rc;
 	}
-	s = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:s?, s:f, s:i, s:i, s:b, s:s?}",
+	s = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:s?, s:f, s:i, s:i, s:b, s:b, s:s?}",
 		      "format", FORMAT, "phase", "search", "begun", (json_int_t)clock_real_ns(),
 		      "path", p->path, "text", p->text, "label",
 		      o->label			? o->label
@@ -193,7 +210,7 @@ int tune_begin(const char *path, const struct tune_opts *o, json_t **state, stru
 		      "sets", sets, "workload", o->workload, "min_effect",
 		      o->min_effect > 0 ? o->min_effect : 0.02, "max_blocks",
 		      (int)(o->max_blocks ? o->max_blocks : 20), "blocks", (int)o->blocks,
-		      "exhaustive", o->exhaustive, "command", o->command);
+		      "exhaustive", o->exhaustive, "keep", o->keep, "command", o->command);
 	profile_free(p);
 	if (!s)
 		return err_set(e, -EINVAL, "%s: the profile's text is not UTF-8", path);

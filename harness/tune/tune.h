@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include "base/err.h"
 #include "profile/profile.h"
+#include "tuner/rule.h"
 
 struct tune_opts {
 	const char *const *sets; /* as of `vbench run --set` */
@@ -30,6 +31,7 @@ struct tune_opts {
 	unsigned max_blocks; /* of the proof; 0: 20 */
 	unsigned blocks;     /* fixed blocks in its place; 0: until decided */
 	bool exhaustive;     /* --check-exhaustive */
+	bool keep;	     /* settings of the host that are recommended stay in force */
 	const char *db, *command;
 	bool wait, quiet;
 	const char *const *consents;
@@ -57,9 +59,10 @@ int tune_go(json_t *state, const struct tune_opts *o, struct err *e);
 void tune_text(const json_t *state, FILE *out);
 int tune_status(const json_t *state);
 
-/* The final configuration. formats of vm/write.h, and "profile"; -EINVAL with the names there are.
- */
+/* The final configuration. formats of vm/write.h, "profile", and "plan"; -EINVAL with the names
+ * there are. */
 int tune_export(const json_t *state, const char *format, FILE *out, struct err *e);
+bool tune_export_known(const char *format);
 /* Each format into a file of that folder. */
 int tune_export_all(const json_t *state, const char *dir, struct err *e);
 
@@ -70,6 +73,9 @@ int tune_space(json_t *state, const struct tune_opts *o, struct err *e);
 
 /* The state's file. */
 int tune_save(const json_t *state, struct err *e);
+
+/* valid.c: the field by which a state cannot be one of this room's; NULL: it can. */
+const char *tune_invalid(const json_t *state);
 
 /* A text of the state, or NULL; its sets with more behind, to be freed by the caller (array only).
  */
@@ -92,6 +98,34 @@ int tune_rank(const json_t *state, const char *uuid, const char *cell, const str
 	      json_t **out, struct err *e);
 /* The values of all axes in the recommended configuration; the array is the caller's. */
 const char **tune_recommended(const json_t *state);
+/* The value as the profile spells it, of the start with it; NULL: no such value, key or cell. New.
+ */
+char *tune_canonical(const json_t *state, const char *key, const char *value, struct err *why);
+
+/*
+ * practice.c. An audit of a profile's first cell on this host: counts, and "rules", those that it
+ * breaks. New.
+ */
+int tune_audit(const struct profile *p, json_t **out, struct err *e);
+/* "advice" of each axis: {value: [ids of rules that advise it]}. */
+void tune_advise(json_t *state, const struct subject *start);
+/* Takes out values that break a rule of weight "must" which the start does not break. */
+void tune_bar(json_t *state, const struct subject *start);
+/* Id of the first such rule; NULL: none. */
+const char *tune_breaks(const struct vm *now, const struct vm *start, const struct snapshot *host);
+/* Whether `--consent host` was given. */
+bool tune_may_change_host(const struct tune_opts *o);
+
+/* keep.c: settings of the host that are recommended, put in force for good; --keep. */
+int tune_keep(json_t *state, const struct tune_opts *o, struct err *e);
+/* For each run of the tuning its part of the record, for reports: tuning.json in the folder. */
+int tune_record(const json_t *state, const struct tune_opts *o, struct err *e);
+
+/* place.c: guest.pin and guest.nodes = plan of a cell, as CPUs and nodes of this host, into vm;
+ * *plan: what `vbench apply` takes, new, NULL where the cell asks for none. */
+int tune_place(const struct profile *p, const struct cell *c, struct vm *vm, json_t **plan,
+	       struct err *e);
+
 /* loop.c: one run of that id, begun or gone on with. */
 int tune_run_all(const struct profile *p, const char *uuid, const struct tune_opts *o,
 		 struct err *e);

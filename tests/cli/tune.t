@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use JSON::PP;
 use Test::More;
 use VBTest;
 
@@ -54,5 +55,91 @@ for (
 	$s->exits($v, 2, "$what: exit 2");
 	like($v->{stderr}, $says, '... and the reason');
 	is(scalar(split /\n/, $v->{stderr}), 1, '... in one line');
+}
+
+# --- what documented practice says ---
+
+sub rules { return $s->vbench('tune', '--dry-run', @_) }
+
+# An IDE disk breaks BLK-01 (tuning.md); the rest is fixed, so that the space is small.
+my @fixed = map { ('--fix', $_) } qw(guest.pin guest.pages disk.mode disk.cluster-size disk.extended-l2 disk.l2-cache-size guest.nodes disk.queues disk.poll-max disk.iothread-mapping guest.scheduler disk.queue-size disk.ring disk.iothread);
+$v = rules(@fixed, 'profiles/bare.ini');
+$s->exits($v, 0, "rules for QEMU's bare defaults: exit 0");
+like($v->{stdout}, qr/^Audit of the start: \d+ rules followed, \d+ not \(must 0,/m, 'the start is audited');
+like($v->{stdout}, qr/^  BLK-01 +should .*\(disk\.bus\)$/m, '... broken rules stand with their ids');
+like($v->{stdout}, qr/disk\.bus +ide, virtio-blk.*\(BLK-01/, '... and the rule is where the values come from');
+like($v->{stdout}, qr/not tried: knob\.\S+: changes the whole host; --consent host/, 'settings of the host need consent');
+$v = rules(@fixed, '--consent', 'host', 'profiles/bare.ini');
+unlike($v->{stdout}, qr/--consent host lets/, '... with it they are tried, or the host has none, or they are in force');
+
+my $xml = spurt("$s->{dir}/domain.xml", <<'XML');
+<domain type='kvm'><name>web</name><memory unit='MiB'>256</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>
+<devices><disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='writeback'/><source file='/var/lib/libvirt/images/web.qcow2'/><target dev='sda' bus='sata'/></disk></devices></domain>
+XML
+my $sh = $s->finish($s->start({ program => '/bin/sh' }, '-c', join ' ', VBTest::program(), 'profile', $xml, '|', VBTest::program(), 'tune', '-', '--dry-run', '--no-rules',
+	'--set', 'guest.accel=tcg', '--set', 'disk.size=64M', '--space', 'disk.bus=virtio-blk'));
+$s->exits($sh, 0, 'vbench profile FILE | vbench tune -: exit 0');
+like($sh->{stdout}, qr/disk\.bus +ahci, virtio-blk/, "... the start is the domain's disk");
+
+for (
+	[ 'a knob without consent', [ '--dry-run', '--space', 'knob.thp=always', $profile ], qr/--consent host/ ],
+	[ 'no such format',         [ '--export', 'vmx', $profile ],                         qr/there are libvirt, virsh/ ],
+	[ 'two results',            [ '--export', 'qemu', '--json', $profile ],              qr/not both/ ],
+) {
+	my ($what, $args, $says) = @$_;
+	$v = $s->vbench('tune', '--no-rules', @$args);
+	$s->exits($v, 2, "$what: exit 2");
+	like($v->{stderr}, $says, '... and the reason');
+}
+
+# --- a state that was edited ---
+
+my $id = '11111111-2222-4333-8444-555555555555';
+my %good = (
+	format => 'vbench-tune-1', phase => 'done', begun => 1, path => 'p.ini', text => "[disk]\nring = split\n[workload r]\nrw = randread\n",
+	label => 'p', sets => [], min_effect => 0.02, max_blocks => 20, blocks => 0, visits => 16, cells => 2, start => '0123456789abcdef',
+	exhaustive => JSON::PP::false, keep => JSON::PP::false, axes => [ { key => 'disk.ring', values => [ 'split', 'packed' ], from => 'x' } ], left_out => [],
+	search => { winner => '0123456789abcdef', start => '0123456789abcdef', primary => { r => 'read.iops' } }, winner => ['packed'],
+	settings => [ { key => 'disk.ring', from => 'split', to => 'packed', axis => 0, word => 'kept', cell => 'x' } ], recommended => 'winner', because => 'it is',
+	final => { pairs => [ { base => 'start', change => 'winner', verdict => 'better', speed => 1.2, lo => 1.1, hi => 1.3, blocks => 4 } ] },
+	id => $id, map { $_ => $id } qw(search_run final_run confirm_run exhaustive_run),
+);
+mkdir $s->data;
+mkdir $s->data . '/tune';
+sub state_is { my (%change) = @_; return spurt($s->data . "/tune/$id.json", JSON::PP->new->encode({ %good, %change })) }
+
+state_is();
+$v = $s->vbench('tune', '--resume=1111', '--no-report');
+$s->exits($v, 0, 'one that is done is shown');
+like($v->{stdout}, qr/kept +disk\.ring: split -> packed/, '... with its settings');
+for (
+	[ 'another id',              id => '../../../../tmp/11111111-2222-4333-8444-555' ],
+	[ 'an id of another file',   id => '21111111-2222-4333-8444-555555555555' ],
+	[ 'another format',          format => 'vbench-tune-9' ],
+	[ 'no phase of ours',        phase => 'over' ],
+	[ 'axes that are none',      axes => 'disk.ring' ],
+	[ 'values that are numbers', axes => [ { key => 'disk.ring', from => 'x', values => [ 1, 2 ] } ] ],
+	[ 'an axis without values',  axes => [ { key => 'disk.ring', from => 'x', values => [] } ] ],
+	[ 'a winner too short',      winner => [] ],
+	[ 'a setting of no axis',    settings => [ { %{ $good{settings}[0] }, axis => 99 } ] ],
+	[ 'a setting without word',  settings => [ { key => 'a', from => 'b', to => 'c', axis => 0 } ] ],
+	[ 'no recommendation',       recommended => undef ],
+	[ 'one that is not there',   recommended => 'lean' ],
+	[ 'a pair of nothing',       final => { pairs => [ {} ] } ],
+	[ 'visits without end',      visits => 1e12 ],
+	[ 'no smallest effect',      min_effect => -1 ],
+	[ 'a kept list of lists',    kept => { record => 'x', settings => { thp => [] } } ],
+) {
+	my ($what, %change) = @$_;
+	state_is(%change);
+	$v = $s->vbench('tune', "--resume=$id", '--no-report');
+	$s->exits($v, 2, "$what: exit 2");
+	like($v->{stderr}, qr/was edited or is broken: "\w+" is not as a tuning writes it/, '... and the field');
+	is($s->vbench('tune', '--resume')->{wait} >> 8, 2, '... and it is not the newest unfinished one');
+}
+for my $text ('', '[' x 100_000, "\0" x 4096, '{"format":"vbench-tune-1","format":1}') {
+	spurt($s->data . "/tune/$id.json", $text);
+	$v = $s->vbench('tune', "--resume=$id");
+	$s->exits($v, 2, 'no JSON at all: exit 2');
 }
 done_testing;

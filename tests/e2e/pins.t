@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use DBI;
 use Test::More;
 use VBTest;
 
@@ -25,6 +26,47 @@ is($got{"vcpus $cpu, iothreads $cpu, emulator $cpu"}, "vcpus $cpu, iothreads $cp
 is($got{none}, 'none', '... or where it came to be');
 is(scalar(grep { /^vcpus \d/ && $got{$_} eq $_ } keys %got), 2, '... and where the planner wants it');
 $s->clean('pins');
+
+# a list that is not as the kernel writes it
+my @mine = map { /(\d+)-(\d+)/ ? $1 .. $2 : $_ } split /,/, slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s+(\S+)/m ? $1 : 0;
+SKIP: {
+	skip 'one CPU', 2 if @mine < 2 || $mine[1] != $mine[0] + 1;
+	$v = $s->run($s->profile(@quick, 'guest.pin' => "$cpu/$cpu/$mine[1]+$mine[0]"));
+	$s->exits($v, 0, 'CPUs in another order than the kernel has them: measured');
+	my ($c) = grep { $_->{key} eq 'guest.pin' } $s->checks;
+	like($c->{got}, qr/emulator $mine[0]-$mine[1]$/, '... as the kernel says it');
+}
+
+# what would be done, and where
+{
+	my $p = $s->profile(@quick, 'guest.pin' => "plan, $cpu/$cpu/$cpu", 'guest.count' => '1, 2');
+	$v = $s->run($p, '--dry-run');
+	$s->exits($v, 0, '--dry-run');
+	is(scalar(() = $v->{stdout} =~ /^  # pinned: vcpus \d[\d,-]*, iothreads \d[\d,-]*, emulator \d/mg), 2, '... says where one guest goes');
+	is(scalar(() = $v->{stdout} =~ /^  # guest [12]: vcpus \d[\d,-]*, iothreads \d[\d,-]*, emulator \d/mg), 4, '... and each of two') or diag $v->{stdout};
+}
+
+# a run that was planned goes on as it was planned, or not at all
+SKIP: {
+	skip 'one CPU', 4 if @mine < 2;
+	my $last = $s->newest->{uuid};
+	$v = $s->start_run($s->profile(@quick, 'guest.pin' => 'plan', 'workload r.runtime' => '2s', 'run.blocks' => 4));
+	ok($s->until_or_over($v, sub { $s->newest->{uuid} ne $last && grep { $_->{ok} } $s->trials }), 'a planned run, in its middle') or diag($s->finish($v)->{stderr});
+	$s->kill_and_wait($v);
+	# as if the planner had said something else then
+	my $meta = sub {
+		my ($from, $to) = @_;
+		my $db = DBI->connect('dbi:SQLite:' . $s->db_file, '', '', { RaiseError => 1 });
+		return $db->do("UPDATE run SET meta = replace(meta, ?, ?) WHERE uuid = ?", undef, $from, $to, $s->newest->{uuid});
+	};
+	$meta->('pinned vcpus ', 'pinned vcpus 9');
+	$v = $s->vbench('run', '--wait', '--resume');
+	$s->exits($v, 2, 'resumed where the plan is another one: refused');
+	like($v->{stderr}, qr/begun with another .*pinned vcpus/, '... with the plan of now');
+	$meta->('pinned vcpus 9', 'pinned vcpus ');
+	$v = $s->vbench('run', '--wait', '--resume');
+	$s->exits($v, 0, 'resumed as it was begun');
+}
 
 # a CPU that there is not
 $v = $s->run($s->profile(@quick, 'guest.pin' => '4095'));
@@ -45,7 +87,7 @@ SKIP: {
 my $thp = '/sys/kernel/mm/transparent_hugepage/enabled';
 my $chosen = sub { return slurp($_[0]) =~ /\[(\w+)\]/ ? $1 : '' };
 SKIP: {
-	skip 'settings of the host need root, and transparent huge pages', 12 if $> || !-w $thp;
+	skip 'settings of the host need root, and transparent huge pages', 29 if $> || !-w $thp;
 	my $was = $chosen->($thp);
 	my $other = $was eq 'always' ? 'madvise' : 'always';
 	my $p = $s->profile(@quick, 'knob.thp' => "keep, $other");
@@ -76,9 +118,48 @@ SKIP: {
 	$s->kill_and_wait($v);
 	spurt($thp, $third);
 	$v = $s->run($s->profile(@quick));
-	is($chosen->($thp), $third, 'what somebody else has set since stays');
-	like($v->{stderr}, qr/transparent_hugepage|thp/, '... and is named');
+	$s->exits($v, 0, 'the next run measures');
+	is($chosen->($thp), $third, '... what somebody else has set since stays');
+	like($v->{stderr}, qr/thp: someone changed it since, from $other to $third: that stays/, '... and is named');
+	$v = $s->run($s->profile(@quick));
+	unlike($v->{stderr}, qr/thp/, '... once');
 	spurt($thp, $was);
+
+	# interrupted
+	$v = $s->start_run($p, '--consent', 'host');
+	ok($s->until_or_over($v, sub { $chosen->($thp) eq $other && grep { $_->{cmd} =~ /qemu/ } $s->processes }), 'and again');
+	kill 'INT', $v->{pid};
+	$v = $s->finish($v);
+	is($v->{status}, 130, '^C ends the run');
+	is($chosen->($thp), $was, '... and what it turned goes back');
+
+	# by hand, without another run
+	$v = $s->start_run($p, '--consent', 'host');
+	ok($s->until_or_over($v, sub { $chosen->($thp) eq $other }), 'the last one');
+	my $busy = $s->vbench('revert');
+	is($busy->{status}, 4, 'vbench revert while it runs: not its business');
+	like($busy->{stderr}, qr/go back when it ends/, '... it says');
+	is($chosen->($thp), $other, '... and leaves it');
+	$s->kill_and_wait($v);
+	like($s->vbench('apply', '--list')->{stdout}, qr/^\S+  host +1 changes$/m, 'killed: apply --list shows it');
+	$s->exits($s->vbench('revert'), 0, 'vbench revert');
+	is($chosen->($thp), $was, '... puts it back');
+
+	# the two arms of a comparison
+	$v = $s->run($s->profile(@quick), '--vs', "knob.thp=$other");
+	is($v->{status}, 2, '--vs knob.thp: consent as well');
+	$v = $s->run($s->profile(@quick), '--vs', "knob.thp=$other", '--consent', 'host');
+	ok($v->{status} != 2 && $v->{status} != 4, '... with which it is measured') or diag $v->{stderr};
+	is($chosen->($thp), $was, '... and put back');
+	is(join(' ', map { $_->{got} } grep { $_->{key} eq 'knob.thp' } $s->checks), $other, '... in that arm alone');
+}
+
+# a setting that this host lacks (halt_poll_ns is KVM's): that cell is left out, the others are measured
+SKIP: {
+	skip 'this host has KVM', 2 if $> || -e '/sys/module/kvm/parameters/halt_poll_ns';
+	$v = $s->run($s->profile(@quick, 'knob.halt-poll-ns' => 'keep, 0'), '--consent', 'host');
+	$s->exits($v, 0, 'a setting that this host lacks: the others are measured');
+	like("$v->{stdout}$v->{stderr}", qr/knob\.halt-poll-ns: this host has no such setting/, '... and why is said');
 }
 
 my $pool = '/sys/kernel/mm/hugepages/hugepages-2048kB';

@@ -56,6 +56,25 @@ my %labels = map { $_->{uuid} => $_->{label} } $s->rows('SELECT uuid, label FROM
 like($labels{ $r->{search_run} }, qr/: search$/, 'the search is a run with a label');
 like($labels{ $r->{final_run} }, qr/: proof$/, '... and so is the proof');
 
+# The report of the search ranks and does not judge; that of the proof has the tuning.
+$model = $s->model($r->{search_run});
+is(scalar @{ $model->{search}{cells} }, 8, 'the search is reported as ranks of all cells');
+is($model->{search}{winner}, $r->{search}{winner}, '... with its winner');
+is_deeply([ grep { defined $_->{verdict} } map { @{ $_->{values} } } map { @{ $_->{rows} } } @{ $model->{workloads} } ], [], '... and no verdict');
+like($model->{headline}, qr/None of it is a measurement of gain/, '... which it says');
+$v = $s->vbench('report', $r->{final_run}, '--text');
+like($v->{stdout}, qr/^tuning: recommended is the (?:winner|search)/m, "the proof's report begins with the tuning");
+$v = $s->vbench('report', $r->{final_run}, '-o', "$s->{dir}/final.html");
+like(VBTest::slurp("$s->{dir}/final.html"), qr/<h2 id="tuning-h">Tuning</, '... as does its page');
+$model = $s->model($r->{final_run});
+like($model->{cells}[1]{repeat}, qr/--set disk\.latency=1ms/, "a cell's own command has its settings");
+my ($record) = glob $s->data . "/runs/$r->{final_run}*/tuning.json";
+spurt($record, '{"format":"vbench-tune-1","final_run":"' . $r->{final_run} . '","recommended":"lean","because":"<b>x","axes":[1,{"key":[]}],"settings":[null,{"key":"<i>"}],"final":7,"confirm":{"pairs":{}},"search":[]}');
+$v = $s->vbench('report', $r->{final_run}, '-o', "$s->{dir}/odd.html");
+$s->exits($v, 0, 'a record that was edited: the page is made');
+unlike(VBTest::slurp("$s->{dir}/odd.html"), qr/<b>x|<i>/, '... and escaped');
+$s->exits($s->vbench('report', $r->{final_run}, '--text'), 0, '... and the text');
+
 # Complete runs are not measured again.
 my $n = () = $s->rows('SELECT seq FROM trial');
 $v = $s->vbench('tune', "--resume=$r->{id}", '--export-dir', "$s->{dir}/export");
@@ -64,5 +83,16 @@ is(scalar(() = $s->rows('SELECT seq FROM trial')), $n, '... without a trial more
 like($v->{stdout}, qr/^Recommended: /m, '... in words');
 like(VBTest::slurp("$s->{dir}/export/domain.xml"), qr/<domain/, 'exported: libvirt');
 like(VBTest::slurp("$s->{dir}/export/tuned.ini"), qr/^\[disk\]/m, '... and a profile');
+# ^C, in the search: exit 130, and it goes on.
+$v = $s->start('tune', @args, $profile);
+my $had = () = $s->rows('SELECT seq FROM trial');
+$s->until_or_over($v, sub { (() = $s->rows('SELECT seq FROM trial')) > $had });
+kill 'INT', $v->{pid};
+$s->finish($v);
+$s->exits($v, 130, '^C: exit 130');
+like($v->{stderr}, qr/go on with: vbench tune --resume=[0-9a-f]{8}/, '... and how to go on');
+$v = $s->vbench('tune', '--resume', '--wait', '--export', 'qemu');
+$s->exits($v, 0, '... which it does');
+like($v->{stdout}, qr/^(?:#.*\n)*\s*qemu-system/, 'an export is all that stands on stdout');
 $s->clean('at the end');
 done_testing;

@@ -6,6 +6,7 @@
  * KILLER=N: calls are counted from 0; an even N kills before call N / 2, an odd one after it.
  * Counted are what writes a record (fsync, rename, unlink), what changes a thread
  * (sched_setaffinity), a setting (write to a descriptor above 2) and where memory lies (syscall).
+ * KILLER_SIGNAL=N: that signal instead of SIGKILL.
  */
 #include <dlfcn.h>
 #include <sched.h>
@@ -26,9 +27,10 @@ static long limit(void)
 static void point(void)
 {
 	static long points;
+	const char *other = getenv("KILLER_SIGNAL");
 
 	if (points++ == limit())
-		kill(getpid(), SIGKILL);
+		kill(getpid(), other ? atoi(other) : SIGKILL);
 }
 
 #define REAL(type, name, ...)             \
