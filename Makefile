@@ -236,7 +236,7 @@ check:
 		-- $(UNITS) $(TSANS) $(sort $(wildcard tests/cli/*.t)) $(sort $(wildcard $(LOCKLESS)))
 
 # Those that measure nothing by vbench itself, and so need not queue up for the host's lock.
-LOCKLESS = $(patsubst %,tests/e2e/%.t,agent apply apply_libvirt audit_pid fs libvirt slim vm_pid vring vring_death)
+LOCKLESS = $(patsubst %,tests/e2e/%.t,agent apply apply_fire apply_libvirt audit_pid fs libvirt slim vm_pid vring vring_death)
 
 # --- tests ---------------------------------------------------------------------------------------
 

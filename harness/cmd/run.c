@@ -33,6 +33,8 @@ static const char usage[] =
 	"                        twice for one that holds partitions, a file system or the like;\n"
 	"                        who only reads it is not looked for, and without root the\n"
 	"                        open files of other users are not seen\n"
+	"      --consent host    change the settings of this host that [knob] names, for the trials\n"
+	"                        that want them; they are put back\n"
 	"      --wait            wait while another measuring run of this host goes on\n"
 	"      --json            print the result as JSON on stdout instead of tables\n"
 	"      --no-report       write no HTML page\n"

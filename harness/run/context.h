@@ -77,6 +77,7 @@ struct run {
 	char knobs_id[20];
 	struct run_pins *pins; /* pins.c */
 	size_t npins;
+	struct place_host *place; /* pins.c: what the planner sees; NULL: not looked yet */
 
 	struct store *store;
 	struct site *guests, *host; /* NULL where no cell wants one */

@@ -23,6 +23,10 @@ void run_pins_free(struct run *r)
 	free(r->pins);
 	r->pins = NULL;
 	r->npins = 0;
+	if (r->place)
+		place_host_free(r->place);
+	free(r->place);
+	r->place = NULL;
 }
 
 static char **lists_copy(char *const *list, size_t n)
@@ -62,15 +66,27 @@ static int placed(const struct place_plan *plan, struct err *e)
 	return 0;
 }
 
-static int from_planner(const struct cell *c, unsigned guests, bool cpus, bool nodes,
+/* This host as the planner sees it: taken once, so that all cells of a run have one plan. */
+static int planner_host(struct run *r, struct err *e)
+{
+	struct snapshot *s;
+	int rc = r->place ? 0 : snapshot_take(&s, e);
+
+	if (rc || r->place)
+		return rc;
+	r->place = xcalloc(1, sizeof(*r->place));
+	place_host_make(s, r->place);
+	snapshot_free(s);
+	return 0;
+}
+
+static int from_planner(struct run *r, const struct cell *c, unsigned guests, bool cpus, bool nodes,
 			struct pin *out, struct err *e)
 {
 	struct place_guest *wishes = xcalloc(guests, sizeof(*wishes));
 	struct place_plan plan = {0};
-	struct place_host host;
 	struct place_opts opts;
-	struct snapshot *s;
-	int rc = snapshot_take(&s, e);
+	int rc = planner_host(r, e);
 
 	if (!rc) {
 		for (unsigned i = 0; i < guests; i++)
@@ -84,16 +100,13 @@ static int from_planner(const struct cell *c, unsigned guests, bool cpus, bool n
 				.iothreads = disk_iothreads(c),
 				.disk_node = -1,
 			};
-		place_host_make(s, &host);
 		place_opts_default(&opts);
-		rc = place_make(&host, wishes, guests, &opts, &plan, e);
+		rc = place_make(r->place, wishes, guests, &opts, &plan, e);
 		if (!rc)
 			rc = placed(&plan, e);
 		for (unsigned i = 0; !rc && i < guests; i++)
 			from_placed(&plan.guests[i], cpus, nodes, &out[i]);
 		place_plan_free(&plan);
-		place_host_free(&host);
-		snapshot_free(s);
 	}
 	for (unsigned i = 0; i < guests; i++)
 		free((char *)wishes[i].name);
@@ -101,11 +114,12 @@ static int from_planner(const struct cell *c, unsigned guests, bool cpus, bool n
 	return rc;
 }
 
-static int pins_make(const struct cell *c, unsigned guests, struct pin *out, struct err *e)
+static int pins_make(struct run *r, const struct cell *c, unsigned guests, struct pin *out,
+		     struct err *e)
 {
 	const char *pin = cell_get(c, K_PIN), *why;
 	bool plan_cpus = cell_is(c, K_PIN, "plan"), plan_nodes = cell_is(c, K_NODES, "plan");
-	int rc = plan_cpus || plan_nodes ? from_planner(c, guests, plan_cpus, plan_nodes, out, e)
+	int rc = plan_cpus || plan_nodes ? from_planner(r, c, guests, plan_cpus, plan_nodes, out, e)
 					 : 0;
 
 	if (rc || plan_cpus || !pin || !strcmp(pin, "none"))
@@ -139,7 +153,7 @@ int run_pins(struct run *r, const struct cell *c, unsigned guests, const struct 
 		}
 	snprintf(made.cell, sizeof(made.cell), "%s", c->id);
 	made.pins = xcalloc(guests, sizeof(*made.pins));
-	rc = pins_make(c, guests, made.pins, e);
+	rc = pins_make(r, c, guests, made.pins, e);
 	r->pins = xrealloc(r->pins, r->npins + 1, sizeof(*r->pins));
 	r->pins[r->npins++] = made;
 	if (rc) {

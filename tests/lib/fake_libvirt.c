@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A libvirt.so.0 for tests: one domain of one vCPU whose pins live in a file, behind a daemon that can fail.
+ * A libvirt.so.0 for tests: one domain of one vCPU whose pins live in a file, behind a daemon that
+ * can fail.
  *
- * FAKE_PINS: that file, "VCPU EMULATOR" as bit masks. FAKE_FAIL: the code (libvirt/virterror.h) that looking up the
- * domain fails with; none: it is found.
+ * FAKE_PINS: that file, "VCPU EMULATOR" as bit masks. FAKE_FAIL: the code (libvirt/virterror.h)
+ * that looking up the domain fails with; none: it is found.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,29 +26,62 @@ static void pins(unsigned *vcpu, unsigned *emulator, int write)
 	fclose(f);
 }
 
-void *virConnectOpen(const char *uri) { return (void)uri, &some; }
-int virConnectClose(void *c) { return (void)c, 0; }
-void virSetErrorFunc(void *data, void *fn) { (void)data, (void)fn; }
-const char *virGetLastErrorMessage(void) { return "the daemon does not answer"; }
-int virGetLastErrorCode(void) { return code; }
-void *virDomainLookupByName(void *c, const char *name) { return (void)c, (void)name, &some; }
+void *virConnectOpen(const char *uri)
+{
+	return (void)uri, &some;
+}
+int virConnectClose(void *c)
+{
+	return (void)c, 0;
+}
+void virSetErrorFunc(void *data, void *fn)
+{
+	(void)data, (void)fn;
+}
+const char *virGetLastErrorMessage(void)
+{
+	return "the daemon does not answer";
+}
+int virGetLastErrorCode(void)
+{
+	return code;
+}
+void *virDomainLookupByName(void *c, const char *name)
+{
+	return (void)c, (void)name, &some;
+}
 void *virDomainLookupByUUIDString(void *c, const char *uuid)
 {
 	(void)c, (void)uuid;
 	code = getenv("FAKE_FAIL") ? atoi(getenv("FAKE_FAIL")) : 0;
 	return code ? NULL : &some;
 }
-int virDomainFree(void *d) { return (void)d, 0; }
-int virDomainIsActive(void *d) { return (void)d, 1; }
-unsigned virDomainGetID(void *d) { return (void)d, 7; }
+int virDomainFree(void *d)
+{
+	return (void)d, 0;
+}
+int virDomainIsActive(void *d)
+{
+	return (void)d, 1;
+}
+unsigned virDomainGetID(void *d)
+{
+	return (void)d, 7;
+}
 int virDomainGetUUIDString(void *d, char *out)
 {
 	(void)d;
 	strcpy(out, "01234567-89ab-cdef-0123-456789abcdef");
 	return 0;
 }
-const char *virDomainGetName(void *d) { return (void)d, "web"; }
-int virDomainGetVcpusFlags(void *d, unsigned flags) { return (void)d, (void)flags, 1; }
+const char *virDomainGetName(void *d)
+{
+	return (void)d, "web";
+}
+int virDomainGetVcpusFlags(void *d, unsigned flags)
+{
+	return (void)d, (void)flags, 1;
+}
 int virDomainPinVcpuFlags(void *d, unsigned at, unsigned char *map, int len, unsigned flags)
 {
 	unsigned v, e;
@@ -92,7 +126,19 @@ int virDomainPinIOThread(void *d, unsigned id, unsigned char *map, int len, unsi
 {
 	return (void)d, (void)id, (void)map, (void)len, (void)flags, -1;
 }
-int virDomainGetIOThreadInfo(void *d, void ***list, unsigned flags) { return (void)d, (void)flags, *list = NULL, 0; }
-void virDomainIOThreadInfoFree(void *i) { (void)i; }
-int virDomainGetNumaParameters(void *d, void *list, int *n, unsigned flags) { return (void)d, (void)list, (void)flags, *n = 0, 0; }
-int virDomainSetNumaParameters(void *d, void *list, int n, unsigned flags) { return (void)d, (void)list, (void)n, (void)flags, -1; }
+int virDomainGetIOThreadInfo(void *d, void ***list, unsigned flags)
+{
+	return (void)d, (void)flags, *list = NULL, 0;
+}
+void virDomainIOThreadInfoFree(void *i)
+{
+	(void)i;
+}
+int virDomainGetNumaParameters(void *d, void *list, int *n, unsigned flags)
+{
+	return (void)d, (void)list, (void)flags, *n = 0, 0;
+}
+int virDomainSetNumaParameters(void *d, void *list, int n, unsigned flags)
+{
+	return (void)d, (void)list, (void)n, (void)flags, -1;
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A process with a QEMU's threads, by name, that do nothing: for tests of who may run where. Ends with its parent. */
+/* A process with a QEMU's threads, by name, that do nothing: for tests of who may run where. Ends
+ * with its parent. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>

@@ -197,12 +197,24 @@ static void memory_found(void **state)
 	json_decref(ev);
 }
 
+/* Linux 5.15 and later write "prefer (many)" (mm/mempolicy.c, policy_modes). */
+static void test_prefer_many(void **state)
+{
+	json_t *m = pin_memory_text(
+		"7f0000000000 prefer (many):0-1 anon=64 dirty=64 N0=60 N1=4 kernelpagesize_kB=4\n"
+		"7f1000000000 default anon=1 N0=1 kernelpagesize_kB=4\n");
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(m, "policy")), "prefer:0-1");
+	json_decref(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_parts),	cmocka_unit_test(text_refused),
-		cmocka_unit_test(nodes_text),	cmocka_unit_test(threads_pinned),
-		cmocka_unit_test(memory_found),
+		cmocka_unit_test(test_prefer_many), cmocka_unit_test(text_parts),
+		cmocka_unit_test(text_refused),	    cmocka_unit_test(nodes_text),
+		cmocka_unit_test(threads_pinned),   cmocka_unit_test(memory_found),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
