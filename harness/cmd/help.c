@@ -17,11 +17,12 @@ static void list(FILE *out)
 		"  vbench run quick                 measure a ready profile and write its report\n"
 		"  vbench run my.ini --set disk.bus=nvme\n"
 		"  vbench run my.ini --dry-run      what would be done, with every command line\n"
+		"  vbench audit libvirt:web         is that machine set up as documented practice says?\n"
 		"  vbench doctor                    can this machine measure?\n\n");
 	for (c = commands; c->name; c++)
 		fprintf(out, "  %-8s %s\n", c->name, c->help);
 	fprintf(out,
-		"\nExit status: 0 fine; 1 worse; 2 bad input; 3 undecided; 4 could not measure; 130 interrupted.\n");
+		"\nExit status: 0 fine; 1 worse, or a rule not followed; 2 bad input; 3 undecided; 4 could not measure; 130 interrupted.\n");
 }
 
 int cmd_help(int argc, char **argv)
