@@ -279,7 +279,10 @@ static int go(struct args *a, json_t **state, struct err *e)
 		return VB_OK;
 	a->o.stop_fd = term_stop_fd();
 	rc = tune_go(*state, &a->o, e);
-	term_stop_release();
+	/* the signal that ended it is still pending, and would end us before we have said how to go
+	 * on */
+	if (rc != -EINTR)
+		term_stop_release();
 	if (rc) {
 		int status = err_exit(e);
 

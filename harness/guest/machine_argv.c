@@ -176,11 +176,10 @@ static bool has_backend(const struct machine *m)
  */
 static void arg_memory(struct args *a, const struct machine *m)
 {
-	char *text = xasprintf("memory-backend-%s,id=ram,size=%lluM",
-			       m->shared || m->page ? "memfd" : "ram", m->memory >> 20);
+	char *text = xasprintf("memory-backend-%s,id=ram%s,size=%lluM",
+			       m->shared || m->page ? "memfd" : "ram", m->shared ? ",share=on" : "",
+			       m->memory >> 20);
 
-	if (m->shared)
-		text = append(text, ",share=on");
 	if (m->page)
 		text = append(text, m->page >> 30 ? ",hugetlb=on,hugetlbsize=1G,prealloc=on"
 						  : ",hugetlb=on,hugetlbsize=2M,prealloc=on");

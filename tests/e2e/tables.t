@@ -76,7 +76,7 @@ my %cells = (
 	'four-shared' => { 'disk.count' => 4, 'disk.bus' => 'virtio-scsi', 'disk.controllers' => 'shared' },
 	'direct' => { 'disk.slots' => 'direct' },
 	'functions' => { 'disk.count' => 4, 'disk.slots' => 'multifunction' },
-	'null' => { 'disk.backend' => 'null', 'disk.latency' => '100us' },
+	'null' => { 'disk.backend' => 'null', 'disk.latency' => '100us', 'guest.nodes' => '0' },
 	'nbd' => { 'disk.backend' => 'nbd' },
 	'nbd-qcow2' => { 'disk.backend' => 'nbd', %qcow2 },
 	'nbdkit' => { 'disk.backend' => 'nbd', 'disk.nbd' => 'nbdkit', 'disk.cache' => 'writeback' },
