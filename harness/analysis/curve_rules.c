@@ -119,6 +119,17 @@ static void say_knee(const struct model_knee *k, const char *name, enum curve_fi
 		 k->wide.hi_open ? " or more" : "");
 }
 
+/* The level that worse_at took: the greatest measured one not above the ratio. */
+static double level_at(const struct model_curve *c, const struct model_knee *k, double ratio)
+{
+	double at = NAN;
+
+	for (size_t i = 0; i < c->npoints; i++)
+		if (isfinite(k->abs[i].mid) && c->at[i].ratio <= ratio + 1e-9)
+			at = c->at[i].ratio;
+	return at;
+}
+
 static void say_worse(const struct interval *worse, double ratio, char **why)
 {
 	text_add(why, ", and at %.3g it is %.2f times as bad as at 1:1 [%.2f, %.2f]", ratio,
@@ -133,7 +144,7 @@ static enum side before(const struct model *m, const struct model_curve *c, enum
 
 	say_knee(k, m->workloads[c->workload].name, f, why);
 	if (worse)
-		say_worse(worse, r->ratio, why);
+		say_worse(worse, level_at(c, k, r->ratio), why);
 	else
 		text_add(why, ", and how much worse it is at %.3g than at 1:1 was not measured",
 			 r->ratio);
@@ -179,7 +190,7 @@ static enum side side_of(const struct model *m, const struct model_curve *c, enu
 		text_add(why, "%s%s, %s: %s", *why ? "; " : "", name, figure_word(f),
 			 !known && k->fit.why ? k->fit.why : "no knee shown");
 	if (known)
-		say_worse(&worse, r->ratio, why);
+		say_worse(&worse, level_at(c, k, r->ratio), why);
 	return OPEN;
 }
 
