@@ -4,6 +4,7 @@
 #ifndef VB_BASE_ERR_H
 #define VB_BASE_ERR_H
 
+#include <stdarg.h>
 /* Exit statuses of every sub-command (HACKING.md, "Commands"). */
 enum vb_status {
 	VB_OK = 0,
@@ -44,5 +45,6 @@ void *xcalloc(unsigned long n, unsigned long size);
 void *xrealloc(void *p, unsigned long n, unsigned long size); /* n * size is overflow-checked */
 char *xstrdup(const char *s);				      /* NULL gives NULL */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 
 #endif

@@ -298,9 +298,7 @@ void machine_make(struct machine *m, const struct cell *c, const struct qemu_inf
 	if (m->ports > MACHINE_PORTS_MAX)
 		m->ports = MACHINE_PORTS_MAX;
 	m->poll_queues = (unsigned)cell_u64(c, K_POLL_QUEUES);
-	m->page = cell_is(c, K_PAGES, "2M")   ? 2ull << 20
-		  : cell_is(c, K_PAGES, "1G") ? 1ull << 30
-					      : 0;
+	m->page = cell_page(c);
 	if (nodes && strcmp(nodes, "any") && strcmp(nodes, "plan"))
 		m->nodes = nodes;
 	m->policy = cell_get(c, K_MEMORY_MODE) ? cell_get(c, K_MEMORY_MODE) : "bind";

@@ -79,7 +79,6 @@ static void clean_facts(json_t *facts)
 
 int snapshot_take(struct snapshot **out, struct err *e)
 {
-	static const char *const no_dirs[] = {NULL};
 	struct snapshot *s = xcalloc(1, sizeof(*s));
 	int rc;
 
@@ -92,8 +91,6 @@ int snapshot_take(struct snapshot **out, struct err *e)
 		return rc;
 	}
 	s->cpuid = host_cpuid_dump();
-	s->facts = host_facts(NULL, no_dirs);
-	clean_facts(s->facts);
 	host_files_gather(&s->files, snapshot_patterns);
 	host_services(&s->files);
 	*out = s;
@@ -191,7 +188,7 @@ int snapshot_save(const struct snapshot *s, const char *file, struct err *e)
 		json_object_set_new(files, s->files.list[i].path,
 				    json_string(s->files.list[i].text));
 	doc = json_pack("{s:i, s:s?, s:O, s:o}", "format", 1, "libcpuid", s->cpuid, "facts",
-			s->facts, "files", files);
+			(json_t *)snapshot_facts(s), "files", files);
 	json_object_set_new(doc, "hwloc", json_string(s->xml));
 	text = json_dumps(doc, JSON_INDENT(1) | JSON_SORT_KEYS);
 	json_decref(doc);
@@ -238,8 +235,17 @@ const char *snapshot_xml(const struct snapshot *s)
 	return s->xml;
 }
 
+/* Of this machine only when somebody asks: they start programs (QEMU, fio) to hear their versions.
+ */
 const json_t *snapshot_facts(const struct snapshot *s)
 {
+	static const char *const no_dirs[] = {NULL};
+	struct snapshot *own = (struct snapshot *)s;
+
+	if (!s->facts) {
+		own->facts = host_facts(NULL, no_dirs);
+		clean_facts(own->facts);
+	}
 	return s->facts;
 }
 

@@ -14,7 +14,7 @@ struct hwloc_topology; /* hwloc_topology_t points to one */
 
 /*
  * Takes one of this machine: hwloc's topology (the whole machine, I/O devices included, and what a
- * cgroup keeps from us marked as not allowed), libcpuid's raw dump, host_facts, and the files of
+ * cgroup keeps from us marked as not allowed), libcpuid's raw dump, and the files of
  * snapshot_patterns as they are now. Reads only. Caller frees. -EIO with a sentence when hwloc
  * cannot read the machine; a file that is not there or not readable is left out.
  */
@@ -42,7 +42,8 @@ const char *snapshot_name(const struct snapshot *s);
 
 /* The topology; borrowed, read only. Never NULL. */
 struct hwloc_topology *snapshot_topology(const struct snapshot *s);
-/* host_facts as taken; an empty object where the snapshot has none. Borrowed. */
+/* host_facts, of this machine as it is when first asked for; an empty object where the snapshot has
+ * none. Borrowed. */
 const json_t *snapshot_facts(const struct snapshot *s);
 /* The topology as hwloc's XML, without names and serial numbers. Borrowed. */
 const char *snapshot_xml(const struct snapshot *s);

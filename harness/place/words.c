@@ -44,8 +44,7 @@ void say(char ***list, size_t *n, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	*list = xrealloc(*list, *n + 1, sizeof(**list));
 	(*list)[(*n)++] = text;

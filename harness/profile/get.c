@@ -149,6 +149,11 @@ double cell_data_share(const struct cell *c)
 	return cell_is(c, K_CONTENT, "data") ? 1 : cell_is(c, K_CONTENT, "deleted") ? 0.75 : 0.25;
 }
 
+uint64_t cell_page(const struct cell *c)
+{
+	return cell_is(c, K_PAGES, "2M") ? 2ull << 20 : cell_is(c, K_PAGES, "1G") ? 1ull << 30 : 0;
+}
+
 bool cell_turns_knobs(const struct cell *c)
 {
 	for (int k = K_KNOB_GOVERNOR; k <= K_KNOB_SWAPPINESS; k++)

@@ -388,6 +388,8 @@ bool cell_counts_guests(const struct cell *c);
 double cell_overcommit(const struct cell *c);
 /* Whether it sets anything host-wide ([knob]), which wants consent. */
 bool cell_turns_knobs(const struct cell *c);
+/* Bytes of the huge pages that its guests' memory is to be of; 0: whatever comes. */
+uint64_t cell_page(const struct cell *c);
 /* Whether keys of the section belong to cells. */
 bool section_of_cells(enum section s);
 /* Not hot-pluggable: its devices stand on QEMU's command line, in its template with blank disks. */

@@ -63,7 +63,7 @@ static char *no_pages(const struct cell *c, unsigned guests)
 
 	if (!pages || !strcmp(pages, "any"))
 		return NULL;
-	size = !strcmp(pages, "1G") ? 1ull << 30 : 2ull << 20;
+	size = cell_page(c);
 	if (!pages_free("/sys/kernel/mm", size, &have))
 		return xasprintf("this host has no huge pages of %s", pages);
 	want = guests * ((cell_u64(c, K_MEMORY) + size - 1) / size);

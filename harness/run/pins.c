@@ -94,9 +94,7 @@ static int from_planner(struct run *r, const struct cell *c, unsigned guests, bo
 				.name = xasprintf("guest %u", i + 1),
 				.vcpus = (unsigned)cell_u64(c, K_VCPUS),
 				.memory = cell_u64(c, K_MEMORY),
-				.page = cell_is(c, K_PAGES, "2M")   ? 2ull << 20
-					: cell_is(c, K_PAGES, "1G") ? 1ull << 30
-								    : 0,
+				.page = cell_page(c),
 				.iothreads = disk_iothreads(c),
 				.disk_node = -1,
 			};

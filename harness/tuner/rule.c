@@ -54,15 +54,6 @@ const char *rule_state_name(enum rule_state s)
 	return names[s];
 }
 
-static char *vprint(const char *fmt, va_list ap)
-{
-	char *text;
-
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
-	return text;
-}
-
 static struct finding *finding_vadd(struct findings *f, enum rule_state state, enum vm_side side,
 				    const char *part, const char *where, const char *found,
 				    va_list ap)
@@ -76,7 +67,7 @@ static struct finding *finding_vadd(struct findings *f, enum rule_state state, e
 		.side = side,
 		.part = xstrdup(part),
 		.where = where && *where ? xstrdup(where) : NULL,
-		.found = vprint(found, ap),
+		.found = xvasprintf(found, ap),
 	};
 	return new;
 }
@@ -141,7 +132,7 @@ void finding_want(struct finding *f, const char *fmt, ...)
 
 	free(f->want);
 	va_start(ap, fmt);
-	f->want = vprint(fmt, ap);
+	f->want = xvasprintf(fmt, ap);
 	va_end(ap);
 }
 
@@ -155,7 +146,7 @@ void finding_change(struct finding *f, enum change_kind kind, const char *fmt, .
 
 	free(*way);
 	va_start(ap, fmt);
-	*way = vprint(fmt, ap);
+	*way = xvasprintf(fmt, ap);
 	va_end(ap);
 }
 

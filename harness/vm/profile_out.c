@@ -49,8 +49,7 @@ void profile_remark(struct told *t, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	fputs("# ", t->out);
 	if (strlen(text) > 400) /* a profile's lines have a bound */

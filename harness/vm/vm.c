@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "vm/internal.h"
 #include "vm/vm.h"
 
-enum { KEY_MAX = 96, CPU_MAX = 4096 };
+enum { KEY_MAX = 96 };
 
 struct vm *vm_new(const char *name, const char *from)
 {
@@ -49,8 +50,7 @@ void vm_note(struct vm *vm, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	vm->notes = xrealloc(vm->notes, vm->nnotes + 1, sizeof(*vm->notes));
 	vm->notes[vm->nnotes++] = text;
@@ -326,8 +326,7 @@ json_t *vm_json(const struct vm *vm)
 			 "got", side_json(vm, VM_GOT), "notes", notes);
 }
 
-/* Reads "3" or "0-2" at *p into set. */
-static bool cpus_range(const char **p, bool *set)
+bool vm_cpus_range(const char **p, bool in, bool *set)
 {
 	unsigned long from, to;
 	char *end;
@@ -340,38 +339,43 @@ static bool cpus_range(const char **p, bool *set)
 			return false;
 		to = strtoul(end + 1, &end, 10);
 	}
-	if (from > to || to >= CPU_MAX)
+	if (from > to || to >= VM_CPU_MAX)
 		return false;
 	for (; from <= to; from++)
-		set[from] = true;
+		set[from] = in;
 	*p = end;
 	return true;
 }
 
 char *vm_cpus(const char *text)
 {
-	bool set[CPU_MAX] = {false};
+	bool set[VM_CPU_MAX] = {false};
+
+	for (const char *p = text;; p++) {
+		if (!vm_cpus_range(&p, true, set))
+			return NULL;
+		if (!*p)
+			return vm_cpus_set(set);
+		if (*p != ',')
+			return NULL;
+	}
+}
+
+char *vm_cpus_set(const bool *set)
+{
 	char *out = NULL;
 	size_t len = 0;
 	FILE *f;
 
-	for (const char *p = text;; p++) {
-		if (!cpus_range(&p, set))
-			return NULL;
-		if (!*p)
-			break;
-		if (*p != ',')
-			return NULL;
-	}
 	f = open_memstream(&out, &len);
 	if (!f)
 		return NULL;
-	for (int i = 0, first = 1; i < CPU_MAX; i++) {
+	for (int i = 0, first = 1; i < VM_CPU_MAX; i++) {
 		int to = i;
 
 		if (!set[i])
 			continue;
-		while (to + 1 < CPU_MAX && set[to + 1])
+		while (to + 1 < VM_CPU_MAX && set[to + 1])
 			to++;
 		fprintf(f, to > i ? "%s%d-%d" : "%s%d", first ? "" : ",", i, to);
 		first = 0;

@@ -16,8 +16,7 @@ static void put(FILE *out, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	fputs(" \\\n  --property ", out);
 	vm_put_word(out, text);

@@ -60,8 +60,7 @@ void xml_put_comment(FILE *out, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	clean = vm_clean_text(text, strlen(text));
 	fputs("  <!-- ", out);

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "vm/internal.h"
 #include "vm/xml.h"
 
-enum { KEY = 96, CPU_MAX = 4096 };
+enum { KEY = 96 };
 
 /* The key with its numbers filled in. */
 #define FILL(name, fmt)                                  \
@@ -103,40 +104,16 @@ void el_take_on(const struct el *e, const char *attr, const char *key, ...)
 		put(e, attr, v, k);
 }
 
-/* "3", "0-2" or "^1" at *p into set. */
-static bool range(const char **p, bool *set)
-{
-	bool in = **p != '^';
-	unsigned long from, to;
-	char *end;
-
-	*p += !in;
-	if (!isdigit((unsigned char)**p))
-		return false;
-	from = to = strtoul(*p, &end, 10);
-	if (*end == '-') {
-		if (!isdigit((unsigned char)end[1]))
-			return false;
-		to = strtoul(end + 1, &end, 10);
-	}
-	if (from > to || to >= CPU_MAX)
-		return false;
-	for (; from <= to; from++)
-		set[from] = in;
-	*p = end;
-	return true;
-}
-
 char *xml_cpus(const char *text)
 {
-	bool set[CPU_MAX] = {false};
-	char *plain = NULL, *out;
-	size_t len;
-	FILE *f;
+	bool set[VM_CPU_MAX] = {false}, in;
+	char *out;
 
 	for (const char *p = text;; p++) {
 		p += strspn(p, " \t\n");
-		if (!range(&p, set))
+		in = *p != '^';
+		p += !in;
+		if (!vm_cpus_range(&p, in, set))
 			return NULL;
 		p += strspn(p, " \t\n");
 		if (!*p)
@@ -144,15 +121,11 @@ char *xml_cpus(const char *text)
 		if (*p != ',')
 			return NULL;
 	}
-	f = open_memstream(&plain, &len);
-	if (!f)
-		return NULL;
-	for (int i = 0, n = 0; i < CPU_MAX; i++)
-		if (set[i])
-			fprintf(f, n++ ? ",%d" : "%d", i);
-	fclose(f);
-	out = vm_cpus(plain);
-	free(plain);
+	out = vm_cpus_set(set);
+	if (out && !*out) { /* all of them were taken out again */
+		free(out);
+		out = NULL;
+	}
 	return out;
 }
 
