@@ -260,7 +260,7 @@ unit-programs: $(UNITS)
 check-long:
 	$(Q)tools/deps.sh run build check
 	$(Q)$(MAKE) $(J) all fio engines guest check-programs
-	$(Q)FUZZ_SECONDS=300 tools/prove.sh $(PROVE) --timer $(sort $(wildcard tests/cli/fuzz.t tests/long/*.t))
+	$(Q)FUZZ_SECONDS=300 tools/prove.sh $(PROVE) --timer -- $(sort $(wildcard tests/cli/fuzz.t tests/long/*.t))
 
 lab:
 	$(Q)tests/lab/build
@@ -268,7 +268,7 @@ lab:
 check-lab:
 	$(Q)tools/deps.sh run build check
 	$(Q)$(MAKE) $(J) all fio engines guest lab
-	$(Q)tools/prove.sh $(PROVE) --timer $(sort $(wildcard tests/lab/t/*.t))
+	$(Q)tools/prove.sh $(PROVE) --timer -- $(sort $(wildcard tests/lab/t/*.t))
 
 bench:
 	$(Q)tools/deps.sh run build check

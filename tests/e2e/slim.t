@@ -100,8 +100,10 @@ is($vol->{files}, 3, '... with the files that were put there');
 is($vol->{file_bytes}, 12 * $MIB + 31 * 1000, '... and their bytes');
 like($vol->{sha256}, qr/^[0-9a-f]{64}$/, '... summed');
 is($j->{after}{allocated}, allocated("$dir/zero.qcow2"), '... the result as stat sees it');
-# What is left is the journal of the filling, at most: 8 MiB in a file system of this size, of which little is used.
-cmp_ok($j->{after}{allocated}, '<=', $small + 2 * $MIB, '... nearly as small as by trimming');
+# What is left is the journal of the filling, at most. How much of it was used depends on how often the guest committed.
+my ($journal) = `dumpe2fs -h $dir/fresh.raw 2>/dev/null` =~ /^Total journal size:\s+(\d+)M$/m;
+ok($journal && $journal <= 16, "the file system's journal has a size") or diag($journal);
+cmp_ok($j->{after}{allocated}, '<=', $small + $journal * $MIB, "... as small as by trimming, but for the journal's $journal MiB");
 cmp_ok($j->{peak_bytes}, '>=', $j->{after}{allocated}, '... the peak holds the result');
 my ($info) = eval { decode_json(scalar `qemu-img info --output=json $dir/zero.qcow2`) };
 is($info->{'format-specific'}{data}{'compression-type'}, 'zstd', '... compressed with zstd');

@@ -186,8 +186,11 @@ sub exits {
 	my ($s, $v, $status, $what) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return is($v->{signal} ? "signal $v->{signal}" : $v->{status}, $status, $what)
-		|| do { diag("stderr:\n$v->{stderr}\nstdout:\n$v->{stdout}"); 0 };
+		|| do { diag("stderr without the trials that went well:\n" . told($v->{stderr}) . "\nstdout:\n$v->{stdout}"); 0 };
 }
+
+# What a run said on stderr, without a line for each trial: those that say what went wrong are few, and stand behind many.
+sub told { my ($stderr) = @_; return join '', grep { !m{^trial \d+/\d+ .*: [\d.]+ \w+$} } split /^/, $stderr }
 
 sub db_file { return $_[0]->data . '/vbench.db' }
 
