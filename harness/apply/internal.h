@@ -6,29 +6,13 @@
 
 #include <stdint.h>
 #include "apply/apply.h"
+#include "base/ids.h"
 
 enum {
-	IDS_MAX = 4096,	  /* CPUs or nodes in a list: vm_cpus takes no more */
 	NODES_MAX = 1024, /* the kernel's largest MAX_NUMNODES */
 	CHANGES_MAX = 65536,
 };
 
-/* CPUs or nodes by number. The words are laid out as sched_setaffinity(2) takes them. */
-struct ids {
-	unsigned long w[IDS_MAX / (8 * sizeof(unsigned long))];
-};
-
-/* False: not a list ("0-3,8"), or empty. */
-bool ids_parse(const char *text, struct ids *out);
-/* Canonical text; caller frees. */
-char *ids_text(const struct ids *s);
-bool ids_has(const struct ids *s, unsigned i);
-void ids_add(struct ids *s, unsigned i);
-bool ids_empty(const struct ids *s);
-void ids_and(struct ids *s, const struct ids *with);
-bool ids_equal(const struct ids *a, const struct ids *b);
-/* Ids of a file such as /sys/devices/system/node/online; false where it says nothing. */
-bool ids_file(const char *path, struct ids *out);
 /* A plan's CPU list for a role, canonical (caller frees); -EINVAL when it is none, or not all of it
  * is online here. */
 int plan_cpus(const char *cpus, const char *role, char **out, struct err *e);

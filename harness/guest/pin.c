@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Affinity of a guest's threads and the place of its memory: sched_setaffinity(2), /proc. */
 #include "guest/pin.h"
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -12,9 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/ids.h"
 #include "guest/vm.h"
-
-enum { CPU_MAX = 4096 };
 
 static void list_add(char ***list, size_t *n, char *owned)
 {
@@ -38,28 +36,6 @@ void pin_free(struct pin *p)
 	*p = (struct pin){0};
 }
 
-/* "4-7" or "4" at *s. */
-static bool parse_range(const char **s, unsigned *from, unsigned *to)
-{
-	char *end;
-	unsigned long a, b;
-
-	if (!isdigit((unsigned char)**s))
-		return false;
-	a = b = strtoul(*s, &end, 10);
-	if (*end == '-') {
-		if (!isdigit((unsigned char)end[1]))
-			return false;
-		b = strtoul(end + 1, &end, 10);
-	}
-	if (a > b || b >= CPU_MAX)
-		return false;
-	*s = end;
-	*from = (unsigned)a;
-	*to = (unsigned)b;
-	return true;
-}
-
 /* One part of the text: each CPU an entry of its own, or (join) all of them in one. */
 static bool parse_part(const char **s, bool join, char ***list, size_t *n)
 {
@@ -67,7 +43,7 @@ static bool parse_part(const char **s, bool join, char ***list, size_t *n)
 	unsigned from, to;
 
 	for (;; (*s)++) {
-		if (!parse_range(s, &from, &to)) {
+		if (!ids_range(s, &from, &to)) {
 			free(all);
 			return false;
 		}
@@ -142,60 +118,26 @@ char *pin_text(const struct pin *p, size_t nvcpu, size_t niothread)
 	return out;
 }
 
-/* A CPU list into a set; false: none, or over the limit. */
-static bool cpu_set(const char *text, cpu_set_t *set, size_t size)
-{
-	unsigned from, to;
-
-	CPU_ZERO_S(size, set);
-	for (;; text++) {
-		if (!parse_range(&text, &from, &to))
-			return false;
-		for (; from <= to; from++)
-			CPU_SET_S(from, size, set);
-		if (*text != ',')
-			return !*text;
-	}
-}
-
 char *pin_nodes(const char *text)
 {
-	char *commas = xstrdup(text), *out = NULL;
-	size_t size = CPU_ALLOC_SIZE(CPU_MAX), len = 0;
-	cpu_set_t *set = CPU_ALLOC(CPU_MAX);
-	FILE *f;
+	char *commas = xstrdup(text), *out;
 
 	for (char *p = commas; *p; p++)
 		if (*p == '+')
 			*p = ',';
-	if (set && cpu_set(commas, set, size) && (f = open_memstream(&out, &len))) {
-		for (int i = 0; i < CPU_MAX; i++) {
-			int from = i;
-
-			if (!CPU_ISSET_S(i, size, set))
-				continue;
-			while (i + 1 < CPU_MAX && CPU_ISSET_S(i + 1, size, set))
-				i++;
-			fprintf(f, i > from ? "%s%d-%d" : "%s%d", ftell(f) > 0 ? "," : "", from, i);
-		}
-		fclose(f);
-	}
-	CPU_FREE(set);
+	out = ids_canonical(commas);
 	free(commas);
 	return out;
 }
 
 static int pin_one(int tid, const char *list, const char *who, struct err *e)
 {
-	size_t size = CPU_ALLOC_SIZE(CPU_MAX);
-	cpu_set_t *set = CPU_ALLOC(CPU_MAX);
+	struct ids set;
 	int rc = 0;
 
-	if (!set)
-		return err_set(e, -ENOMEM, "no memory");
-	if (!cpu_set(list, set, size))
+	if (!ids_parse(list, &set))
 		rc = err_set(e, -EINVAL, "guest.pin: \"%s\" is no CPU list", list);
-	else if (sched_setaffinity(tid, size, set) < 0 && errno != ESRCH)
+	else if (sched_setaffinity(tid, sizeof(set), (cpu_set_t *)set.w) < 0 && errno != ESRCH)
 		rc = errno == EINVAL
 			     ? err_set(e, -EINVAL,
 				       "guest.pin: this host has no CPU of %s to run %s on, or a cpuset "
@@ -203,7 +145,6 @@ static int pin_one(int tid, const char *list, const char *who, struct err *e)
 				       list, who)
 			     : err_set(e, -errno, "guest.pin: %s cannot be put on CPU %s: %s", who,
 				       list, strerror(errno));
-	CPU_FREE(set);
 	return rc;
 }
 

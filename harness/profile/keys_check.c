@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* When a well-formed value of a key will not do. */
 #include <stdlib.h>
+#include "base/ids.h"
 #include "base/units.h"
 #include "profile/keys.h"
 
@@ -38,21 +39,11 @@ const char *check_name(const char *v)
 /* "4-7+9" at *s, up to what stops it. */
 static bool check_list(const char **s)
 {
-	do {
-		unsigned long from, to;
-		char *end;
+	unsigned from, to;
 
-		if (**s < '0' || **s > '9')
+	do {
+		if (!ids_range(s, &from, &to))
 			return false;
-		from = to = strtoul(*s, &end, 10);
-		if (*end == '-') {
-			if (end[1] < '0' || end[1] > '9')
-				return false;
-			to = strtoul(end + 1, &end, 10);
-		}
-		if (from > to || to > 4095)
-			return false;
-		*s = end;
 	} while (*(*s)++ == '+');
 	(*s)--;
 	return true;

@@ -8,11 +8,6 @@
 #include "vm/read.h"
 #include "vm/vm.h"
 
-/* vm.c. CPU lists as sets: reads "3" or "0-2" at *p, into (in) or out of set[VM_CPU_MAX]; false: no
- * such range. And canonical text of a set, "" when it is empty; caller frees. */
-enum { VM_CPU_MAX = 4096 };
-bool vm_cpus_range(const char **p, bool in, bool *set);
-char *vm_cpus_set(const bool *set);
 #include "vm/write.h"
 
 /* --- writers: one for each format; vm_write picks --- */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/ids.h"
 #include "vm/internal.h"
 #include "vm/vm.h"
 
@@ -326,61 +327,7 @@ json_t *vm_json(const struct vm *vm)
 			 "got", side_json(vm, VM_GOT), "notes", notes);
 }
 
-bool vm_cpus_range(const char **p, bool in, bool *set)
-{
-	unsigned long from, to;
-	char *end;
-
-	if (!isdigit((unsigned char)**p))
-		return false;
-	from = to = strtoul(*p, &end, 10);
-	if (*end == '-') {
-		if (!isdigit((unsigned char)end[1]))
-			return false;
-		to = strtoul(end + 1, &end, 10);
-	}
-	if (from > to || to >= VM_CPU_MAX)
-		return false;
-	for (; from <= to; from++)
-		set[from] = in;
-	*p = end;
-	return true;
-}
-
 char *vm_cpus(const char *text)
 {
-	bool set[VM_CPU_MAX] = {false};
-
-	for (const char *p = text;; p++) {
-		if (!vm_cpus_range(&p, true, set))
-			return NULL;
-		if (!*p)
-			return vm_cpus_set(set);
-		if (*p != ',')
-			return NULL;
-	}
-}
-
-char *vm_cpus_set(const bool *set)
-{
-	char *out = NULL;
-	size_t len = 0;
-	FILE *f;
-
-	f = open_memstream(&out, &len);
-	if (!f)
-		return NULL;
-	for (int i = 0, first = 1; i < VM_CPU_MAX; i++) {
-		int to = i;
-
-		if (!set[i])
-			continue;
-		while (to + 1 < VM_CPU_MAX && set[to + 1])
-			to++;
-		fprintf(f, to > i ? "%s%d-%d" : "%s%d", first ? "" : ",", i, to);
-		first = 0;
-		i = to;
-	}
-	fclose(f);
-	return out;
+	return ids_canonical(text);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/ids.h"
 #include "vm/internal.h"
 #include "vm/xml.h"
 
@@ -106,27 +107,26 @@ void el_take_on(const struct el *e, const char *attr, const char *key, ...)
 
 char *xml_cpus(const char *text)
 {
-	bool set[VM_CPU_MAX] = {false}, in;
-	char *out;
+	struct ids set = {0};
+	unsigned from, to;
+	bool in;
 
 	for (const char *p = text;; p++) {
 		p += strspn(p, " \t\n");
 		in = *p != '^';
 		p += !in;
-		if (!vm_cpus_range(&p, in, set))
+		if (!ids_range(&p, &from, &to))
 			return NULL;
+		for (; from <= to; from++)
+			(in ? ids_add : ids_remove)(&set, from);
 		p += strspn(p, " \t\n");
 		if (!*p)
 			break;
 		if (*p != ',')
 			return NULL;
 	}
-	out = vm_cpus_set(set);
-	if (out && !*out) { /* all of them were taken out again */
-		free(out);
-		out = NULL;
-	}
-	return out;
+	/* empty: all of them were taken out again */
+	return ids_empty(&set) ? NULL : ids_text(&set);
 }
 
 static void put_cpus(const struct el *e, const char *attr, const char *value, const char *key)

@@ -254,35 +254,6 @@ static size_t records(const struct world *w)
 	return n;
 }
 
-/* --- lists --- */
-
-static void test_lists(void **state)
-{
-	static const struct {
-		const char *in, *out;
-	} good[] = {{"0", "0"},
-		    {"3,1", "1,3"},
-		    {"0-2,1", "0-2"},
-		    {"0,1,2,8", "0-2,8"},
-		    {"4095", "4095"}};
-	static const char *const bad[] = {"",	  "x",	 "1-",	 "-1",	"2-1",
-					  "4096", "1 2", "1,,2", "0x1", "1;2"};
-	struct ids s;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		char *text;
-
-		assert_true(ids_parse(good[i].in, &s));
-		text = ids_text(&s);
-		assert_string_equal(text, good[i].out);
-		free(text);
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_false(ids_parse(bad[i], &s));
-	assert_false(ids_parse(NULL, &s));
-}
-
 /* --- threads --- */
 
 static void test_apply_and_revert(void **state)
@@ -684,7 +655,6 @@ static void test_memory_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_memory_values),
 		cmocka_unit_test_setup_teardown(test_apply_and_revert, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads_made_since, setup, teardown),

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sets of CPUs and nodes, and their lists as the kernel writes them. */
+/* Sets of CPUs and nodes, and their lists. */
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "apply/internal.h"
 #include "base/file.h"
-#include "vm/vm.h"
+#include "base/ids.h"
 
 enum { BITS = 8 * sizeof(unsigned long) };
 
@@ -17,6 +18,12 @@ void ids_add(struct ids *s, unsigned i)
 {
 	if (i < IDS_MAX)
 		s->w[i / BITS] |= 1ul << i % BITS;
+}
+
+void ids_remove(struct ids *s, unsigned i)
+{
+	if (i < IDS_MAX)
+		s->w[i / BITS] &= ~(1ul << i % BITS);
 }
 
 bool ids_empty(const struct ids *s)
@@ -38,33 +45,52 @@ bool ids_equal(const struct ids *a, const struct ids *b)
 	return !memcmp(a->w, b->w, sizeof(a->w));
 }
 
-/* vm_cpus has checked the form: numbers, "-" and "," only, ranges the right way round. */
+bool ids_range(const char **s, unsigned *from, unsigned *to)
+{
+	unsigned long a, b;
+	char *end;
+
+	if (!isdigit((unsigned char)**s))
+		return false;
+	a = b = strtoul(*s, &end, 10);
+	if (*end == '-') {
+		if (!isdigit((unsigned char)end[1]))
+			return false;
+		b = strtoul(end + 1, &end, 10);
+	}
+	if (a > b || b >= IDS_MAX)
+		return false;
+	*s = end;
+	*from = (unsigned)a;
+	*to = (unsigned)b;
+	return true;
+}
+
 bool ids_parse(const char *text, struct ids *out)
 {
-	char *list = text ? vm_cpus(text) : NULL, *p = list;
+	unsigned from, to;
 
 	memset(out, 0, sizeof(*out));
-	while (p && *p) {
-		unsigned long from = strtoul(p, &p, 10),
-			      to = *p == '-' ? strtoul(p + 1, &p, 10) : from;
-
-		for (; from <= to && from < IDS_MAX; from++)
-			ids_add(out, (unsigned)from);
-		if (*p == ',')
-			p++;
+	for (const char *p = text; p && ids_range(&p, &from, &to); p++) {
+		for (; from <= to; from++)
+			ids_add(out, from);
+		if (!*p)
+			return true;
+		if (*p != ',')
+			break;
 	}
-	free(list);
-	return !ids_empty(out);
+	memset(out, 0, sizeof(*out));
+	return false;
 }
 
 char *ids_text(const struct ids *s)
 {
 	char *out = xstrdup("");
 
-	for (unsigned i = 0; i < IDS_MAX; i++) {
-		unsigned to = i;
+	for (unsigned i = 0, to; i < IDS_MAX; i = to + 1) {
 		char *more;
 
+		to = i;
 		if (!ids_has(s, i))
 			continue;
 		while (ids_has(s, to + 1))
@@ -73,9 +99,15 @@ char *ids_text(const struct ids *s)
 			      : xasprintf("%s%s%u", out, *out ? "," : "", i);
 		free(out);
 		out = more;
-		i = to;
 	}
 	return out;
+}
+
+char *ids_canonical(const char *text)
+{
+	struct ids set;
+
+	return ids_parse(text, &set) ? ids_text(&set) : NULL;
 }
 
 bool ids_file(const char *path, struct ids *out)
