@@ -32,7 +32,8 @@ fi
 lean="--disable-native --disable-rados --disable-rbd --disable-http --disable-gfapi --disable-libnfs
 	--disable-rdma --disable-numa --disable-pmem
 	--disable-libzbc --disable-tcmalloc --disable-xnvme --disable-libblkio --disable-isal --disable-dfs"
-help=$("$dir/src/configure" --help 2>/dev/null || true)
+# configure writes a log where it stands, for --help too
+help=$(cd "$dir/src" && ./configure --help 2>/dev/null || true)
 options=
 for o in $lean; do
 	case $help in
