@@ -305,7 +305,21 @@ static void target_copy(const struct vm *target, unsigned iothreads, struct vm *
 		       (const char *const[]){"sockets", "dies", "cores", "threads"}[i]);
 }
 
-static int export_plan(const struct plan_args *a, const struct place_plan *p, struct err *e)
+/* What is not said of a machine, but has to be for it to start as it should: QEMU emulates unless
+ * it is told not to (CPU-01), and libvirt takes no domain without a type of machine (GST-04). */
+static void machine_complete(const struct place_host *h, bool is_new, struct vm *vm)
+{
+	if (!vm_get(vm, VM_ASKED, "accel"))
+		vm_set(vm, VM_ASKED, "kvm", "vbench plan", "accel");
+	if (!is_new || !h->dies)
+		return;
+	/* hosts with dies are x86 ones */
+	vm_set(vm, VM_ASKED, "q35", "vbench plan", "machine");
+	vm_set(vm, VM_ASKED, "x86_64", "vbench plan", "arch");
+}
+
+static int export_plan(const struct plan_args *a, const struct place_host *h,
+		       const struct place_plan *p, struct err *e)
 {
 	bool printed = false;
 	int rc = 0;
@@ -319,6 +333,7 @@ static int export_plan(const struct plan_args *a, const struct place_plan *p, st
 		place_into_vm(&p->guests[i], vm);
 		if (a->w.targets[i])
 			target_copy(a->w.targets[i], p->guests[i].iothreads, vm);
+		machine_complete(h, !a->w.targets[i], vm);
 		/* several in one text; qm's commands have no name of their own */
 		if (p->nguests > 1 && a->format != VM_LIBVIRT && a->format != VM_OVIRT)
 			printf("%s# %s\n", printed ? "\n" : "", p->guests[i].name);
@@ -450,7 +465,7 @@ static int show(const struct plan_args *a, const struct place_host *h, const str
 	json_t *doc;
 
 	if (a->format >= 0)
-		return export_plan(a, p, e);
+		return export_plan(a, h, p, e);
 	if (a->json) {
 		doc = place_json(p);
 		json_dumpf(doc, stdout, JSON_INDENT(2));

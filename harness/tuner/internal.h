@@ -54,6 +54,8 @@ bool need_own_devices(const struct subject *s, struct findings *f);
 /* Proxmox VE started it, by its machine type. */
 bool is_proxmox(const struct vm *vm);
 bool is_windows(const struct vm *vm);
+/* The model as -cpu takes it, for advice: libvirt's modes are no models of QEMU's. Borrowed. */
+const char *cpu_option(const struct vm *vm);
 /* "/domain/..." or "", as found_* take it: NULL when the fact is not there. */
 #define fact_where(vm, side, ...) \
 	(*vm_where(vm, side, __VA_ARGS__) ? vm_where(vm, side, __VA_ARGS__) : (const char *)NULL)

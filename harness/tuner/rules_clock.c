@@ -173,7 +173,7 @@ static void check_clk_04(const struct subject *s, struct findings *f)
 	finding_want(x, "hv-time and hv-stimer (which needs hv-vpindex and hv-synic)");
 	finding_change(
 		x, CHANGE_XML,
-		"<clock><timer name='hypervclock' present='yes'/></clock>, <features><hyperv><vpindex state='on'/><synic state='on'/><stimer state='on'/></hyperv></features>");
+		"<clock offset='localtime'><timer name='hypervclock' present='yes'/></clock>, <features><hyperv><vpindex state='on'/><synic state='on'/><stimer state='on'/></hyperv></features>");
 	finding_change(x, CHANGE_QEMU, "-cpu host,hv-time,hv-vpindex,hv-synic,hv-stimer");
 }
 

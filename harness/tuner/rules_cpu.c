@@ -354,7 +354,10 @@ static void quota(const struct subject *s, struct findings *f, enum vm_side side
 		      " us a period: when it is used up, threads stand still until the next",
 		      element, us);
 	finding_want(x, "weights (shares) for fairness; a quota only as a hard cap");
-	finding_change(x, CHANGE_XML, "<cputune><shares>1024</shares></cputune> without <%s>",
+	/* libvirt hands shares to cpu.weight as they are [Linux, cgroup-v2.rst: 100 by default] */
+	finding_change(x, CHANGE_XML,
+		       "<cputune><shares>200</shares></cputune> (twice the share of others, with "
+		       "cgroup v2) without <%s>",
 		       element);
 	finding_change(x, CHANGE_SYSFS, "cpu.weight of its cgroup, with \"max\" in cpu.max");
 }
@@ -394,7 +397,7 @@ static void check_cpu_20(const struct subject *s, struct findings *f)
 		return;
 	finding_want(x, "off, unless someone profiles in the guest");
 	finding_change(x, CHANGE_XML, "<features><pmu state='off'/></features>");
-	finding_change(x, CHANGE_QEMU, "-cpu %s,pmu=off", model ? model : "host");
+	finding_change(x, CHANGE_QEMU, "-cpu %s,pmu=off", cpu_option(s->vm));
 }
 
 static void check_cpu_21(const struct subject *s, struct findings *f)

@@ -21,7 +21,7 @@ static void check_gst_03(const struct subject *s, struct findings *f)
 		 "no -device usb-tablet", true},
 		{"watchdog", "a watchdog", "no <watchdog>", "no -device of a watchdog", true},
 		{"graphics", "a screen", "no <graphics>", "-display none", true},
-		{"video", "a video card", "no <video> (<model type='none'/>)", "-vga none", true},
+		{"video", "a video card", "<video><model type='none'/></video>", "-vga none", true},
 	};
 
 	if (!need_vm(s, f))
@@ -181,7 +181,7 @@ static void check_gst_07(const struct subject *s, struct findings *f)
 		"relaxed", "vapic",	  "spinlocks", "vpindex",	  "runtime", "synic",
 		"reset",   "frequencies", "tlbflush",  "reenlightenment", "ipi"};
 	char missing[256] = "", qemu[400] = "", xml[600] = "";
-	const char *list, *model;
+	const char *list;
 	struct finding *x;
 
 	if (!need_vm(s, f))
@@ -217,9 +217,7 @@ static void check_gst_07(const struct subject *s, struct findings *f)
 	finding_want(x, "all but those for debugging; each is off by default");
 	finding_change(x, CHANGE_XML, "<features><hyperv mode='custom'>%s</hyperv></features>%s",
 		       xml, list ? ", beside those that are there" : "");
-	model = vm_get(s->vm, VM_ASKED, "cpu.model");
-	finding_change(x, CHANGE_QEMU, "-cpu %s,...%s",
-		       model && strcmp(model, "host-passthrough") ? model : "host", qemu);
+	finding_change(x, CHANGE_QEMU, "-cpu %s,...%s", cpu_option(s->vm), qemu);
 }
 
 /* --- GST-08, GST-09 --- */

@@ -144,8 +144,8 @@ static void cluster_size_of(const struct disk *d)
 					      : "64 KiB or more");
 	finding_change(bad, CHANGE_QEMU,
 		       n > CLUSTER_DEFAULT
-			       ? "qemu-img create -o cluster_size=128k,extended_l2=on, at the next "
-				 "snapshot"
+			       ? "qemu-img create -f qcow2 -o extended_l2=on,cluster_size=128k -b "
+				 "IMAGE -F qcow2 NEW, as the next snapshot"
 			       : "qemu-img convert -O qcow2 -o cluster_size=64k IMAGE NEW");
 }
 

@@ -204,7 +204,7 @@ static void prealloc_remedy(struct finding *x)
 		       "<memoryBacking><allocation mode='immediate' threads='4'/></memoryBacking>");
 	finding_change(
 		x, CHANGE_QEMU,
-		"-object memory-backend-...,prealloc=on,prealloc-threads=4; or -mem-prealloc with -mem-path");
+		"-object memory-backend-ram,...,prealloc=on,prealloc-threads=4; or -mem-prealloc with -mem-path");
 }
 
 static void prealloc_got(const struct subject *s, struct findings *f)

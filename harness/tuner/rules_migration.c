@@ -162,21 +162,40 @@ static void machine_portable(const struct subject *s, struct findings *f)
 {
 	const char *type = vm_get(s->vm, VM_ASKED, "machine");
 	const char *where = fact_where(s->vm, VM_ASKED, "machine");
+	/* QEMU's aliases, and what the types that they stand for begin with */
+	static const struct {
+		const char *name, *type;
+	} alias[] = {
+		{"pc", "pc-i440fx"},
+		{"q35", "pc-q35"},
+		{"virt", "virt"},
+		{"pseries", "pseries"},
+		{"s390-ccw-virtio", "s390-ccw-virtio"},
+	};
 	struct finding *bad;
+	size_t i = 0;
 
 	if (!type) {
 		found_unknown(f, VM_ASKED, NULL, "the machine type is not described");
 		return;
 	}
-	if (strpbrk(type, "0123456789") && strchr(type, '-')) {
+	while (i < sizeof(alias) / sizeof(alias[0]) && strcmp(alias[i].name, type))
+		i++;
+	if (i == sizeof(alias) / sizeof(alias[0]) && strpbrk(type, "0123456789") &&
+	    strchr(type, '-')) {
 		found_ok(f, VM_ASKED, NULL, where, "machine type %s, a version", type);
 		return;
 	}
 	bad = found_bad(f, VM_ASKED, NULL, where, "machine type %s means another in each QEMU",
 			type);
 	finding_want(bad, "a type with its version");
-	finding_change(bad, CHANGE_XML, "<type machine='pc-q35-7.2'>hvm</type>");
-	finding_change(bad, CHANGE_QEMU, "-machine pc-q35-7.2");
+	if (i == sizeof(alias) / sizeof(alias[0]))
+		return;
+	finding_change(bad, CHANGE_XML,
+		       "<type machine='%s-7.2'>hvm</type> (or the newest that both hosts have)",
+		       alias[i].type);
+	finding_change(bad, CHANGE_QEMU, "-machine %s-7.2 (or the newest that both hosts have)",
+		       alias[i].type);
 }
 
 static void check_portable(const struct subject *s, struct findings *f)

@@ -49,7 +49,7 @@ static void node_remedy(struct finding *x)
 	finding_want(x, "vCPUs and memory on one node, since they fit; " NODES_PLAN);
 	finding_change(
 		x, CHANGE_XML,
-		"<vcpu placement='static' cpuset='CPUS OF NODE 0'>..., <numatune><memory mode='strict' nodeset='0'/></numatune>");
+		"<vcpu placement='static' cpuset='CPUS'>N</vcpu>, <numatune><memory mode='strict' nodeset='0'/></numatune> (CPUS: those of node 0)");
 	finding_change(
 		x, CHANGE_QEMU,
 		"numactl --cpunodebind=0 qemu-system-x86_64 -object memory-backend-ram,id=m0,size=SIZE,host-nodes=0,policy=bind -machine memory-backend=m0 ...");

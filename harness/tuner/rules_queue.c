@@ -308,7 +308,7 @@ static void poll_judge(const struct subject *s, struct findings *f, unsigned i)
 				   : "polling, where latency counts and CPUs are free");
 	finding_change(bad, CHANGE_XML,
 		       "<iothreadids><iothread id='1'><poll max='%u'/></iothread>"
-		       "</iothreadids>",
+		       "</iothreadids> (libvirt 9.4.0 and newer)",
 		       s->dense ? 0 : 32768);
 	finding_change(bad, CHANGE_QEMU,
 		       "-object iothread,...,poll-max-ns=%u; live: qom-set "

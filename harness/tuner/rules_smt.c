@@ -83,12 +83,19 @@ static void threads_side(const struct subject *s, struct findings *f, enum vm_si
 	finding_want(x,
 		     "either one vCPU a core, or threads=2 with vCPUs 0 and 1, 2 and 3, ... on the "
 		     "sibling threads of a core (vbench plan --smt isolate|siblings)");
+	if (n % 2) { /* no whole number of cores: libvirt and QEMU refuse it */
+		finding_change(
+			x, CHANGE_XML,
+			"<cpu><topology sockets='1' cores='%u' threads='1'/></cpu> with a core for each vCPU",
+			n);
+		finding_change(x, CHANGE_QEMU, "-smp %u,sockets=1,cores=%u,threads=1", n, n);
+		return;
+	}
 	finding_change(
 		x, CHANGE_XML,
 		"<cpu><topology sockets='1' cores='%u' threads='2'/></cpu> with <vcpupin> by pairs",
-		n / 2 ? n / 2 : 1);
-	finding_change(x, CHANGE_QEMU, "-smp %u,sockets=1,cores=%u,threads=2", n,
-		       n / 2 ? n / 2 : 1);
+		n / 2);
+	finding_change(x, CHANGE_QEMU, "-smp %u,sockets=1,cores=%u,threads=2", n, n / 2);
 }
 
 /* Another machine on the other thread of one of our cores. */

@@ -65,6 +65,16 @@ bool is_windows(const struct vm *vm)
 	return vm_is(vm, VM_ASKED, "windows", "os");
 }
 
+const char *cpu_option(const struct vm *vm)
+{
+	const char *model = vm_get(vm, VM_ASKED, "cpu.model");
+
+	if (!model || !strcmp(model, "host-passthrough"))
+		return "host";
+	/* libvirt makes a named model of it when the machine starts */
+	return strcmp(model, "host-model") ? model : "MODEL";
+}
+
 struct finding *check_flag(const struct subject *s, struct findings *f, enum vm_side side,
 			   bool want, int unsaid, const char *what, const char *key)
 {

@@ -126,6 +126,9 @@ for my $format (sort keys %shows) {
 	($status, $out, $err) = plan_of(snapshot('desktop-smt'), '--export', $format, guests('a:vcpus=4,memory=8G,iothreads=1'));
 	is $status, 0, "--export $format";
 	like $out, $shows{$format}, 'has its own words';
+	# QEMU emulates by itself, and libvirt takes no domain without <os><type> (CPU-01, GST-04)
+	like $out, qr/^ +-machine q35\b.*^ +-accel kvm\b/ms, 'which say how to run it' if $format eq 'qemu';
+	like $out, qr{^<domain type='kvm'>.*<type arch='x86_64' machine='q35'>hvm</type>}ms, 'which are enough to define it' if $format eq 'libvirt';
 }
 
 # A guest with two dies (two caches of 8 cores on epyc-nps1, CPU-10): those who have no dies are told as many CPUs. Nova: sockets x cores

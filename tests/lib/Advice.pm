@@ -40,7 +40,7 @@ our @XML_LATER = (
 # Where an element belongs; "" is <domain> itself.
 my %PLACE = (
 	(map { $_ => '' } qw(vcpu iothreads iothreadids cputune numatune memoryBacking memtune features clock os blkiotune cpu memory currentMemory)),
-	(map { $_ => 'devices' } qw(disk controller interface memballoon rng channel video graphics sound watchdog smartcard input)),
+	(map { $_ => 'devices' } qw(disk controller interface memballoon rng channel video graphics sound watchdog smartcard input console)),
 	(map { $_ => 'devices/disk' } qw(target address driver blockio iotune source)),
 	(map { $_ => 'devices/interface' } qw(model mtu)),
 	page => 'memoryBacking/hugepages', timer => 'clock', type => 'os', hyperv => 'features', kvm => 'features',
@@ -49,7 +49,7 @@ my %PLACE = (
 	nosharepages => 'memoryBacking', hugepages => 'memoryBacking',
 );
 my %OPEN = (
-	'devices/disk' => "<devices><disk type='file' device='disk'>", 'devices/interface' => "<devices><interface type='bridge'><source bridge='br0'/>",
+	'devices/disk' => "<devices><disk type='file' device='disk'><source file='/image'/>", 'devices/interface' => "<devices><interface type='bridge'><source bridge='br0'/>",
 	'memoryBacking/hugepages' => '<memoryBacking><hugepages>', clock => "<clock offset='utc'>", os => '<os>', devices => '<devices>', '' => '',
 	features => '<features>', 'features/hyperv' => "<features><hyperv mode='custom'>", cputune => '<cputune>', cpu => "<cpu mode='host-passthrough'>",
 	memoryBacking => '<memoryBacking>',
@@ -58,6 +58,7 @@ my %OPEN = (
 # The elements of a text, one after the other, made whole: "..." taken out, words that stand for values given some, what is left open closed.
 sub elements {
 	my ($text) = @_;
+	$text =~ s/ \w+='\.\.\.'//g;
 	$text =~ s/ ?\.\.\. ?(?=[^<>]*\/?>)/ /g;
 	$text =~ s/\.\.\.//g;
 	my %word = (N => 4, CPU => 2, CPUS => '0-1', SIZE => 1, NODE => 0);
@@ -92,10 +93,10 @@ sub domain {
 			$e =~ s{^<disk device}{<disk type='file' device};
 		}
 		$e =~ s{^<vcpu ([^>]*)></vcpu>}{<vcpu $1>4</vcpu>};
+		$e =~ s{<type></type>}{<type>hvm</type>};
 		$e =~ s{^<input type='tablet'></input>}{<input type='tablet'/>};
 		$in{$place} .= $e;
 	}
-	$in{os} = ($in{os} // '') . '' if delete $has{type};
 	for my $place (sort keys %in) {
 		my $more = $place eq 'devices/disk' && !$has{target} ? "<target dev='vda' bus='virtio'/>" : '';
 		my $close = join '', map { "</$_>" } reverse split m{/}, $place;
@@ -104,7 +105,7 @@ sub domain {
 	# one <devices> from several
 	$inner =~ s{</devices>(.*?)<devices>}{}s while $inner =~ m{</devices><devices>};
 	my $t = $type // 'kvm';
-	return "<domain type='$t'><name>a</name>" . ($inner =~ /<memory[ >]/ ? '' : "<memory unit='GiB'>8</memory>")
+	return "<domain type='$t'><name>a</name>" . ($has{memory} ? '' : "<memory unit='GiB'>8</memory>")
 		. ($inner =~ /<os>/ ? '' : "<os><type arch='x86_64' machine='q35'>hvm</type></os>") . "$inner</domain>";
 }
 
@@ -137,7 +138,7 @@ sub element_names {
 	my %names;
 	for my $path (glob $SCHEMA =~ s/domain\.rng$/*.rng/r) {
 		open my $f, '<', $path or next;
-		while (<$f>) { $names{$1} = 1 while /<element name=["'](\w+)["']/g }
+		while (<$f>) { $names{$1} = 1 while /<element name=["']([\w-]+)["']/g }
 	}
 	return \%names;
 }
