@@ -114,6 +114,39 @@ SKIP: {
 	cmp_ok(scalar keys %docs, '>=', 50, 'pieces of XML: ' . keys %docs);
 }
 
+# --- remedies fit the machine that they are for ---
+{
+	open my $f, '<', "$dir/audit/good/web.xml" or die $!;
+	my $xml = do { local $/; <$f> };
+	# three vCPUs, two of them on the threads of a core (CPUs 2 and 18 of two-socket-smt)
+	$xml =~ s/machine='pc-q35-7.2'/machine='pc'/;
+	$xml =~ s/<cpu mode='host-passthrough'[^>]*>.*?<\/cpu>/<cpu mode='host-model'\/>/s;
+	$xml =~ s/<pmu state='off'\/>/<pmu state='on'\/>/;
+	$xml =~ s/queues='4'\/>(\s*<\/interface>)/queues='3' tx_queue_size='2048'\/>$1/;
+	$xml =~ s/<vcpu placement='static'>4/<vcpu placement='static'>3/;
+	$xml =~ s/<vcpupin vcpu='3' cpuset='5'\/>//;
+	$xml =~ s/(vcpupin vcpu='1' cpuset=)'3'/$1'18'/;
+	require File::Temp;
+	my $tmp = File::Temp->new(SUFFIX => '.xml');
+	print $tmp $xml;
+	close $tmp;
+	my $got = take("$tmp", "$dir/snapshots/two-socket-smt.json", '--for', 'latency,migration');
+	my %said;
+	for my $rule (@{ $got->{rules} }) {
+		for my $finding (grep { $_->{change} } @{ $rule->{findings} }) {
+			$said{"$rule->{id} $_"} .= "$finding->{change}{$_}\n" for keys %{ $finding->{change} };
+		}
+	}
+	# QEMU's machine "pc" is i440fx: q35 would be another machine
+	like($said{'MIG-16 libvirt'}, qr/machine='pc-i440fx-\d/, 'the machine type with its version, and no other');
+	# "host-model" is a word of libvirt's
+	like($said{'CPU-20 qemu'}, qr/^-cpu (?!host-)\S+,pmu=off$/m, 'a model that QEMU has');
+	# QEMU, hw/net/virtio-net.c: 256 on a tap device, whatever is asked for
+	like($said{'NET-03 qemu'}, qr/tx_queue_size=256$/m, 'a ring that can be had');
+	# sockets x cores x threads must be the vCPUs [qemu(1), -smp]
+	like($said{'CPU-09 qemu'}, qr/^-smp 3,sockets=1,cores=3,threads=1$/m, 'three vCPUs make no pairs');
+}
+
 # --- exports of plans ---
 my $snapshot = "$dir/snapshots/two-socket-smt.json";
 for my $file ("$dir/audit/good/web.xml", "$dir/audit/real/database.xml", "$dir/audit/real/plain.args", 'profiles/quick.ini') {
