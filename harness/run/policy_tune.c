@@ -208,6 +208,7 @@ static void end_visit(struct search *s, size_t cell)
 		s->failed[cell] = true;
 		return;
 	}
+	s->state.measured++;
 	s->obs[s->nobs++] = (struct screen_obs){cell, s->state.blocks, s->got[cell] / s->counted};
 	if (s->state.phase == TUNE_RACE) {
 		s->sum[cell] += s->got[cell] / s->counted;

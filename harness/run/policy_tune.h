@@ -27,6 +27,7 @@ struct tune_state {
 	size_t winner;	     /* best so far; the start, where nothing looks better */
 	unsigned screen;     /* visits planned for the screening; 0: so few cells that all race */
 	unsigned visits;     /* done */
+	unsigned measured;   /* of the visits: those in which all workloads that count were */
 	unsigned blocks;     /* done, of both phases */
 	unsigned race_first; /* the first block of the race */
 	struct screen_fit fit;

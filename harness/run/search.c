@@ -206,12 +206,13 @@ int run_search_save(const struct run *r, struct err *e)
 					    json_string(run_primary(r, w)->id));
 	for (size_t i = 0; s->predicted && i < r->profile->ncells; i++)
 		json_object_set_new(fit, r->profile->cells[i].id, number(s->predicted[i]));
-	out = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "winner",
-			r->profile->cells[s->winner].id, "start", r->search.start, "visits",
-			(int)s->visits, "screened", (int)s->screen, "blocks", (int)s->blocks,
-			"cells", (int)r->profile->ncells, "gain", number(s->gain), "noise_sd",
-			number(s->fit.noise_sd), "racing", racing_json(r, s), "failed", failed,
-			"primary", primary, "predicted", fit);
+	out = json_pack("{s:s, s:s, s:i, s:i, s:b, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}",
+			"winner", r->profile->cells[s->winner].id, "start", r->search.start,
+			"visits", (int)s->visits, "measured", (int)s->measured, "start_failed",
+			s->failed[start_of(r)], "screened", (int)s->screen, "blocks",
+			(int)s->blocks, "cells", (int)r->profile->ncells, "selected_gain_log",
+			number(s->gain), "noise_sd", number(s->fit.noise_sd), "racing",
+			racing_json(r, s), "failed", failed, "primary", primary, "predicted", fit);
 	text = json_dumps(out, JSON_INDENT(1));
 	rc = file_write(path, text, strlen(text), 0644, e);
 	json_decref(out);

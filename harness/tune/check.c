@@ -12,12 +12,16 @@ static int all_cells(const json_t *state, struct profile **out, struct err *e)
 {
 	json_t *copy = json_deep_copy(state);
 	char *label = xasprintf("%s (all cells)", tune_str(state, "label"));
+	char *seed = tune_fresh_seed(state, "exhaustive_run");
 	int rc;
 
 	json_array_append_new(json_object_get(copy, "sets"), json_string(BLOCKS));
+	if (seed)
+		json_array_append_new(json_object_get(copy, "sets"), json_string(seed));
 	json_object_set_new(copy, "label", json_string(label));
 	rc = tune_search_profile(copy, out, e);
 	json_decref(copy);
+	free(seed);
 	free(label);
 	return rc;
 }

@@ -214,11 +214,13 @@ static int run_listed(json_t *state, struct list *l, const char *what, const cha
 		       : xasprintf("run.decide=%.4g%%",
 				   100 * json_number_value(json_object_get(state, "min_effect")));
 	size_t n;
-	const char **sets = tune_sets(state, 4, &n);
+	const char **sets = tune_sets(state, 5, &n);
 	struct profile *p = NULL;
-	char *folder = NULL;
+	char *folder = NULL, *seed = tune_fresh_seed(state, run_key);
 	int rc;
 
+	if (seed)
+		sets[n++] = seed;
 	sets[n++] = label;
 	sets[n++] = stop;
 	sets[n++] = decide;
@@ -229,6 +231,7 @@ static int run_listed(json_t *state, struct list *l, const char *what, const cha
 		rc = run_once(p, tune_str(state, run_key), NULL, o, &folder, e);
 	profile_free(p);
 	free(sets);
+	free(seed);
 	free(label);
 	free(stop);
 	free(decide);
@@ -303,76 +306,6 @@ static int list_final(json_t *state, struct list *l, struct err *e)
 	return rc;
 }
 
-/* The pair of that name on the base side; NULL: none. */
-static const json_t *pair_of(const json_t *judged, const char *base, const char *change)
-{
-	const json_t *p;
-	size_t i;
-
-	json_array_foreach(json_object_get(judged, "pairs"), i,
-			   p) if (!strcmp(tune_str(p, "base"), base) &&
-				  (!change || !strcmp(tune_str(p, "change"), change))) return p;
-	return NULL;
-}
-
-/*
- * kept: the winner is shown better than itself without the setting; dropped: shown worse or shown
- * the same, so that it is not worth having; else undecided.
- */
-static void judge_settings(json_t *state, const json_t *judged)
-{
-	json_t *s;
-	size_t i;
-
-	json_array_foreach(json_object_get(state, "settings"), i, s)
-	{
-		const char *cell = tune_str(s, "cell");
-		const json_t *p = cell ? pair_of(judged, cell, "winner") : NULL;
-		const char *v = p ? tune_str(p, "verdict") : "";
-		const char *word = !cell				       ? "bound"
-				   : !strcmp(v, "better")		       ? "kept"
-				   : !strcmp(v, "worse") || !strcmp(v, "same") ? "dropped"
-									       : "undecided";
-
-		json_object_set_new(s, "word", json_string(word));
-		if (p)
-			json_object_set_new(s, "worth", json_deep_copy(p));
-	}
-}
-
-static bool better(const json_t *judged, const char *base, const char *change)
-{
-	const json_t *p = pair_of(judged, base, change);
-
-	return p && !strcmp(tune_str(p, "verdict"), "better");
-}
-
-/* Values of the winner without what was dropped or is undecided, as "lean". How many went. */
-static size_t make_lean(json_t *state)
-{
-	json_t *lean = json_deep_copy(json_object_get(state, "winner")), *s;
-	size_t i, gone = 0;
-
-	json_array_foreach(json_object_get(state, "settings"), i, s)
-	{
-		const char *w = tune_str(s, "word");
-
-		if (strcmp(w, "dropped") && strcmp(w, "undecided"))
-			continue;
-		json_array_set_new(lean, (size_t)json_integer_value(json_object_get(s, "axis")),
-				   json_string(tune_str(s, "from")));
-		gone++;
-	}
-	json_object_set_new(state, "lean", lean);
-	return gone;
-}
-
-static void recommend(json_t *state, const char *which, const char *why)
-{
-	json_object_set_new(state, "recommended", json_string(which));
-	json_object_set_new(state, "because", json_string(why));
-}
-
 static int do_final(json_t *state, const struct tune_opts *o, struct err *e)
 {
 	struct list l = {0};
@@ -382,7 +315,12 @@ static int do_final(json_t *state, const struct tune_opts *o, struct err *e)
 	if (!strcmp(tune_str(json_object_get(state, "search"), "winner"),
 		    tune_str(state, "start"))) {
 		json_object_set_new(state, "settings", json_array());
-		recommend(state, "start", "the search found nothing that looks better");
+		tune_recommend(
+			state, "start",
+			tune_blind(state)
+				? "trials of the start failed in the search, so that nothing can be said"
+				: "the search found nothing that looks better, so that there was "
+				  "nothing to prove");
 		return step(state, "check", e);
 	}
 	rc = list_final(state, &l, e);
@@ -396,24 +334,9 @@ static int do_final(json_t *state, const struct tune_opts *o, struct err *e)
 		return rc;
 	}
 	json_object_set_new(state, "final", judged);
-	judge_settings(state, judged);
-	if (!better(judged, "start", "winner")) {
-		recommend(state, "start",
-			  "the winner of the search was not shown better than the start");
-		return step(state, "check", e);
-	}
-	if (make_lean(state))
-		return step(state, "confirm", e);
-	recommend(state, "winner", "each of its settings was shown to be worth having");
-	return step(state, "check", e);
+	return step(state, tune_settle_proof(state, judged), e);
 }
 
-/*
- * What is left when all that was not shown to be worth having is taken out was not measured
- * together yet: fresh blocks against the start and against the winner decide. It must be shown
- * better than the start and not be shown worse than the winner; else the winner stays as it was
- * measured.
- */
 static int do_confirm(json_t *state, const struct tune_opts *o, struct err *e)
 {
 	const char **start = values_of(state, NULL), **win = values_of(state, "winner"),
@@ -426,7 +349,7 @@ static int do_confirm(json_t *state, const struct tune_opts *o, struct err *e)
 	int rc = 0;
 
 	if (c == SIZE_MAX || c == a) {
-		recommend(
+		tune_recommend(
 			state, "winner",
 			c == a ? "no setting alone was shown to be worth having, but all together were"
 			       : "what was not shown to be worth having cannot be left out together");
@@ -442,18 +365,7 @@ static int do_confirm(json_t *state, const struct tune_opts *o, struct err *e)
 	if (rc)
 		goto out;
 	json_object_set(state, "confirm", judged);
-	if (better(judged, "start", "lean") &&
-	    !(pair_of(judged, "winner", "lean") &&
-	      !strcmp(tune_str(pair_of(judged, "winner", "lean"), "verdict"), "worse")))
-		recommend(
-			state, "lean",
-			"settings that were not shown to be worth having are left out, and what is left "
-			"was shown better than the start in fresh blocks");
-	else
-		recommend(
-			state, "winner",
-			"without the settings that were not shown to be worth having the gain was not "
-			"shown again, so they stay");
+	tune_settle_confirmation(state, judged);
 out:
 	json_decref(judged);
 	free(why);

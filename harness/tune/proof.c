@@ -12,6 +12,14 @@
 #include "tune/tune.h"
 
 #define LEVEL 0.95
+/* As the report has it (analysis/build.h): slow cells time out more often, so what is left of them
+ * flatters them (statistics.md, part 1). */
+#define FAILED_MAX 0.05
+
+/* Trials of a cell under one workload that counts. */
+struct tally {
+	unsigned ok, failed;
+};
 
 struct proof {
 	struct store_run run;
@@ -23,7 +31,9 @@ struct proof {
 	unsigned blocks;       /* that are there */
 	unsigned max;	       /* looked at after each of at most so many; 0: fixed */
 	double floor;	       /* of the objective's sd */
-	double *x;	       /* [cells][blocks] log, worse positive; NAN */
+	double *x;	       /* [cells][blocks] worse positive, all that count; NAN */
+	double *each;	       /* [workloads that count][cells][blocks] the same of one */
+	struct tally *tally;   /* [workloads that count][cells] */
 };
 
 static double value_of(const struct store_trial *t, const char *metric)
@@ -43,6 +53,22 @@ static size_t cell_of(const struct proof *p, const char *id)
 	return i;
 }
 
+/* Which of the workloads that count; their number: none of them. */
+static size_t workload_of(const struct proof *p, const char *name)
+{
+	const json_t *m;
+	const char *k;
+	size_t i = 0;
+
+	json_object_foreach((json_t *)p->primary, k, m)
+	{
+		if (!strcmp(k, name))
+			break;
+		i++;
+	}
+	return i;
+}
+
 /* The mean over the workloads that count, where all of them are there. */
 static void gather(struct proof *p)
 {
@@ -50,15 +76,26 @@ static void gather(struct proof *p)
 	unsigned *got = xcalloc(n + 1, sizeof(*got));
 
 	p->x = xcalloc(n + 1, sizeof(*p->x));
+	p->each = xcalloc(want * n + 1, sizeof(*p->each));
+	p->tally = xcalloc(want * p->ncells + 1, sizeof(*p->tally));
+	for (size_t i = 0; i < want * n; i++)
+		p->each[i] = NAN;
 	for (size_t i = 0; i < p->ntrials; i++) {
 		const struct store_trial *t = &p->trials[i];
 		const char *id = json_string_value(json_object_get(p->primary, t->workload));
 		const struct metric_row *m = id ? metric_find(id) : NULL;
 		size_t c = cell_of(p, t->cell), at = c * p->blocks + t->block;
+		size_t w = workload_of(p, t->workload);
 		double v = m ? value_of(t, m->id) : NAN;
 
-		if (c == p->ncells || !m || isnan(v))
+		if (c == p->ncells || !m || t->block >= p->blocks)
 			continue;
+		if (isnan(v)) {
+			p->tally[w * p->ncells + c].failed++;
+			continue;
+		}
+		p->tally[w * p->ncells + c].ok++;
+		p->each[w * n + at] = m->better == HIGHER_IS_BETTER ? 1 / v : v;
 		p->x[at] += (m->better == HIGHER_IS_BETTER ? -1 : 1) * log(v);
 		p->floor = fmax(p->floor, metric_sd_floor(m));
 		got[at]++;
@@ -98,15 +135,37 @@ static void unload(struct proof *p)
 	store_trials_free(p->trials, p->ntrials);
 	json_decref(p->meta);
 	free(p->x);
+	free(p->each);
+	free(p->tally);
 }
 
-static struct interval interval_of(const struct proof *p, size_t base, size_t change)
+static struct interval interval_in(const struct proof *p, const double *x, size_t base,
+				   size_t change)
 {
-	const double *a = &p->x[base * p->blocks], *b = &p->x[change * p->blocks];
+	const double *a = &x[base * p->blocks], *b = &x[change * p->blocks];
 
 	if (p->max)
 		return seq_ratio(a, b, p->blocks, p->max, p->floor);
 	return ratio_interval(a, b, p->blocks, LEVEL, p->floor);
+}
+
+static struct interval interval_of(const struct proof *p, size_t base, size_t change)
+{
+	return interval_in(p, p->x, base, change);
+}
+
+/* Under any workload that counts more trials failed than may; *failed of *all. */
+static bool too_many_failed(const struct proof *p, size_t cell, unsigned *failed, unsigned *all)
+{
+	for (size_t w = 0; w < json_object_size(p->primary); w++) {
+		const struct tally *t = &p->tally[w * p->ncells + cell];
+
+		*failed = t->failed;
+		*all = t->ok + t->failed;
+		if (t->failed > FAILED_MAX * *all)
+			return true;
+	}
+	return false;
 }
 
 /* As run/policy_decide.c and analysis/judge.c have it: below 5 % exactly when the interval
@@ -126,18 +185,91 @@ static json_t *number(double v)
 	return isfinite(v) ? json_real(v) : json_null();
 }
 
-/* Of "change" against "base", in speed: more is better. */
-static json_t *pair_json(const struct proof *p, size_t base, size_t change, struct interval r,
-			 double padj, double min_effect)
+static enum verdict verdict_in(struct interval r, double padj, double min_effect)
 {
 	enum verdict v = verdict_ratio(&r, false, min_effect);
 
 	if ((v == VERDICT_WORSE || v == VERDICT_BETTER) && !(padj < 1 - LEVEL))
 		v = VERDICT_UNDECIDED;
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I}", "base", p->cells[base].label,
-			 "change", p->cells[change].label, "verdict", verdict_word(v), "speed",
-			 number(1 / r.mid), "lo", number(1 / r.hi), "hi", number(1 / r.lo), "p",
-			 number(padj), "blocks", (json_int_t)r.n);
+	return v;
+}
+
+static void put_interval(json_t *o, struct interval r)
+{
+	json_object_set_new(o, "speed", number(1 / r.mid));
+	json_object_set_new(o, "lo", number(1 / r.hi));
+	json_object_set_new(o, "hi", number(1 / r.lo));
+	json_object_set_new(o, "blocks", json_integer((json_int_t)r.n));
+}
+
+/* What the mean over several workloads hides: each by itself, Holm over them. */
+static void put_workloads(const struct proof *p, json_t *o, size_t base, size_t change,
+			  double min_effect)
+{
+	size_t n = json_object_size(p->primary), w = 0;
+	json_t *list = json_array();
+	double *padj = xcalloc(n + 1, sizeof(*padj));
+	const json_t *m;
+	const char *name;
+
+	for (w = 0; w < n; w++)
+		padj[w] =
+			p_of(p, interval_in(p, &p->each[w * p->ncells * p->blocks], base, change));
+	holm(padj, n);
+	w = 0;
+	json_object_foreach((json_t *)p->primary, name, m)
+	{
+		struct interval r =
+			interval_in(p, &p->each[w * p->ncells * p->blocks], base, change);
+		json_t *one = json_pack("{s:s, s:O, s:s}", "workload", name, "metric", m, "verdict",
+					verdict_word(verdict_in(r, padj[w++], min_effect)));
+
+		put_interval(one, r);
+		json_array_append_new(list, one);
+	}
+	json_object_set_new(o, "workloads", list);
+	free(padj);
+}
+
+/* Of "change" against "base", in speed: more is better. */
+static json_t *pair_json(const struct proof *p, size_t base, size_t change, double padj,
+			 double min_effect)
+{
+	struct interval r = interval_of(p, base, change);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:o}", "base", p->cells[base].label, "change",
+			      p->cells[change].label, "verdict",
+			      verdict_word(verdict_in(r, padj, min_effect)), "p", number(padj));
+	unsigned failed, all;
+
+	put_interval(o, r);
+	if (json_object_size(p->primary) > 1)
+		put_workloads(p, o, base, change, min_effect);
+	if (too_many_failed(p, base, &failed, &all) || too_many_failed(p, change, &failed, &all)) {
+		json_object_set_new(o, "verdict", json_string("failed"));
+		json_object_set_new(o, "failed",
+				    json_pack("{s:i, s:i}", "failed", (int)failed, "of", (int)all));
+	}
+	return o;
+}
+
+static size_t cell_named(const struct proof *p, const char *label)
+{
+	size_t i = 0;
+
+	while (i < p->ncells && strcmp(p->cells[i].label, label))
+		i++;
+	return i;
+}
+
+/* The search's winner against the start in the confirmation, where both ran beside what was to be
+ * confirmed: it costs no trial, and not to look would be to choose. NULL: not in this run. */
+static json_t *again(const struct proof *p, double min_effect)
+{
+	size_t a = cell_named(p, "start"), b = cell_named(p, "winner");
+
+	if (a == p->ncells || b == p->ncells || cell_named(p, "lean") == p->ncells)
+		return NULL;
+	return pair_json(p, a, b, p_of(p, interval_of(p, a, b)), min_effect);
 }
 
 int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o, json_t **out,
@@ -149,29 +281,29 @@ int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o,
 	const json_t *pairs = json_object_get(p.meta, "listed_pairs");
 	size_t n = json_array_size(pairs);
 	double *padj = xcalloc(n + 1, sizeof(*padj));
-	json_t *list = json_array();
+	json_t *list = json_array(), *second;
 
 	for (int pass = 0; !rc && pass < 2; pass++) {
 		for (size_t i = 0; i < n; i++) {
 			const json_t *k = json_array_get(pairs, i);
 			size_t a = (size_t)json_integer_value(json_array_get(k, 0));
 			size_t b = (size_t)json_integer_value(json_array_get(k, 1));
-			struct interval r;
 
 			if (a >= p.ncells || b >= p.ncells)
 				continue;
-			r = interval_of(&p, a, b);
 			if (pass)
-				json_array_append_new(list, pair_json(&p, a, b, r, padj[i], min));
+				json_array_append_new(list, pair_json(&p, a, b, padj[i], min));
 			else
-				padj[i] = p_of(&p, r);
+				padj[i] = p_of(&p, interval_of(&p, a, b));
 		}
 		if (!pass)
 			holm(padj, n);
 	}
-	*out = json_pack("{s:s, s:s, s:i, s:I, s:o}", "run", uuid, "status",
-			 p.run.status ? p.run.status : "", "blocks", (int)p.blocks, "trials",
-			 (json_int_t)p.ntrials, "pairs", list);
+	*out = json_pack("{s:s, s:s, s:i, s:i, s:I, s:o}", "run", uuid, "status",
+			 p.run.status ? p.run.status : "", "blocks", (int)p.blocks, "max_blocks",
+			 (int)p.max, "trials", (json_int_t)p.ntrials, "pairs", list);
+	if (!rc && (second = again(&p, min)))
+		json_object_set_new(*out, "again", second);
 	free(padj);
 	unload(&p);
 	return rc;

@@ -244,9 +244,10 @@ int tune_status(const json_t *state)
 	const char *which = tune_str(state, "recommended"),
 		   *v = gain ? tune_str(gain, "verdict") : "";
 
-	if (!which)
+	if (!which || (!gain && tune_blind(state)))
 		return VB_NOT_MEASURED;
-	if (!strcmp(which, "start") && !strcmp(v, "undecided"))
+	/* better in the proof, and not in the confirmation: neither is shown */
+	if (!strcmp(which, "start") && (!strcmp(v, "undecided") || !strcmp(v, "better")))
 		return VB_UNDECIDED;
-	return !strcmp(v, "none") ? VB_NOT_MEASURED : VB_OK;
+	return !strcmp(v, "none") || !strcmp(v, "failed") ? VB_NOT_MEASURED : VB_OK;
 }

@@ -96,6 +96,18 @@ int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o,
 /* Of a run of all cells: how near a cell comes to the one that did best there. New. */
 int tune_rank(const json_t *state, const char *uuid, const char *cell, const struct tune_opts *o,
 	      json_t **out, struct err *e);
+/*
+ * settle.c, pure. The proof's pairs as tune_judge has them: sets "settings"' words, and
+ * "recommended" or "lean"; the next phase. And the confirmation's.
+ */
+const char *tune_settle_proof(json_t *state, const json_t *judged);
+void tune_settle_confirmation(json_t *state, const json_t *judged);
+void tune_recommend(json_t *state, const char *which, const char *why);
+/* fresh.c: a search in which the start could not be measured, or nothing at all. */
+bool tune_blind(const json_t *state);
+/* "run.seed=N" for a step after the search, where the profile has a seed: blocks would not be fresh
+ * with the search's addresses and orders. NULL: it draws its own. New. */
+char *tune_fresh_seed(const json_t *state, const char *run_key);
 /* The values of all axes in the recommended configuration; the array is the caller's. */
 const char **tune_recommended(const json_t *state);
 /* The value as the profile spells it, of the start with it; NULL: no such value, key or cell. New.
