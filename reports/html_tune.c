@@ -58,7 +58,8 @@ static void put_settings(FILE *f, const struct model *m)
 	html(f,
 	     "<h3>What each setting is worth</h3>\n<p class=\"note\">The winner against itself with "
 	     "one setting undone, in the blocks of the proof. Kept: shown better; dropped: shown "
-	     "worse, or the same; undecided: neither was shown; bound: it cannot be undone alone.</p>\n"
+	     "worse, or the same; undecided: neither was shown; bound: it cannot be undone alone, or trials "
+	     "fail without it. An interval is of its comparison alone, the word of all together.</p>\n"
 	     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: settings\">"
 	     "<table>\n<thead><tr><th scope=\"col\">Setting</th><th scope=\"col\">From</th>"
 	     "<th scope=\"col\">To</th><th scope=\"col\">Word</th>"
@@ -103,7 +104,8 @@ static void put_kept(FILE *f, const json_t *kept)
 void part_tuning(FILE *f, const struct model *m)
 {
 	const char *which = tuning_text(m->tuning, "recommended");
-	char speed[128], *spent, *near;
+	char *lines[TUNING_SENTENCES];
+	size_t n;
 
 	if (!m->tuning)
 		return;
@@ -119,24 +121,19 @@ void part_tuning(FILE *f, const struct model *m)
 	     : !strcmp(which, "start") ? "the start, as it is"
 				       : "the search's winner",
 	     tuning_text(m->tuning, "because"));
-	html(f,
-	     "<p>Speed against the start, in fresh blocks: <strong>%s</strong> (95 %% interval): %s.</p>\n",
-	     tuning_speed(tuning_proof(m), speed, sizeof(speed)),
-	     tuning_text(tuning_proof(m), "verdict"));
+	n = tuning_sentences(m, lines);
+	html(f, "<ul>\n");
+	for (size_t i = 0; i < n; i++) {
+		html(f, "<li>%s</li>\n", lines[i]);
+		free(lines[i]);
+	}
+	html(f, "</ul>\n");
 	put_values(f, m, which);
 	put_settings(f, m);
-	spent = tuning_spent(m);
-	near = tuning_near(m);
-	html(f, "<p>%s</p>\n", spent);
-	if (near)
-		html(f, "<p>%s</p>\n", near);
 	put_kept(f, json_object_get(m->tuning, "kept"));
-	html(f, "<p class=\"note\">%s</p>\n", tuning_safety);
 	put_audit(f, json_object_get(m->tuning, "audit"), "the start");
 	put_audit(f, json_object_get(m->tuning, "audit_end"), "what is recommended");
 	html(f, "</section>\n");
-	free(spent);
-	free(near);
 }
 
 static void put_means(FILE *f, const struct model *m, unsigned cell)

@@ -128,10 +128,8 @@ size_t workload_differing(const struct model_workload *w, const struct metric_ro
 /* Never NULL; 0 where there is no number. */
 const char *tuning_text(const json_t *o, const char *key);
 long long tuning_number(const json_t *o, const char *key);
-/* "+12.0 % [+8.1, +16.0]" of a pair of the proof, "n/a" without; into buf, which is returned. */
+/* "+12.0 % [+8.1, +16.0], 6 blocks" of a pair of the proof, "n/a" without; into buf, which is returned. */
 char *tuning_speed(const json_t *pair, char *buf, size_t size);
-/* Start against what is recommended; or NULL. */
-const json_t *tuning_proof(const struct model *m);
 /* "BLK-05, BLK-06", new. */
 char *tuning_ids(const json_t *list);
 /* Of an axis in "start", "winner" or "lean"; "" where there is none. */
@@ -140,6 +138,9 @@ const char *tuning_value(const struct model *m, const char *which, size_t axis);
 char *tuning_spent(const struct model *m);
 char *tuning_near(const struct model *m);
 extern const char *const tuning_safety, *const search_note;
+/* query_tuned.c: what was shown, how surely, and at what cost; as many as there are, new. */
+#define TUNING_SENTENCES 10
+size_t tuning_sentences(const struct model *m, char **out);
 
 /* ---- query_curve.c: several guests at once ---- */
 

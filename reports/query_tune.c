@@ -29,23 +29,23 @@ char *tuning_speed(const json_t *pair, char *buf, size_t size)
 {
 	double mid = percent(pair, "speed"), lo = percent(pair, "lo"), hi = percent(pair, "hi");
 
+	const json_t *failed = json_object_get(pair, "failed");
+	int n;
+
+	if (json_is_object(failed)) {
+		snprintf(buf, size, "%lld of %lld trials failed", tuning_number(failed, "failed"),
+			 tuning_number(failed, "of"));
+		return buf;
+	}
 	if (!isfinite(mid))
-		snprintf(buf, size, "n/a");
+		n = snprintf(buf, size, "n/a");
 	else if (!isfinite(lo) || !isfinite(hi))
-		snprintf(buf, size, "%+.1f %%", mid);
+		n = snprintf(buf, size, "%+.1f %%", mid);
 	else
-		snprintf(buf, size, "%+.1f %% [%+.1f, %+.1f]", mid, lo, hi);
+		n = snprintf(buf, size, "%+.1f %% [%+.1f, %+.1f]", mid, lo, hi);
+	if (isfinite(mid) && tuning_number(pair, "blocks") && n > 0 && (size_t)n < size)
+		snprintf(buf + n, size - (size_t)n, ", %lld blocks", tuning_number(pair, "blocks"));
 	return buf;
-}
-
-/* The run by which what is recommended was shown. */
-const json_t *tuning_proof(const struct model *m)
-{
-	bool lean = !strcmp(tuning_text(m->tuning, "recommended"), "lean");
-
-	return json_array_get(
-		json_object_get(json_object_get(m->tuning, lean ? "confirm" : "final"), "pairs"),
-		0);
 }
 
 char *tuning_ids(const json_t *list)
@@ -114,8 +114,8 @@ char *tuning_near(const struct model *m)
 
 const char *const tuning_safety =
 	"Safety was not traded for speed: what a flush or a write promises the guest is as in the "
-	"start, cache=unsafe and cache.no-flush were never tried, and no value that breaks a rule of "
-	"weight \"must\" which the start keeps.";
+	"start; no value was tried that promises less (cache=unsafe, cache.no-flush), or that breaks "
+	"a rule of weight \"must\" which the start keeps.";
 
 const char *const search_note =
 	"A search, not a measurement of gain: cells that looked good were visited more often, and the "

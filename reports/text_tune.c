@@ -21,7 +21,10 @@ static void put_settings(const struct text *t, const struct model *m)
 		l->name = names[i] = xstrdup(tuning_text(s, "key"));
 		snprintf(l->value, sizeof(l->value), "%s -> %s", tuning_text(s, "from"),
 			 tuning_text(s, "to"));
-		tuning_speed(json_object_get(s, "worth"), l->ratio, sizeof(l->ratio));
+		if (json_object_get(s, "worth"))
+			tuning_speed(json_object_get(s, "worth"), l->ratio, sizeof(l->ratio));
+		else
+			snprintf(l->ratio, sizeof(l->ratio), "%.120s", tuning_text(s, "alone"));
 		snprintf(l->word, sizeof(l->word), "%s", tuning_text(s, "word"));
 	}
 	if (n) {
@@ -60,7 +63,8 @@ static void put_values(const struct text *t, const struct model *m, const char *
 void text_tuning(const struct text *t, const struct model *m)
 {
 	const char *which = tuning_text(m->tuning, "recommended");
-	char speed[128], *s;
+	char *lines[TUNING_SENTENCES], *s;
+	size_t n;
 
 	if (!m->tuning || !*which)
 		return;
@@ -71,20 +75,12 @@ void text_tuning(const struct text *t, const struct model *m)
 	text_wrapped(t, "", s, 2);
 	free(s);
 	put_values(t, m, which);
-	s = xasprintf("speed against the start, in fresh blocks: %s: %s",
-		      tuning_speed(tuning_proof(m), speed, sizeof(speed)),
-		      tuning_text(tuning_proof(m), "verdict"));
-	text_wrapped(t, "  ", s, 4);
-	free(s);
 	put_settings(t, m);
-	s = tuning_spent(m);
-	text_wrapped(t, "  ", s, 4);
-	free(s);
-	s = tuning_near(m);
-	if (s)
-		text_wrapped(t, "  ", s, 4);
-	free(s);
-	text_wrapped(t, "  ", tuning_safety, 4);
+	n = tuning_sentences(m, lines);
+	for (size_t i = 0; i < n; i++) {
+		text_wrapped(t, "  ", lines[i], 4);
+		free(lines[i]);
+	}
 	fputc('\n', t->out);
 }
 

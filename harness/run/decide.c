@@ -26,10 +26,10 @@ unsigned run_first_look(const struct run *r)
 	return run_is_sequential(r) ? SEQ_FIRST : 1;
 }
 
-const struct metric_row *run_primary(const struct run *r, size_t workload)
+const struct metric_row *run_primary_of(const struct profile *p, size_t workload)
 {
-	const struct workload *w = &r->profile->workloads[workload];
-	const char *asked = profile_get(r->profile, K_PRIMARY), *rw = workload_get(w, K_RW);
+	const struct workload *w = &p->workloads[workload];
+	const char *asked = profile_get(p, K_PRIMARY), *rw = workload_get(w, K_RW);
 	bool one = workload_u64(w, K_IODEPTH) * workload_u64(w, K_NUMJOBS) == 1;
 	bool mixed = !strcmp(rw, "rw") || !strcmp(rw, "randrw");
 	char id[40];
@@ -41,6 +41,11 @@ const struct metric_row *run_primary(const struct run *r, size_t workload)
 	snprintf(id, sizeof(id), "%s.%s", strstr(rw, "write") ? "write" : "read",
 		 one ? "lat.mean" : "iops");
 	return metric_find(id);
+}
+
+const struct metric_row *run_primary(const struct run *r, size_t workload)
+{
+	return run_primary_of(r->profile, workload);
 }
 
 double run_primary_value(const struct run *r, size_t workload, const struct store_sample *s,
@@ -155,10 +160,11 @@ static int check_metric(const struct run *r, size_t workload, struct err *e)
 			"does not vary; name another primary metric, or measure fixed blocks",
 			key, m->id);
 	if (m->percentile && profile_share(r->profile, K_DECIDE) <= METRIC_BIN)
-		return err_input(e,
-				 "run.decide: %s (run.primary) is read from bins 1/64 wide, and %.3g %% "
-				 "is less than one; use run.decide = 2%% or more, or another primary metric",
-				 m->id, profile_share(r->profile, K_DECIDE) * 100);
+		return err_input(
+			e,
+			"run.decide: %s (run.primary) is read from bins 1/64 wide, and %.3g %% "
+			"is less than one; use run.decide = 2%% or more, or another primary metric",
+			m->id, profile_share(r->profile, K_DECIDE) * 100);
 	return 0;
 }
 

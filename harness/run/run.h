@@ -9,9 +9,11 @@
 #include "base/err.h"
 #include "base/term.h"
 #include "profile/profile.h"
+#include "store/metric.h"
 #include "store/store.h"
 
-/* A search in the place of blocks of all cells (policy_tune.h); its start is the cell of that id. */
+/* A search in the place of blocks of all cells (policy_tune.h); its start is the cell of that id.
+ */
 struct run_search {
 	unsigned visits;
 	char start[17];
@@ -29,7 +31,7 @@ struct run_opts {
 	const char *uuid;		 /* of the run that begins; NULL: any */
 	const struct run_search *search; /* NULL: as the profile says */
 	bool decide_anyway; /* run.decide is not refused where it is less than max-blocks show */
-	int stop_fd; /* readable when the user wants to stop (signalfd); -1: none */
+	int stop_fd;	    /* readable when the user wants to stop (signalfd); -1: none */
 };
 
 /* What became of it. */
@@ -53,6 +55,10 @@ int run_profile(const struct profile *p, const struct run_opts *o, struct run_ou
 /* Goes on with an unfinished run: "" means this host's newest unfinished one. Stored trials are
  * replayed to the policy. */
 int run_resume(const char *what, const struct run_opts *o, struct run_outcome *out, struct err *e);
+
+/* The metric that decides under a workload: run.primary, or the one that its pattern has. NULL:
+ * there is no such metric. */
+const struct metric_row *run_primary_of(const struct profile *p, size_t workload);
 
 /* What a run would cost, at most: time, trials, bytes written to images. Starts nothing. */
 struct run_price {

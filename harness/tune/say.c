@@ -59,6 +59,35 @@ static void print_audit(const json_t *a, const char *of, bool all, FILE *out)
 		tune_str(r, "key") ? tune_str(r, "key") : "", tune_str(r, "key") ? ")" : "");
 }
 
+/* What is optimised: of the record of the search, or of the plan. */
+static const json_t *objective_of(const json_t *state)
+{
+	const json_t *by = json_object_get(json_object_get(state, "search"), "primary");
+
+	return json_object_size(by) ? by : json_object_get(state, "objective");
+}
+
+static void print_objective(const json_t *state, FILE *out)
+{
+	json_t *by = (json_t *)objective_of(state), *m;
+	size_t n = json_object_size(by), i = 0;
+	const char *name;
+
+	if (!n)
+		return;
+	fprintf(out, "What counts: %s", n > 1 ? "the geometric mean of " : "");
+	json_object_foreach(by, name, m)
+	{
+		fprintf(out, "%s%s of %s",
+			!i	     ? ""
+			: i + 1 == n ? " and "
+				     : ", ",
+			json_string_value(m), name);
+		i++;
+	}
+	fprintf(out, ", as speed: more is better\n");
+}
+
 void tune_plan_text(const json_t *state, FILE *out)
 {
 	const json_t *price = json_object_get(state, "price");
@@ -66,12 +95,17 @@ void tune_plan_text(const json_t *state, FILE *out)
 	char t[32], b[32], f[32];
 	uint64_t per = (uint64_t)integer(price, "visit_ns");
 	size_t axes = json_array_size(json_object_get(state, "axes"));
+	const json_t *note;
+	size_t i;
 	uint64_t most = (uint64_t)(blocks ? blocks : integer(state, "max_blocks"));
 
 	fprintf(out,
 		"The space: %lld cells; the start (values that stand first) is the profile as it is\n",
 		integer(state, "cells"));
 	print_axes(state, out);
+	print_objective(state, out);
+	json_array_foreach(json_object_get(state, "notes"), i, note)
+		fprintf(out, "  note: %s\n", json_string_value(note));
 	print_audit(json_object_get(state, "audit"), "the start", true, out);
 	print_left_out(state, out);
 	fprintf(out,
@@ -83,9 +117,11 @@ void tune_plan_text(const json_t *state, FILE *out)
 		integer(price, "exhaustive_trials"));
 	fprintf(out,
 		"Proof: start, winner, and the winner with each setting undone, up to %zu cells, %s%llu "
-		"blocks, at most %s\n",
+		"blocks, at most %s; where settings are not worth having, start, winner and what is "
+		"left once more, at most %s\n",
 		axes + 2, blocks ? "" : "until decided, at most ", (unsigned long long)most,
-		units_time_text(most * (axes + 2) * per, f, sizeof(f)));
+		units_time_text(most * (axes + 2) * per, f, sizeof(f)),
+		units_time_text(most * 3 * per, t, sizeof(t)));
 }
 
 static double percent(const json_t *pair, const char *key)
@@ -97,13 +133,39 @@ static double percent(const json_t *pair, const char *key)
 
 static void print_pair(const json_t *p, FILE *out)
 {
-	if (!isfinite(percent(p, "lo")))
+	const char *v = tune_str(p, "verdict");
+
+	if (v && !strcmp(v, "failed")) {
+		const json_t *f = json_object_get(p, "failed");
+
+		fprintf(out, "%lld of %lld trials failed", integer(f, "failed"), integer(f, "of"));
+	} else if (!isfinite(percent(p, "speed"))) {
+		fprintf(out, "not measured");
+	} else if (!isfinite(percent(p, "lo"))) {
 		fprintf(out, "%+.1f %%, without an interval (%lld blocks)", percent(p, "speed"),
 			integer(p, "blocks"));
-	else
+	} else {
 		fprintf(out, "%+.1f %% (95 %% interval %+.1f to %+.1f %%, %lld blocks)",
 			percent(p, "speed"), percent(p, "lo"), percent(p, "hi"),
 			integer(p, "blocks"));
+	}
+}
+
+/* A pair with its verdict, and what the mean over several workloads hides. */
+static void print_judged(const char *what, const json_t *p, FILE *out)
+{
+	const json_t *w;
+	size_t i;
+
+	fprintf(out, "%s: ", what);
+	print_pair(p, out);
+	fprintf(out, ": %s\n", tune_str(p, "verdict"));
+	json_array_foreach(json_object_get(p, "workloads"), i, w)
+	{
+		fprintf(out, "  %s, %s: ", tune_str(w, "workload"), tune_str(w, "metric"));
+		print_pair(w, out);
+		fprintf(out, ": %s\n", tune_str(w, "verdict"));
+	}
 }
 
 static const json_t *first_pair(const json_t *judged)
@@ -182,11 +244,73 @@ static void print_kept(const json_t *kept, FILE *out)
 	fprintf(out, "; vbench revert %s takes it back\n", tune_str(kept, "record"));
 }
 
-void tune_text(const json_t *state, FILE *out)
+/* Rules of safety that the recommendation breaks: the start's own, since none is broken anew. */
+static void print_unsafe(const json_t *state, FILE *out)
+{
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(json_object_get(json_object_get(state, "audit_end"), "rules"), i, r)
+	{
+		if (strcmp(tune_str(r, "weight"), "must"))
+			continue;
+		fprintf(out,
+			"UNSAFE, as the start is: %s, %s%s%s. No speed is worth it; mend that first.\n",
+			tune_str(r, "id"), tune_str(r, "title"), tune_str(r, "key") ? ": " : "",
+			tune_str(r, "key") ? tune_str(r, "key") : "");
+	}
+}
+
+static void print_spent(const json_t *state, FILE *out)
 {
 	const json_t *search = json_object_get(state, "search"),
-		     *all = json_object_get(state, "all");
+		     *gone = json_object_get(search, "failed"), *name;
+	size_t works = json_object_size(objective_of(state)), i;
+	long long visits = integer(search, "visits"),
+		  seen = visits * (long long)(works ? works : 1),
+		  proof = integer(json_object_get(state, "final"), "trials"),
+		  confirm = integer(json_object_get(state, "confirm"), "trials");
+
+	fprintf(out,
+		"Trials: search %lld (%lld visits, in a space of %lld cells), proof %lld, confirmation "
+		"%lld: %lld in all; exhaustive search would have been %lld, and a proof after it\n",
+		seen, visits, integer(search, "cells"), proof, confirm, seen + proof + confirm,
+		integer(json_object_get(state, "price"), "exhaustive_trials"));
+	if (!json_array_size(gone))
+		return;
+	fprintf(out, "Cells that left the search because a trial failed or met a limit: ");
+	json_array_foreach(gone, i, name)
+		fprintf(out, "%s%s", i ? "; " : "", json_string_value(name));
+	fprintf(out, "\n");
+}
+
+/* How sure the words are. */
+static void print_method(const json_t *state, FILE *out)
+{
+	const json_t *final = json_object_get(state, "final");
+	size_t n = json_array_size(json_object_get(final, "pairs"));
+	long long max = integer(final, "max_blocks");
+
+	if (n && max)
+		fprintf(out,
+			"The proof was looked at after each block, of at most %lld: its intervals hold "
+			"at every look; a gain that was shown early looks larger than it is, by a "
+			"tenth or so.\n",
+			max);
+	if (n > 1)
+		fprintf(out,
+			"Better and worse are words of %zu comparisons together (Holm, 5 %%): an interval "
+			"of a single one may exclude 0 where its word is undecided.\n",
+			n);
+	fprintf(out, "Safety was not traded: what a flush promises is as in the start.\n");
+}
+
+void tune_text(const json_t *state, FILE *out)
+{
+	const json_t *all = json_object_get(state, "all");
 	const json_t *gain = first_pair(proof_of(state));
+	const json_t *confirm = json_object_get(json_object_get(state, "confirm"), "pairs"),
+		     *again = json_object_get(json_object_get(state, "confirm"), "again");
 	const char *which = tune_str(state, "recommended");
 
 	if (!which) {
@@ -199,12 +323,22 @@ void tune_text(const json_t *state, FILE *out)
 	else
 		fprintf(out, "Recommended: %s.\n", tune_str(state, "because"));
 	print_final_values(state, out);
-	if (gain) {
-		fprintf(out, "%s against the start, in fresh blocks: ",
-			strcmp(which, "lean") ? "The winner" : "This");
-		print_pair(gain, out);
-		fprintf(out, ": %s\n", tune_str(gain, "verdict"));
-	}
+	print_unsafe(state, out);
+	print_objective(state, out);
+	if (gain)
+		print_judged(strcmp(which, "lean")
+				     ? "The search's winner against the start, in fresh blocks"
+				     : "This against the start, in fresh blocks",
+			     gain, out);
+	if (confirm && !strcmp(which, "lean") && json_array_get(confirm, 1))
+		print_judged("This against the search's winner, in the same blocks",
+			     json_array_get(confirm, 1), out);
+	else if (confirm)
+		print_judged("Without what was not shown to be worth having, against the start",
+			     json_array_get(confirm, 0), out);
+	if (again)
+		print_judged("The search's winner against the start, measured again beside it",
+			     again, out);
 	if (json_array_size(json_object_get(state, "settings"))) {
 		fprintf(out, "Settings of the search's winner, each undone in turn:\n");
 		print_settings(state, out);
@@ -212,13 +346,7 @@ void tune_text(const json_t *state, FILE *out)
 	print_audit(json_object_get(state, "audit"), "the start", false, out);
 	print_audit(json_object_get(state, "audit_end"), "what is recommended", false, out);
 	print_kept(json_object_get(state, "kept"), out);
-	fprintf(out,
-		"Trials: search %lld visits of %lld cells, proof %lld, confirmation %lld; exhaustive "
-		"search would have been %lld\n",
-		integer(search, "visits"), integer(search, "cells"),
-		integer(json_object_get(state, "final"), "trials"),
-		integer(json_object_get(state, "confirm"), "trials"),
-		integer(json_object_get(state, "price"), "exhaustive_trials"));
+	print_spent(state, out);
 	if (all && integer(all, "rank") == 1)
 		fprintf(out, "All %lld cells measured 5 times: this is the best of them\n",
 			integer(all, "cells"));
@@ -230,12 +358,7 @@ void tune_text(const json_t *state, FILE *out)
 		print_pair(all, out);
 		fprintf(out, "\n");
 	}
-	fprintf(out,
-		"Speed is the primary metric%s, turned so that more is better. Safety was not traded: "
-		"what a flush promises is as in the start.\n",
-		json_object_size(json_object_get(search, "primary")) > 1
-			? "s' geometric mean over the workloads"
-			: "");
+	print_method(state, out);
 }
 
 int tune_status(const json_t *state)

@@ -3,7 +3,9 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include "tune/space.h"
 
 const char *tune_str(const json_t *state, const char *key)
@@ -129,6 +131,54 @@ void space_left_out(json_t *state, const char *key, const char *value, const cha
 		json_pack("{s:s, s:s?, s:s}", "key", key, "value", value, "why", why));
 }
 
+/* What the guest is for and how it is measured, not how it is set up: what does less is faster. */
+static const char *const not_settings[] = {
+	"guest.site",
+	"guest.count",
+	"guest.overcommit",
+	"guest.arm",
+	"guest.start",
+	"disk.count",
+	"disk.size",
+	"disk.content",
+	"disk.precondition",
+	"disk.driver",
+	"disk.throttle-iops",
+	"disk.throttle-bps",
+	"disk.throttle-iops-max",
+	"disk.throttle-bps-max",
+	"disk.throttle-burst",
+};
+
+static bool is_setting(const char *key)
+{
+	for (size_t i = 0; i < sizeof(not_settings) / sizeof(*not_settings); i++)
+		if (!strcmp(key, not_settings[i]))
+			return false;
+	return true;
+}
+
+static bool on_tmpfs(const char *dir)
+{
+	struct statfs fs;
+
+	return dir && *dir == '/' && !statfs(dir, &fs) && fs.f_type == TMPFS_MAGIC;
+}
+
+static const char forgetful[] = "keeps nothing of what is written, which the start does";
+
+/* A back end that keeps nothing of what is written, or loses it with the host. */
+static bool forgets(const char *key, const char *value)
+{
+	if (!strcmp(key, "disk.backend"))
+		return !strcmp(value, "null");
+	if (!strcmp(key, "disk.serves"))
+		return !strcmp(value, "null") || !strcmp(value, "memory");
+	if (!strcmp(key, "disk.nbdkit"))
+		return !strncmp(value, "memory", 6) || !strncmp(value, "null", 4);
+	return !strcmp(key, "disk.dir") && on_tmpfs(value);
+}
+
 /*
  * Why a value is not tried although it may be faster. Safety is not traded: what the start promises
  * after a flush, or after each write, every cell promises (qemu(1), cache modes).
@@ -137,6 +187,11 @@ static const char *unsafe(const char *key, const char *value, const char *start)
 {
 	bool each = start && (!strcmp(start, "writethrough") || !strcmp(start, "directsync"));
 
+	if (!is_setting(key))
+		return "says what is measured, and is no setting by which it could be better; run one "
+		       "tuning for each";
+	if (start && forgets(key, value) && !forgets(key, start))
+		return forgetful;
 	if (!strcmp(key, "disk.blockdev.cache.no-flush"))
 		return "drops the guest's flushes: safety is not traded for speed";
 	if (!strcmp(key, "guest.sandbox") && strcmp(value, "on") && start && !strcmp(start, "on"))
@@ -294,6 +349,65 @@ static size_t varying(const json_t *state)
 	return n;
 }
 
+/* With what is behind it where nothing else is said: a server that has null or memory. */
+static bool ends_nowhere(const json_t *state, size_t axis, const char *value)
+{
+	const char **values = xcalloc(json_array_size(json_object_get(state, "axes")) + 1,
+				      sizeof(*values)),
+		   *serves, *nbdkit;
+	struct profile *p = NULL;
+	struct err e = {0};
+	bool nowhere = false;
+
+	values[axis] = value;
+	if (!tune_one_cell(state, values, &p, &e)) {
+		serves = cell_get(&p->cells[0], K_SERVES);
+		nbdkit = cell_get(&p->cells[0], K_NBDKIT);
+		nowhere = forgets("disk.backend", value) ||
+			  (serves && forgets("disk.serves", serves)) ||
+			  (nbdkit && forgets("disk.nbdkit", nbdkit));
+	}
+	profile_free(p);
+	free(values);
+	return nowhere;
+}
+
+static void bar_back_ends(json_t *state)
+{
+	json_t *a;
+	size_t i;
+
+	json_array_foreach(json_object_get(state, "axes"), i, a)
+	{
+		json_t *values = json_object_get(a, "values");
+
+		if (strcmp(space_key(a), "disk.backend") || ends_nowhere(state, i, space_at(a, 0)))
+			continue;
+		for (size_t k = space_size(a); k-- > 1;) {
+			if (!ends_nowhere(state, i, space_at(a, k)))
+				continue;
+			space_left_out(state, "disk.backend", space_at(a, k), forgetful);
+			json_array_remove(values, k);
+		}
+	}
+}
+
+/* The first of what was asked for and left out says why. */
+static int nothing_to_vary(const json_t *state, const char *path, struct err *e)
+{
+	const json_t *x = json_array_get(json_object_get(state, "left_out"), 0);
+
+	if (!x || !tune_str(x, "value"))
+		return err_input(
+			e, "%s: there is nothing to vary; name settings with --space KEY=V1,V2",
+			path);
+	return err_input(
+		e,
+		"%s: there is nothing to vary (%s=%s is not tried: %s); name settings with "
+		"--space KEY=V1,V2",
+		path, tune_str(x, "key"), tune_str(x, "value"), tune_str(x, "why"));
+}
+
 int tune_space(json_t *state, const struct tune_opts *o, struct err *e)
 {
 	const char *text = tune_str(state, "text");
@@ -315,12 +429,12 @@ int tune_space(json_t *state, const struct tune_opts *o, struct err *e)
 		rc = tune_one_cell(state, NULL, &start, e);
 	for (size_t i = 0; !rc && i < o->nspaces; i++)
 		rc = asked_axis(state, &start->cells[0], o->spaces[i], tune_may_change_host(o), e);
-	if (!rc)
+	if (!rc) {
+		bar_back_ends(state);
 		rc = space_by_practice(state, start, o, e);
+	}
 	if (!rc && !varying(state))
-		rc = err_input(e,
-			       "%s: there is nothing to vary; name settings with --space KEY=V1,V2",
-			       p->path);
+		rc = nothing_to_vary(state, p->path, e);
 	profile_free(start);
 	start = NULL;
 	if (!rc)

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "run/run.h"
+#include "store/metric.h"
 #include "store/store.h"
 #include "tune/tune.h"
 
@@ -135,7 +136,35 @@ static unsigned visits_of(const struct tune_opts *o, size_t cells, uint64_t ns_p
 		n = o->budget_ns / 2 / ns_per_visit;
 	else if (!n)
 		n = cells < VISITS_MIN ? VISITS_MIN : cells > VISITS_MAX ? VISITS_MAX : cells;
+	/* of a very small space: no more than all of it five times */
+	if (!o->visits && n > cells * 5)
+		n = cells * 5;
 	return n < 4 ? 4 : n > 100000 ? 100000 : (unsigned)n;
+}
+
+/* "objective": {workload: metric} of those that count; "notes": what cannot be better by it. */
+static void objective(json_t *state, const struct tune_opts *o, const struct profile *p)
+{
+	json_t *by = json_object(), *notes = json_array();
+
+	for (size_t w = 0; w < p->nworkloads; w++) {
+		const struct workload *k = &p->workloads[w];
+		const struct metric_row *m = run_primary_of(p, w);
+		const char *rate = workload_get(k, K_RATE);
+
+		if (!m || (o->workload && strcmp(o->workload, k->name)))
+			continue;
+		json_object_set_new(by, k->name, json_string(m->id));
+		if (rate && strcmp(rate, "none") && m->better == HIGHER_IS_BETTER)
+			json_array_append_new(
+				notes,
+				json_sprintf("%s asks for a fixed rate, so that its %s cannot get "
+					     "better; --set run.primary=%s.lat.p99 would tell",
+					     k->name, m->id,
+					     strncmp(m->id, "write", 5) ? "read" : "write"));
+	}
+	json_object_set_new(state, "objective", by);
+	json_object_set_new(state, "notes", notes);
 }
 
 static int price(json_t *state, const struct tune_opts *o, struct err *e)
@@ -160,6 +189,7 @@ static int price(json_t *state, const struct tune_opts *o, struct err *e)
 		size_t w = o->workload ? 1 : all->nworkloads;
 		uint64_t per = p.trials ? p.ns / p.trials * w : 0;
 
+		objective(state, o, all);
 		visits = s.visits = visits_of(o, cells, per);
 		rc = run_price(all, &ro, &p, e);
 		json_object_set_new(state, "visits", json_integer(visits));

@@ -37,6 +37,31 @@ like($v->{stdout}, qr/disk\.cache +writethrough, directsync /, '... but directsy
 $v = dry('--space', 'disk.ring=packed', '--space', 'disk.blockdev.cache.no-flush=on', $profile);
 unlike($v->{stdout}, qr/no-flush +.*on/, 'nor by a pass-through key');
 
+# What less is faster of is no setting; nor is a disk that forgets.
+my @kept = ('--set', 'disk.backend=file', '--set', 'disk.latency=0s');
+for (
+	[ 'disk.backend=file,null',       qr/disk\.backend=null is not tried: keeps nothing/ ],
+	[ 'disk.backend=file,vhost-user', qr/disk\.backend=vhost-user is not tried: keeps nothing/ ],
+	[ 'disk.size=8M',                 qr/disk\.size=8M is not tried: says what is measured/ ],
+	[ 'guest.count=1,2',              qr/guest\.count=2 is not tried: says what is measured/ ],
+	[ 'guest.overcommit=1',           qr/guest\.overcommit=1 is not tried: says what is measured/ ],
+) {
+	my ($space, $says) = @$_;
+	$v = dry(@kept, '--space', $space, $profile);
+	$s->exits($v, 2, "$space alone is no space: exit 2");
+	like($v->{stderr}, $says, '... and why');
+}
+$v = dry(@kept, '--set', 'disk.count=1, 4', '--space', 'disk.ring=packed', $profile);
+like($v->{stdout}, qr/^  disk\.count +1   \(the profile\)$/m, "a profile's list of such counts by its first value");
+like($v->{stdout}, qr/not tried: disk\.count=4: says what is measured/, '... which is said');
+
+# What is optimised is said before anything starts.
+$v = dry('--space', 'disk.ring=packed', $s->profile('disk.backend' => 'null', 'workload r.rw' => 'randread', 'workload r.iodepth' => 4, 'workload w.rw' => 'randwrite'));
+like($v->{stdout}, qr/^What counts: the geometric mean of /m, 'several workloads: the geometric mean of all');
+like($v->{stdout}, qr/read\.iops of r\b.*write\.lat\.mean of w\b/, '... by the metric of each');
+$v = dry('--space', 'disk.ring=packed', $s->profile('disk.backend' => 'null', 'workload r.rw' => 'randread', 'workload r.iodepth' => 4, 'workload r.rate' => '500iops'));
+like($v->{stdout}, qr/^  note: r asks for a fixed rate, so that its read\.iops cannot get better; --set run\.primary=read\.lat\.p99/m, 'a fixed rate cannot be beaten');
+
 for (
 	[ 'no profile',        [],                                                  qr/name a profile/ ],
 	[ 'no such profile',   ['nosuch'],                                          qr/no profile "nosuch"/ ],
@@ -112,6 +137,16 @@ state_is();
 $v = $s->vbench('tune', '--resume=1111', '--no-report');
 $s->exits($v, 0, 'one that is done is shown');
 like($v->{stdout}, qr/kept +disk\.ring: split -> packed/, '... with its settings');
+state_is(audit_end => { rules => [ { id => 'BLK-20', weight => 'must', title => 'cache=unsafe only for what may be lost' } ] });
+like($s->vbench('tune', '--resume=1111', '--no-report')->{stdout}, qr/^UNSAFE, as the start is: BLK-20, cache=unsafe only/m, 'a start that loses data is no recommendation, and says so');
+state_is(final => { max_blocks => 20, pairs => [ { base => 'start', change => 'winner', verdict => 'failed', failed => { failed => 3, of => 20 }, blocks => 17 } ] },
+	recommended => 'start', search => { %{ $good{search} }, failed => ['nvme'], visits => 12, cells => 4, primary => { r => 'read.iops', w => 'write.iops' } });
+$v = $s->vbench('tune', '--resume=1111', '--no-report');
+$s->exits($v, 4, 'trials failed in the proof: exit 4');
+like($v->{stdout}, qr/in fresh blocks: 3 of 20 trials failed: failed$/m, '... how many');
+like($v->{stdout}, qr/^Cells that left the search because a trial failed or met a limit: nvme$/m, '... cells that left are named');
+like($v->{stdout}, qr/^Trials: search 24 \(12 visits/m, '... 12 visits of 2 workloads are 24 trials');
+state_is();
 for (
 	[ 'another id',              id => '../../../../tmp/11111111-2222-4333-8444-555' ],
 	[ 'an id of another file',   id => '21111111-2222-4333-8444-555555555555' ],
