@@ -17,6 +17,11 @@
 	(30 * NS_PER_S) /* beyond what it was asked to run: start, layout and end of fio, on a \
 			   slow host */
 
+static json_int_t counter(const json_t *reply, const char *when, const char *key)
+{
+	return json_integer_value(json_object_get(json_object_get(reply, when), key));
+}
+
 /* What became of fio itself; guest: its number from 1, 0: there is one. */
 static int fio_ended(struct trial *x, const struct job_result *res, uint64_t timeout_ns,
 		     size_t guest, struct err *e)
@@ -40,6 +45,34 @@ static int fio_ended(struct trial *x, const struct job_result *res, uint64_t tim
 	return rc;
 }
 
+/* Both clocks are slewed by NTP, and steps of the host's scheduler lie on either side of a stamp.
+ */
+#define CLOCK_SLACK_NS (20 * NS_PER_S / 1000)
+
+bool trial_clock_wrong(uint64_t guest_ns, uint64_t host_ns)
+{
+	return guest_ns > host_ns + host_ns / 100 + CLOCK_SLACK_NS;
+}
+
+static int clock_right(struct trial *x, const json_t *reply, uint64_t host_ns, size_t guest,
+		       struct err *e)
+{
+	json_int_t from = counter(reply, "before", "mono_ns"),
+		   to = counter(reply, "after", "mono_ns");
+	int rc;
+
+	if (from <= 0 || to <= from || !trial_clock_wrong((uint64_t)(to - from), host_ns))
+		return 0;
+	rc = trial_fail(x, CAUSE_GUEST,
+			err_set(e, -ERANGE,
+				"the guest's clock went %.2f s while the host's went %.2f s: it is "
+				"wrong, and so is all that was measured by it",
+				(double)(to - from) / 1e9, (double)host_ns / 1e9));
+	if (guest)
+		err_prefix(e, "guest %zu", guest);
+	return rc;
+}
+
 int trial_work(struct trial *x, char *const *fio, unsigned gate, uint64_t ns, uint64_t ramp_ns,
 	       struct job_result *res, struct err *e)
 {
@@ -50,11 +83,20 @@ int trial_work(struct trial *x, char *const *fio, unsigned gate, uint64_t ns, ui
 			.ramp_ns = ramp_ns,
 			.interval_ns = ns < 3 * NS_PER_S ? NS_PER_S / 10 : NS_PER_S / 4,
 			.timeout_ns = ns + ns / 2 + JOB_SLACK_NS};
+	uint64_t t0 = clock_mono_ns();
 	int rc = site->ops->work(site, &j, run_show, x->r, res, e);
+	uint64_t took = clock_mono_ns() - t0;
 	size_t i;
 
 	if (rc)
 		return trial_fail(x, site->cause, rc);
+	/* before what fio says: a clock that is too fast makes it late, too */
+	if (!res->together)
+		rc = clock_right(x, res->reply, took, 0, e);
+	for (i = 0; res->together && i < res->together->n && !rc; i++)
+		rc = clock_right(x, res->together->guest[i].result->reply, took, i + 1, e);
+	if (rc)
+		return rc;
 	if (!res->together)
 		return fio_ended(x, res, j.timeout_ns, 0, e);
 	for (i = 0; i < res->together->n && !rc; i++)
@@ -97,10 +139,8 @@ static void keep_samples(struct trial *x, const struct store_sample *s, int n)
  */
 static void phase_fio(struct trial *x, const json_t *reply, uint64_t ns)
 {
-	json_int_t t0 =
-		json_integer_value(json_object_get(json_object_get(reply, "before"), "mono_ns"));
-	json_int_t t1 =
-		json_integer_value(json_object_get(json_object_get(reply, "after"), "mono_ns"));
+	json_int_t t0 = counter(reply, "before", "mono_ns"),
+		   t1 = counter(reply, "after", "mono_ns");
 
 	json_object_set_new(x->phases, "fio_ns", json_integer((json_int_t)ns));
 	if (t0 > 0 && t1 > t0)

@@ -54,6 +54,12 @@ const struct site *trial_site(const struct trial *x, size_t guest);
 int trial_measure(struct trial *x, struct err *e);
 
 /*
+ * Whether a guest's clock is wrong: it says that more time passed in a job than the host's from
+ * before it was sent until after its result was there. All its figures are by that clock.
+ */
+bool trial_clock_wrong(uint64_t guest_ns, uint64_t host_ns);
+
+/*
  * Runs fio's job texts, one for each guest, which take ns; gate: threads in each that are let go
  * together, 0: none. Caller ends res with job_result_free. 0, or negative with the cause kept.
  */

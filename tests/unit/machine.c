@@ -64,8 +64,8 @@ static void as_ever(void **state)
 		"none -machine pc-q35-7.2 -accel tcg -cpu max -smp 2 -m 256M -sandbox "
 		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny -kernel /v "
 		"-initrd /i -append 'console=ttyS0 8250.nr_uarts=1 i8042.noaux no_timer_check quiet "
-		"panic=-1 oops=panic random.trust_cpu=on cryptomgr.notests tsc=reliable' -chardev "
-		"socket,id=qmp,fd=3 -mon chardev=qmp,mode=control -chardev socket,id=console,fd=5 "
+		"panic=-1 oops=panic random.trust_cpu=on cryptomgr.notests tsc=reliable "
+		"tsc_early_khz=2000123' -chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control -chardev socket,id=console,fd=5 "
 		"-serial chardev:console -chardev socket,id=agent,fd=4 -device "
 		"virtio-serial-pci,id=vser,disable-legacy=on,max_ports=2 -device "
 		"virtserialport,bus=vser.0,chardev=agent,name=org.vbench.agent.0 -device "
@@ -121,7 +121,7 @@ static void poll_queues(void **state)
 
 	(void)state;
 	m.poll_queues = 2;
-	has(&m, "tsc=reliable virtio_blk.poll_queues=2'", true);
+	has(&m, "tsc=reliable tsc_early_khz=2000123 virtio_blk.poll_queues=2'", true);
 	machine_hash(&m, a);
 	machine_hash(&n, b);
 	assert_string_not_equal(a, b);
