@@ -49,6 +49,9 @@ enum workload_pass workload_pass_of(const struct model *m, const json_t *keys);
 /* Warns where the first writes of a trial are as many as the image has clusters. */
 void warn_used_up(struct build *b);
 
+/* together.c: guests at once that start apart, or share CPUs by their pins. */
+void warn_together(struct build *b);
+
 /* Steps, in the order in which model_make takes them. */
 void build_place(struct build *b);  /* place.c: trials to cells, workloads, blocks */
 void build_cells(struct build *b);  /* cells.c */

@@ -447,6 +447,7 @@ void build_warnings(struct build *b)
 	warn_noise(b->m);
 	warn_guests(b);
 	warn_crowded(b);
+	warn_together(b);
 	warn_percentiles(b->m);
 	warn_start(b);
 	warn_disagree(b->m);

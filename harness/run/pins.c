@@ -190,6 +190,11 @@ void run_pins_print(struct run *r, const struct cell *c, FILE *out)
 			fprintf(out, "  # pinned: %s\n", line);
 		free(line);
 	}
+	if (n > 1 && pins[0].nvcpu && !cell_is(c, K_PIN, "plan"))
+		fprintf(out,
+			"  # all %u guests on the same CPUs: guest.pin = %s is every guest's; plan gives "
+			"each its own\n",
+			n, cell_get(c, K_PIN));
 }
 
 static bool planned(const struct cell *c)

@@ -119,8 +119,8 @@ static void listed_json(const struct profile *p, json_t *meta)
 
 		for (size_t k = 0; k < p->listed[i].nsets; k++)
 			json_array_append_new(sets, json_string(p->listed[i].sets[k]));
-		json_array_append_new(all, json_pack("{s:s, s:o}", "name", p->listed[i].name,
-						     "sets", sets));
+		json_array_append_new(
+			all, json_pack("{s:s, s:o}", "name", p->listed[i].name, "sets", sets));
 	}
 	for (size_t i = 0; i < p->npairs; i++)
 		json_array_append_new(pairs, json_pack("[I, I]", (json_int_t)p->pairs[i].base,
@@ -334,9 +334,8 @@ static int parse_listed(const struct store_run *row, const char *path, const cha
 	for (size_t i = 0; i < npairs; i++) {
 		const json_t *x = json_array_get(at, i);
 
-		pairs[i] = (struct profile_pair){
-			(size_t)json_integer_value(json_array_get(x, 0)),
-			(size_t)json_integer_value(json_array_get(x, 1))};
+		pairs[i] = (struct profile_pair){(size_t)json_integer_value(json_array_get(x, 0)),
+						 (size_t)json_integer_value(json_array_get(x, 1))};
 	}
 	rc = profile_parse_cells(row->profile_text, strlen(row->profile_text), path, sets, nsets,
 				 list, n, pairs, npairs, p, e);
@@ -408,22 +407,44 @@ int record_reopen(struct run *r, const struct run_opts *o, const char *what, str
 	return parse_again(row, p, e);
 }
 
+/* Lines of one that are not in the other, with "; " between; new, "" for none. */
+static char *lines_not_in(const char *of, const char *other)
+{
+	char *copy = xstrdup(of), *save = NULL, *out = xstrdup("");
+	char *all = xasprintf("\n%s\n", other);
+
+	for (char *l = strtok_r(copy, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		char *line = xasprintf("\n%s\n", l), *longer;
+
+		if (!strstr(all, line)) {
+			longer = xasprintf("%s%s%s", out, *out ? "; " : "", l);
+			free(out);
+			out = longer;
+		}
+		free(line);
+	}
+	free(copy);
+	free(all);
+	return out;
+}
+
 int record_same(struct run *r, const struct store_run *row, struct err *e)
 {
 	json_t *meta = json_loads(row->meta_json ? row->meta_json : "{}", 0, NULL);
 	const char *then = json_string_value(json_object_get(meta, "fingerprint"));
-	char *now = run_fingerprint(r), *p;
+	char *now = run_fingerprint(r), *was, *is;
 	int rc = 0;
 
 	if (!then || strcmp(then, now)) {
-		for (p = now; *p; p++)
-			if (*p == '\n')
-				*p = ';';
+		was = lines_not_in(then ? then : "", now);
+		is = lines_not_in(now, then ? then : "");
 		rc = err_input(
 			e,
-			"run %.8s was begun with another QEMU, guest, accelerator, fio or engine than is here now (%s); begin "
-			"a new run, so that one run compares like with like",
-			row->uuid, now);
+			"run %.8s was begun with another QEMU, guest, accelerator, fio, engine or pins than are here now "
+			"(then %s; now %s); begin a new run, so that one run compares like with like",
+			row->uuid, *was ? was : "nothing else", *is ? is : "nothing else");
+		free(was);
+		free(is);
 	}
 	free(now);
 	json_decref(meta);

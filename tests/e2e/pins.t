@@ -44,6 +44,8 @@ SKIP: {
 	$s->exits($v, 0, '--dry-run');
 	is(scalar(() = $v->{stdout} =~ /^  # pinned: vcpus \d[\d,-]*, iothreads \d[\d,-]*, emulator \d/mg), 2, '... says where one guest goes');
 	is(scalar(() = $v->{stdout} =~ /^  # guest [12]: vcpus \d[\d,-]*, iothreads \d[\d,-]*, emulator \d/mg), 4, '... and each of two') or diag $v->{stdout};
+	is(scalar(() = $v->{stdout} =~ m{^  # all 2 guests on the same CPUs: guest\.pin = $cpu/$cpu/$cpu is every guest's; plan gives each its own$}mg), 1,
+		'... and that explicit pins are those of both');
 }
 
 # a run that was planned goes on as it was planned, or not at all
@@ -62,7 +64,7 @@ SKIP: {
 	$meta->('pinned vcpus ', 'pinned vcpus 9');
 	$v = $s->vbench('run', '--wait', '--resume');
 	$s->exits($v, 2, 'resumed where the plan is another one: refused');
-	like($v->{stderr}, qr/begun with another .*pinned vcpus/, '... with the plan of now');
+	like($v->{stderr}, qr/begun with another .* or pins .*\(then pinned vcpus 9\S*.*; now pinned vcpus (?!9)/, '... with the pins of then and of now');
 	$meta->('pinned vcpus 9', 'pinned vcpus ');
 	$v = $s->vbench('run', '--wait', '--resume');
 	$s->exits($v, 0, 'resumed as it was begun');

@@ -190,6 +190,41 @@ static void one_block(void **state)
 	rows_end(&r);
 }
 
+/*
+ * By hand: 4 guests of 1 vCPU on CPUs 0, 1 and 3 are 1.33 vCPUs a CPU there, and 0.5 of 8 CPUs;
+ * starts 10, 40 and 100 ms apart have the median 40.
+ */
+static void guests_that_share(void **state)
+{
+	static const int apart[] = {100, 10, 40};
+	struct rows r;
+	struct model *m;
+
+	(void)state;
+	rows_begin(&r, "[{\"key\":\"guest.count\",\"values\":[\"4\"]}]", 3);
+	rows_cell(&r, "4 guests", "{\"guest.count\":\"4\",\"guest.pin\":\"0-1+3/0/2-7\"}");
+	rows_work(&r, "w", "{\"rw\":\"randread\"}");
+	for (unsigned b = 0; b < 3; b++) {
+		struct store_trial *t = rows_trial(&r, b, 0, 0);
+
+		free(t->facts_json);
+		t->facts_json = xasprintf(
+			"{\"guests\":{\"count\":4,\"vcpus\":1,\"cpus\":8,\"spread_ns\":%d000000,"
+			"\"overlap\":0.9%u}}",
+			apart[b], 7 - b);
+		rows_sample(t, "read.iops", 100 + b);
+	}
+	m = model_of(&r);
+	assert_true(warned(m, "by 40 ms in the median trial, 100 ms at most. They measured "
+			      "together for 95.0 % of the time at least"));
+	assert_true(warned(m,
+			   "4 guests: guest.pin = 0-1+3/0/2-7 put the vCPUs of all 4 guests on the "
+			   "same 3 CPUs: 1.33 vCPUs a CPU there, where the ratio of 0.5 is to "
+			   "the 8 CPUs"));
+	model_free(m);
+	rows_end(&r);
+}
+
 /* A cell without a single trial, and one of all failures, beside one that was measured. */
 static void missing_cells(void **state)
 {
@@ -414,12 +449,12 @@ static void store_that_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_at_all),   cmocka_unit_test(no_trials),
-		cmocka_unit_test(one_block),	    cmocka_unit_test(missing_cells),
-		cmocka_unit_test(broken_json),	    cmocka_unit_test(strangers),
-		cmocka_unit_test(no_numbers),	    cmocka_unit_test(repeated_trial),
-		cmocka_unit_test(side_without_end), cmocka_unit_test(not_utf8),
-		cmocka_unit_test(store_that_fails),
+		cmocka_unit_test(nothing_at_all), cmocka_unit_test(no_trials),
+		cmocka_unit_test(one_block),	  cmocka_unit_test(guests_that_share),
+		cmocka_unit_test(missing_cells),  cmocka_unit_test(broken_json),
+		cmocka_unit_test(strangers),	  cmocka_unit_test(no_numbers),
+		cmocka_unit_test(repeated_trial), cmocka_unit_test(side_without_end),
+		cmocka_unit_test(not_utf8),	  cmocka_unit_test(store_that_fails),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
