@@ -148,6 +148,14 @@ static int option(struct args *a, int c, struct err *e)
 	}
 }
 
+/* Options that only the beginning of a tuning can have: in the middle they would change the rule.
+ */
+static bool begins(const struct tune_opts *o)
+{
+	return o->no_rules || o->visits || o->budget_ns || o->workload || o->label ||
+	       o->min_effect > 0 || o->max_blocks || o->blocks || o->exhaustive;
+}
+
 static int parse(int argc, char **argv, struct args *a, struct err *e)
 {
 	static const struct option options[] = {{"space", required_argument, NULL, 'S'},
@@ -189,10 +197,13 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 	}
 	if (optind < argc)
 		return err_input(e, "one profile at a time; \"%s\" is one too many", argv[optind]);
-	if (a->resume && (a->profile || a->o.nsets || a->o.nspaces || a->o.nfixed || a->dry))
-		return err_input(e,
-				 "--resume goes on as the tuning was begun: it takes no profile, "
-				 "--set, --space, --fix or --dry-run");
+	if (a->resume &&
+	    (a->profile || a->o.nsets || a->o.nspaces || a->o.nfixed || a->dry || begins(&a->o)))
+		return err_input(
+			e, "--resume goes on as the tuning was begun: it takes no profile, "
+			   "--set, --space, --fix, --no-rules, --budget, --workload, "
+			   "--min-effect, --max-blocks, --blocks, --check-exhaustive, --label or "
+			   "--dry-run");
 	if (!a->resume && !a->profile)
 		return err_input(e, "name a profile; `vbench run` lists the ready ones");
 	if (a->export && a->json)
@@ -273,6 +284,9 @@ static int go(struct args *a, json_t **state, struct err *e)
 
 	if (rc)
 		return err_exit(e);
+	/* where it was begun its runs are: elsewhere they would begin anew */
+	if (a->resume && !a->db && tune_str(*state, "db"))
+		a->o.db = tune_str(*state, "db");
 	if (a->dry || !a->o.quiet)
 		tune_plan_text(*state, a->dry ? stdout : stderr);
 	if (a->dry)

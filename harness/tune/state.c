@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uuid.h>
 #include "base/file.h"
 #include "base/units.h"
+#include "host/host.h"
 #include "run/run.h"
 #include "store/metric.h"
 #include "store/store.h"
@@ -73,6 +75,24 @@ static json_t *load(const char *file, char why[80])
 	return NULL;
 }
 
+/* A proof on another host than the search's would be of another machine's choice. One that is done
+ * can be looked at anywhere. */
+static int same_host(const json_t *state, struct err *e)
+{
+	const char *then = tune_str(state, "host");
+	char now[65];
+	int rc;
+
+	if (!then || !strcmp(tune_str(state, "phase"), "done"))
+		return 0;
+	rc = host_id(now, e);
+	if (!rc && strcmp(then, now))
+		rc = err_input(
+			e, "tuning %.8s was begun on another host; it can only be resumed there",
+			tune_str(state, "id"));
+	return rc;
+}
+
 int tune_reopen(const char *what, json_t **state, struct err *e)
 {
 	char *dir = state_dir(), why[80];
@@ -94,7 +114,7 @@ int tune_reopen(const char *what, json_t **state, struct err *e)
 		if (!s && *what)
 			rc = err_input(e, "%s was edited or is broken: %s; begin anew", file, why);
 		free(file);
-		if (s && (*what || strcmp(tune_str(s, "phase"), "done")) &&
+		if (s && (*what || (strcmp(tune_str(s, "phase"), "done") && !same_host(s, NULL))) &&
 		    (!*state || json_integer_value(json_object_get(s, "begun")) >
 					json_integer_value(json_object_get(*state, "begun")))) {
 			json_decref(*state);
@@ -108,6 +128,8 @@ int tune_reopen(const char *what, json_t **state, struct err *e)
 	if (!rc && !*state)
 		rc = err_input(e, "no %s in %s", *what ? "tuning of that id" : "unfinished tuning",
 			       dir);
+	if (!rc)
+		rc = same_host(*state, e);
 	if (rc) {
 		json_decref(*state);
 		*state = NULL;
@@ -218,6 +240,19 @@ static int make_state(json_t *s, const struct tune_opts *o, struct err *e)
 	return rc;
 }
 
+/* The database, and the host: what a resumed tuning must find again. */
+static void put_place(json_t *s, const struct tune_opts *o)
+{
+	char host[65], *cwd = *o->db == '/' ? NULL : getcwd(NULL, 0);
+	char *db = cwd ? xasprintf("%s/%s", cwd, o->db) : xstrdup(o->db);
+
+	json_object_set_new(s, "db", json_string(db));
+	if (!host_id(host, NULL))
+		json_object_set_new(s, "host", json_string(host));
+	free(cwd);
+	free(db);
+}
+
 int tune_begin(const char *path, const struct tune_opts *o, json_t **state, struct err *e)
 {
 	struct profile *p = NULL;
@@ -244,6 +279,7 @@ int tune_begin(const char *path, const struct tune_opts *o, json_t **state, stru
 	profile_free(p);
 	if (!s)
 		return err_set(e, -EINVAL, "%s: the profile's text is not UTF-8", path);
+	put_place(s, o);
 	rc = make_state(s, o, e);
 	if (rc)
 		json_decref(s);

@@ -172,6 +172,22 @@ for (
 	like($v->{stderr}, qr/was edited or is broken: "\w+" is not as a tuning writes it/, '... and the field');
 	is($s->vbench('tune', '--resume')->{wait} >> 8, 2, '... and it is not the newest unfinished one');
 }
+
+# --- in the middle no rule changes; another host's is not ours to go on with ---
+
+for my $late (['--min-effect', '5%'], ['--budget', 30], ['--max-blocks', 9], ['--blocks', 3], ['--workload', 'r'], ['--no-rules'], ['--check-exhaustive']) {
+	$v = $s->vbench('tune', '--resume', @$late);
+	$s->exits($v, 2, "--resume with @$late: exit 2");
+	like($v->{stderr}, qr/--resume goes on as the tuning was begun/, '... and why');
+}
+state_is(phase => 'search', host => '0' x 64);
+$v = $s->vbench('tune', "--resume=$id");
+$s->exits($v, 2, "another host's tuning: exit 2");
+like($v->{stderr}, qr/was begun on another host; it can only be resumed there/, '... and why');
+like($s->vbench('tune', '--resume')->{stderr}, qr/no unfinished tuning/, '... nor is it the newest of this one');
+state_is(host => '0' x 64);
+$s->exits($s->vbench('tune', "--resume=$id", '--no-report'), 0, 'one that is done can be looked at');
+
 for my $text ('', '[' x 100_000, "\0" x 4096, '{"format":"vbench-tune-1","format":1}') {
 	spurt($s->data . "/tune/$id.json", $text);
 	$v = $s->vbench('tune', "--resume=$id");

@@ -26,6 +26,7 @@ is($state->{phase}, 'search', 'killed in the search');
 my @before = map { "$_->{seq} $_->{block} $_->{label} $_->{randseed}" } $s->trials($state->{search_run});
 cmp_ok(scalar @before, '>=', 3, '... after some trials');
 
+is($state->{db}, $s->db_file, 'it knows where its runs are');
 $v = $s->vbench('tune', '--resume', '--wait', '--json');
 $s->exits($v, 0, 'resumed: exit 0');
 my $r = decode_json($v->{stdout} || '{}');
