@@ -82,8 +82,13 @@ static char *judged(const char *what, const json_t *p)
 		return NULL;
 	add(&s, "%s: %s: %s", what, tuning_speed(p, buf, sizeof(buf)), tuning_text(p, "verdict"));
 	json_array_foreach(json_object_get(p, "workloads"), i, w)
-		add(&s, "; %s by itself: %s: %s", tuning_text(w, "workload"),
-		    tuning_speed(w, buf, sizeof(buf)), tuning_text(w, "verdict"));
+	{
+		bool known = json_is_number(json_object_get(w, "speed"));
+
+		add(&s, "; %s by itself: %s%s%s", tuning_text(w, "workload"),
+		    known ? tuning_speed(w, buf, sizeof(buf)) : "", known ? ": " : "",
+		    tuning_text(w, "verdict"));
+	}
 	add(&s, ".");
 	return s;
 }

@@ -154,6 +154,14 @@ static struct interval interval_of(const struct proof *p, size_t base, size_t ch
 	return interval_in(p, p->x, base, change);
 }
 
+/* Trials of a cell under a workload: more failed than may. */
+static bool failed_under(const struct proof *p, size_t cell, size_t work)
+{
+	const struct tally *t = &p->tally[work * p->ncells + cell];
+
+	return t->failed > FAILED_MAX * (t->ok + t->failed);
+}
+
 /* Under any workload that counts more trials failed than may; *failed of *all. */
 static bool too_many_failed(const struct proof *p, size_t cell, unsigned *failed, unsigned *all)
 {
@@ -162,7 +170,7 @@ static bool too_many_failed(const struct proof *p, size_t cell, unsigned *failed
 
 		*failed = t->failed;
 		*all = t->ok + t->failed;
-		if (t->failed > FAILED_MAX * *all)
+		if (failed_under(p, cell, w))
 			return true;
 	}
 	return false;
@@ -202,38 +210,49 @@ static void put_interval(json_t *o, struct interval r)
 	json_object_set_new(o, "blocks", json_integer((json_int_t)r.n));
 }
 
-/* What the mean over several workloads hides: each by itself, Holm over them. */
-static void put_workloads(const struct proof *p, json_t *o, size_t base, size_t change,
-			  double min_effect)
+static struct interval interval_under(const struct proof *p, size_t work, size_t base,
+				      size_t change)
 {
-	size_t n = json_object_size(p->primary), w = 0;
+	return interval_in(p, &p->each[work * p->ncells * p->blocks], base, change);
+}
+
+/* p of a pair under each workload that counts, as the report has them in one family. */
+static void p_under(const struct proof *p, size_t base, size_t change, double *out)
+{
+	for (size_t w = 0; w < json_object_size(p->primary); w++)
+		out[w] = failed_under(p, base, w) || failed_under(p, change, w)
+				 ? NAN
+				 : p_of(p, interval_under(p, w, base, change));
+}
+
+/* What the mean over several workloads hides: each by itself. padj: of each of them. */
+static void put_workloads(const struct proof *p, json_t *o, size_t base, size_t change,
+			  const double *padj, double min_effect)
+{
 	json_t *list = json_array();
-	double *padj = xcalloc(n + 1, sizeof(*padj));
 	const json_t *m;
 	const char *name;
+	size_t w = 0;
 
-	for (w = 0; w < n; w++)
-		padj[w] =
-			p_of(p, interval_in(p, &p->each[w * p->ncells * p->blocks], base, change));
-	holm(padj, n);
-	w = 0;
 	json_object_foreach((json_t *)p->primary, name, m)
 	{
-		struct interval r =
-			interval_in(p, &p->each[w * p->ncells * p->blocks], base, change);
+		struct interval r = interval_under(p, w, base, change);
+		bool failed = failed_under(p, base, w) || failed_under(p, change, w);
 		json_t *one = json_pack("{s:s, s:O, s:s}", "workload", name, "metric", m, "verdict",
-					verdict_word(verdict_in(r, padj[w++], min_effect)));
+					failed ? "failed"
+					       : verdict_word(verdict_in(r, padj[w], min_effect)));
 
-		put_interval(one, r);
+		if (!failed)
+			put_interval(one, r);
 		json_array_append_new(list, one);
+		w++;
 	}
 	json_object_set_new(o, "workloads", list);
-	free(padj);
 }
 
 /* Of "change" against "base", in speed: more is better. */
 static json_t *pair_json(const struct proof *p, size_t base, size_t change, double padj,
-			 double min_effect)
+			 const double *each, double min_effect)
 {
 	struct interval r = interval_of(p, base, change);
 	json_t *o = json_pack("{s:s, s:s, s:s, s:o}", "base", p->cells[base].label, "change",
@@ -243,7 +262,7 @@ static json_t *pair_json(const struct proof *p, size_t base, size_t change, doub
 
 	put_interval(o, r);
 	if (json_object_size(p->primary) > 1)
-		put_workloads(p, o, base, change, min_effect);
+		put_workloads(p, o, base, change, each, min_effect);
 	if (too_many_failed(p, base, &failed, &all) || too_many_failed(p, change, &failed, &all)) {
 		json_object_set_new(o, "verdict", json_string("failed"));
 		json_object_set_new(o, "failed",
@@ -265,11 +284,19 @@ static size_t cell_named(const struct proof *p, const char *label)
  * confirmed: it costs no trial, and not to look would be to choose. NULL: not in this run. */
 static json_t *again(const struct proof *p, double min_effect)
 {
-	size_t a = cell_named(p, "start"), b = cell_named(p, "winner");
+	size_t a = cell_named(p, "start"), b = cell_named(p, "winner"),
+	       nw = json_object_size(p->primary);
+	double *each;
+	json_t *out;
 
 	if (a == p->ncells || b == p->ncells || cell_named(p, "lean") == p->ncells)
 		return NULL;
-	return pair_json(p, a, b, p_of(p, interval_of(p, a, b)), min_effect);
+	each = xcalloc(nw + 1, sizeof(*each));
+	p_under(p, a, b, each);
+	holm(each, nw);
+	out = pair_json(p, a, b, p_of(p, interval_of(p, a, b)), each, min_effect);
+	free(each);
+	return out;
 }
 
 int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o, json_t **out,
@@ -280,7 +307,8 @@ int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o,
 	int rc = load(&p, o->db, uuid, e);
 	const json_t *pairs = json_object_get(p.meta, "listed_pairs");
 	size_t n = json_array_size(pairs);
-	double *padj = xcalloc(n + 1, sizeof(*padj));
+	size_t nw = json_object_size(p.primary);
+	double *padj = xcalloc(n + 1, sizeof(*padj)), *each = xcalloc(n * nw + 1, sizeof(*each));
 	json_t *list = json_array(), *second;
 
 	for (int pass = 0; !rc && pass < 2; pass++) {
@@ -292,12 +320,17 @@ int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o,
 			if (a >= p.ncells || b >= p.ncells)
 				continue;
 			if (pass)
-				json_array_append_new(list, pair_json(&p, a, b, padj[i], min));
-			else
+				json_array_append_new(
+					list, pair_json(&p, a, b, padj[i], &each[i * nw], min));
+			else {
 				padj[i] = p_of(&p, interval_of(&p, a, b));
+				p_under(&p, a, b, &each[i * nw]);
+			}
 		}
-		if (!pass)
+		if (!pass) {
 			holm(padj, n);
+			holm(each, n * nw);
+		}
 	}
 	*out = json_pack("{s:s, s:s, s:i, s:i, s:I, s:o}", "run", uuid, "status",
 			 p.run.status ? p.run.status : "", "blocks", (int)p.blocks, "max_blocks",
@@ -305,6 +338,7 @@ int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o,
 	if (!rc && (second = again(&p, min)))
 		json_object_set_new(*out, "again", second);
 	free(padj);
+	free(each);
 	unload(&p);
 	return rc;
 }

@@ -163,8 +163,11 @@ static void print_judged(const char *what, const json_t *p, FILE *out)
 	json_array_foreach(json_object_get(p, "workloads"), i, w)
 	{
 		fprintf(out, "  %s, %s: ", tune_str(w, "workload"), tune_str(w, "metric"));
-		print_pair(w, out);
-		fprintf(out, ": %s\n", tune_str(w, "verdict"));
+		if (json_is_number(json_object_get(w, "speed"))) {
+			print_pair(w, out);
+			fprintf(out, ": ");
+		}
+		fprintf(out, "%s\n", tune_str(w, "verdict"));
 	}
 }
 

@@ -133,6 +133,7 @@ static void a_winner_that_fails_is_none(void **state)
 	for (unsigned fail = 1; fail <= 2; fail++) {
 		struct world w;
 		json_t *judged;
+		const json_t *one;
 
 		begin(&w, state, (const char *[3]){"start", "winner", NULL}, "[[0,1]]");
 		put_all(&w, CELL_1, 1000, 500);
@@ -142,6 +143,10 @@ static void a_winner_that_fails_is_none(void **state)
 		}
 		judged = judge(&w);
 		assert_string_equal(word(first(judged)), fail == 1 ? "better" : "failed");
+		one = json_array_get(json_object_get(first(judged), "workloads"), 0);
+		assert_string_equal(word(one), fail == 1 ? "better" : "failed");
+		one = json_array_get(json_object_get(first(judged), "workloads"), 1);
+		assert_string_equal(word(one), "better");
 		json_object_set_new(w.state, "winner", json_array());
 		json_object_set_new(w.state, "final", judged);
 		assert_string_equal(tune_settle_proof(w.state, judged), "check");
