@@ -36,6 +36,8 @@ char *able_host(struct run *r, const struct cell *c, unsigned guests);
 int able_setup(struct run *r, struct err *e);
 /* A line for each cell that was taken out. */
 void able_print(const struct run *r, FILE *out);
+/* The same as [{"what", "reason", "folded": false}], new. */
+json_t *able_json(const struct run *r);
 void able_free(struct run *r);
 
 #endif

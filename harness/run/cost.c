@@ -478,7 +478,12 @@ int run_price(const struct profile *p, const struct run_opts *o, struct run_pric
 	rc = run_setup(&r, p, o, e);
 	if (!rc)
 		rc = run_seed_and_blocks(&r, &cost, e);
-	*out = (struct run_price){cost.ns, cost.image_bytes, cost.trials, r.blocks};
+	*out = (struct run_price){.ns = cost.ns,
+				  .bytes = cost.image_bytes,
+				  .trials = cost.trials,
+				  .blocks = r.blocks,
+				  .cells = rc ? 0 : r.profile->ncells,
+				  .unable = rc ? NULL : able_json(&r)};
 	run_teardown(&r);
 	free(r.search_workload);
 	return rc;

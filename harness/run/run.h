@@ -3,6 +3,7 @@
 #ifndef VB_RUN_RUN_H
 #define VB_RUN_RUN_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -64,6 +65,9 @@ const struct metric_row *run_primary_of(const struct profile *p, size_t workload
 struct run_price {
 	uint64_t ns, bytes;
 	unsigned trials, blocks;
+	size_t cells;	/* those that can be had here */
+	json_t *unable; /* [{"what", "reason", "folded": false}] of the others; the caller's, or
+			   NULL */
 };
 int run_price(const struct profile *p, const struct run_opts *o, struct run_price *out,
 	      struct err *e);

@@ -189,6 +189,14 @@ static void objective(json_t *state, const struct tune_opts *o, const struct pro
 	json_object_set_new(state, "notes", notes);
 }
 
+static const char *last_reason(const json_t *state)
+{
+	const json_t *all = json_object_get(state, "skipped");
+	const char *why = tune_str(json_array_get(all, json_array_size(all) - 1), "reason");
+
+	return why ? why : "all values are of one cell";
+}
+
 static int price(json_t *state, const struct tune_opts *o, struct err *e)
 {
 	struct run_search s = {.visits = 1000, .workload = o->workload};
@@ -199,7 +207,7 @@ static int price(json_t *state, const struct tune_opts *o, struct err *e)
 			      .stop_fd = -1,
 			      .search = &s};
 	size_t cells = (size_t)json_integer_value(json_object_get(state, "cells"));
-	struct run_price p;
+	struct run_price p = {0};
 	struct profile *all = NULL;
 	unsigned visits;
 	int rc = tune_search_profile(state, &all, e);
@@ -208,12 +216,25 @@ static int price(json_t *state, const struct tune_opts *o, struct err *e)
 	if (!rc)
 		rc = run_price(all, &ro, &p, e);
 	if (!rc) {
+		objective(state, o, all);
+		/* what this host or its QEMU cannot do is in no search, exhaustive or not */
+		cells = p.cells;
+		json_object_set_new(state, "cells", json_integer((json_int_t)cells));
+		json_array_extend(json_object_get(state, "skipped"), p.unable);
+		json_decref(p.unable);
+	}
+	if (!rc && cells < 2)
+		rc = err_input(
+			e,
+			"%s: nothing but the start can be had here (%s): there is nothing to vary",
+			tune_str(state, "path"), last_reason(state));
+	if (!rc) {
 		size_t w = o->workload ? 1 : all->nworkloads;
 		uint64_t per = p.trials ? p.ns / p.trials * w : 0;
 
-		objective(state, o, all);
 		visits = s.visits = visits_of(o, cells, per);
 		rc = run_price(all, &ro, &p, e);
+		json_decref(p.unable);
 		json_object_set_new(state, "visits", json_integer(visits));
 		json_object_set_new(state, "price",
 				    json_pack("{s:I, s:I, s:i, s:I, s:I}", "search_ns",

@@ -55,6 +55,16 @@ $v = dry(@kept, '--set', 'disk.count=1, 4', '--space', 'disk.ring=packed', $prof
 like($v->{stdout}, qr/^  disk\.count +1   \(the profile\)$/m, "a profile's list of such counts by its first value");
 like($v->{stdout}, qr/not tried: disk\.count=4: says what is measured/, '... which is said');
 
+# What this host cannot do is in no search, and in no price: it has no node 999.
+$v = dry('--space', 'guest.nodes=any,999', '--space', 'disk.ring=packed', $profile);
+like($v->{stdout}, qr/^The space: 4 cells/m, 'a node that is not here is in no cell of the space: latency x ring are 4');
+like($v->{stdout}, qr/exhaustive search would be 20 trials/, '... nor in the price of all');
+like($v->{stdout}, qr/^  skipped: .*this host has no NUMA node 999/m, '... with the reason');
+
+$v = dry('--space', 'guest.nodes=any,999', '--fix', 'disk.latency', $profile);
+$s->exits($v, 2, 'only the start can be had here: exit 2');
+like($v->{stderr}, qr/nothing but the start can be had here \(.*no NUMA node 999/, '... and why');
+
 # What is optimised is said before anything starts.
 $v = dry('--space', 'disk.ring=packed', $s->profile('disk.backend' => 'null', 'workload r.rw' => 'randread', 'workload r.iodepth' => 4, 'workload w.rw' => 'randwrite'));
 like($v->{stdout}, qr/^What counts: the geometric mean of /m, 'several workloads: the geometric mean of all');
