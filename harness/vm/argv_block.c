@@ -198,19 +198,35 @@ static void common_take(const struct node *n, struct argv_block *b)
 		tri(&b->read_only, get(n, "read-only"));
 }
 
-/* unmap reaches the storage only when every node on the way lets it through. */
-static void discard_take(const struct node *n, bool reference, struct argv_block *b)
+/* A node by reference opens its file as it says itself; within another's options it inherits
+ * [block.c, bdrv_inherited_options]. */
+static void direct_below(const struct node *n, bool reference, struct argv_block *b)
+{
+	if (reference && b->direct == 1 && !get(n, "cache.direct"))
+		b->direct = 0;
+}
+
+static const char *discard_word(const struct node *n)
 {
 	const char *value = get(n, "discard");
 
 	if (value && !strcmp(value, "on"))
-		value = "unmap";
-	else if (value && !strcmp(value, "off"))
-		value = "ignore";
-	if (!b->discard)
-		b->discard = value;
-	else if (!strcmp(b->discard, "unmap") &&
-		 ((!value && reference) || (value && !strcmp(value, "ignore"))))
+		return "unmap";
+	return value && !strcmp(value, "off") ? "ignore" : value;
+}
+
+/*
+ * unmap reaches the storage only when every node on the way lets it through. The uppermost that
+ * says nothing ignores (QAPI, BlockdevOptions: "default: ignore"), whatever those below say:
+ * libvirt always writes discard=unmap into the lowest. Nodes within another's options let it
+ * through unless they say otherwise [block.c, bdrv_inherited_options].
+ */
+static void discard_below(const struct node *n, bool reference, struct argv_block *b)
+{
+	const char *value = discard_word(n);
+
+	if (b->discard && !strcmp(b->discard, "unmap") &&
+	    ((!value && reference) || (value && !strcmp(value, "ignore"))))
 		b->discard = "ignore";
 }
 
@@ -265,19 +281,20 @@ static int backing_count(struct argv_reader *r, struct node n, const char *drive
 	return count;
 }
 
-static void chain_walk(struct argv_reader *r, struct node n, struct argv_block *b)
+/* top: n is what the disk is on; else it is below, by reference or within the upper's options. */
+static void chain_walk(struct argv_reader *r, struct node n, bool top, bool reference,
+		       struct argv_block *b)
 {
-	bool reference = false;
-
 	for (int depth = 0; depth < ARGV_DEPTH; depth++) {
 		const char *driver = get(&n, "driver");
 		struct node below;
 
 		common_take(&n, b);
-		if (depth)
-			discard_take(&n, reference, b);
+		direct_below(&n, reference, b);
+		if (depth || !top)
+			discard_below(&n, reference, b);
 		else
-			b->discard = NULL, discard_take(&n, false, b);
+			b->discard = discard_word(&n);
 		if (!driver)
 			driver = get(&n, "filename") ? "file" : "";
 		if (!strcmp(driver, "throttle"))
@@ -314,7 +331,7 @@ static void drive_take(struct argv_reader *r, const struct argv_opt *o, struct a
 
 	common_take(&n, b);
 	tri(&b->read_only, argv_get(o, "readonly"));
-	discard_take(&n, false, b);
+	b->discard = discard_word(&n);
 	tri(&b->writeback, argv_get(o, "cache.writeback"));
 	text(&b->cache, argv_get(o, "cache"));
 	text(&b->iops, argv_get(o, "iops"));
@@ -334,7 +351,7 @@ static void drive_take(struct argv_reader *r, const struct argv_opt *o, struct a
 	if (file) {
 		/* -drive file=NODE takes a node's name too. */
 		if (node_named(r, file, &below) && below.o != o) {
-			chain_walk(r, below, b);
+			chain_walk(r, below, true, false, b);
 			return;
 		}
 		b->source = file;
@@ -347,7 +364,7 @@ static void drive_take(struct argv_reader *r, const struct argv_opt *o, struct a
 			b->source = b->source_own;
 		}
 	} else if (child(r, &n, "file", &below, &reference)) {
-		chain_walk(r, below, b);
+		chain_walk(r, below, false, reference, b);
 	}
 	if (argv_next(r, "snapshot", NULL) || argv_bool(argv_get(o, "snapshot")) == 1)
 		argv_note(r, "%s: snapshot=on: what it writes goes to a temporary image", o->where);
@@ -369,7 +386,7 @@ void argv_block_read(struct argv_reader *r, const struct argv_opt *o, struct arg
 	if (!strcmp(o->name, "drive"))
 		drive_take(r, o, b);
 	else
-		chain_walk(r, (struct node){.o = o}, b);
+		chain_walk(r, (struct node){.o = o}, true, false, b);
 }
 
 bool argv_block_find(struct argv_reader *r, const char *name, struct argv_block *b)

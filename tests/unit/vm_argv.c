@@ -189,6 +189,24 @@ static void test_chains(void **state)
 	COMMAND("qemu-system-x86_64 -blockdev file,node-name=f,filename=/x "
 		"-blockdev raw,node-name=r,file=f,discard=unmap -device virtio-blk-pci,drive=r",
 		{"disk.0.discard", "ignore"});
+	/* the uppermost node ignores unless it says otherwise: as libvirt writes a disk without
+	 * discard='unmap'. What QEMU 7.2's file kept after its monitor's "qemu-io f discard". */
+	COMMAND("qemu-system-x86_64 -blockdev file,node-name=f,filename=/x,discard=unmap "
+		"-blockdev qcow2,node-name=q,file=f -device virtio-blk-pci,drive=q",
+		{"disk.0.discard", NULL});
+	COMMAND("qemu-system-x86_64 -drive if=virtio,driver=qcow2,discard=unmap,"
+		"file.driver=file,file.filename=/x",
+		{"disk.0.discard", "unmap"});
+	COMMAND("qemu-system-x86_64 -drive if=virtio,driver=qcow2,file.driver=file,"
+		"file.filename=/x,file.discard=unmap",
+		{"disk.0.discard", NULL});
+	/* the same of O_DIRECT in its /proc/PID/fdinfo: by reference it is not inherited */
+	COMMAND("qemu-system-x86_64 -blockdev file,node-name=f,filename=/x "
+		"-blockdev raw,node-name=r,file=f,cache.direct=on -device virtio-blk-pci,drive=r",
+		{"disk.0.cache", "writeback"});
+	COMMAND("qemu-system-x86_64 -blockdev raw,node-name=r,file.driver=file,file.filename=/x,"
+		"cache.direct=on -device virtio-blk-pci,drive=r",
+		{"disk.0.cache", "none"});
 }
 
 static void test_other_machines(void **state)
