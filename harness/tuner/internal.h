@@ -60,6 +60,10 @@ const char *cpu_option(const struct vm *vm);
 #define fact_where(vm, side, ...) \
 	(*vm_where(vm, side, __VA_ARGS__) ? vm_where(vm, side, __VA_ARGS__) : (const char *)NULL)
 
+/* Whether an unsaid fact may be in a file that was not read (-readconfig); says so as "can't tell".
+ */
+bool may_say(const struct subject *s, struct findings *f, const char *key);
+
 /*
  * A fact that should be on (or off). Says followed or broken of the side where it is there; where
  * it is not said, what QEMU does by itself: unsaid 1 on, 0 off, -1 cannot be told. Returns the

@@ -20,6 +20,8 @@ static void accel_side(const struct subject *s, struct findings *f, enum vm_side
 			"each report then says (vbench doctor tells now)");
 		return;
 	}
+	if (side == VM_ASKED && may_say(s, f, "accel"))
+		return;
 	if (!accel && side == VM_ASKED)
 		accel = "tcg (not said: QEMU's default)";
 	if (!accel)
@@ -81,7 +83,7 @@ static void check_cpu_02(const struct subject *s, struct findings *f)
 		   *features = s->vm ? vm_get(s->vm, VM_ASKED, "cpu.features") : NULL;
 	struct finding *x;
 
-	if (!need_vm(s, f))
+	if (!need_vm(s, f) || may_say(s, f, "cpu.model"))
 		return;
 	if (is_emulated(s)) {
 		found_none(f, "an emulated CPU has no host's features to pass on");

@@ -116,7 +116,7 @@ static void check_gst_05(const struct subject *s, struct findings *f)
 {
 	struct finding *x;
 
-	if (!need_own_devices(s, f))
+	if (!need_own_devices(s, f) || may_say(s, f, "rng"))
 		return;
 	if (vm_is(s->vm, VM_ASKED, "on", "rng")) {
 		found_ok(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "rng"),
@@ -139,7 +139,7 @@ static void check_gst_06(const struct subject *s, struct findings *f)
 {
 	struct finding *x;
 
-	if (!need_own_devices(s, f))
+	if (!need_own_devices(s, f) || may_say(s, f, "agent"))
 		return;
 	if (vm_is(s->vm, VM_ASKED, "on", "agent")) {
 		found_ok(f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, "agent"),

@@ -75,12 +75,23 @@ const char *cpu_option(const struct vm *vm)
 	return strcmp(model, "host-model") ? model : "MODEL";
 }
 
+bool may_say(const struct subject *s, struct findings *f, const char *key)
+{
+	if (vm_get(s->vm, VM_ASKED, "%s", key) || !vm_is(s->vm, VM_ASKED, "on", "incomplete"))
+		return false;
+	found_unknown(f, VM_ASKED, NULL, "it may be in the file that %s names, which is not read",
+		      fact_where(s->vm, VM_ASKED, "incomplete"));
+	return true;
+}
+
 struct finding *check_flag(const struct subject *s, struct findings *f, enum vm_side side,
 			   bool want, int unsaid, const char *what, const char *key)
 {
 	const char *value = vm_get(s->vm, side, "%s", key);
 	bool on = value ? !strcmp(value, "on") : unsaid == 1;
 
+	if (side == VM_ASKED && may_say(s, f, key))
+		return NULL;
 	if (!value && unsaid < 0) {
 		found_unknown(f, side, NULL, "nothing says whether %s is on", what);
 		return NULL;

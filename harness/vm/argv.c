@@ -177,6 +177,7 @@ static void name_take(struct argv_reader *r)
 		vm_set(vm, VM_ASKED, o->text, o->where, "uuid");
 	for (o = NULL; (o = argv_next(r, "readconfig", o));) {
 		r->incomplete = true;
+		vm_set_flag(vm, VM_ASKED, true, o->where, "incomplete");
 		argv_note(r,
 			  "%s %.200s: what that file adds is not read; a device that seems to be "
 			  "missing may be there",

@@ -105,7 +105,7 @@ static void model_take(struct argv_reader *r)
 	while ((o = argv_next(r, "cpu", o)))
 		last = o;
 	if (!last) {
-		if (vm_is(r->vm, VM_ASKED, "x86_64", "arch"))
+		if (vm_is(r->vm, VM_ASKED, "x86_64", "arch") && !r->incomplete)
 			vm_set(r->vm, VM_ASKED, "qemu64", "QEMU's default", "cpu.model");
 		return;
 	}
@@ -185,6 +185,8 @@ static void smp_take(struct argv_reader *r)
 		cpus = 0;
 	if (!smp_number(r, "maxcpus", &max, &o))
 		max = 0;
+	if (!cpus && !max && !some && r->incomplete)
+		return;
 	where = o ? o->where : "QEMU's default";
 	cpus = cpus ? cpus : max ? max : product;
 	vm_set_number(r->vm, VM_ASKED, cpus, where, "vcpus");

@@ -67,8 +67,9 @@ static void accel_take(struct argv_reader *r)
 		bool named = (len >= 3 && !strcmp(base + len - 3, "kvm")) ||
 			     !strncmp(base, "qemu-kvm", 8);
 
-		vm_set(r->vm, VM_ASKED, named ? "kvm" : "tcg",
-		       named ? "the program's name" : "QEMU's default", "accel");
+		if (named || !r->incomplete)
+			vm_set(r->vm, VM_ASKED, named ? "kvm" : "tcg",
+			       named ? "the program's name" : "QEMU's default", "accel");
 	}
 }
 
@@ -137,7 +138,7 @@ static void clock_take(struct argv_reader *r)
 		       "clock.base");
 	else if (argv_next(r, "localtime", NULL))
 		vm_set(r->vm, VM_ASKED, "localtime", "-localtime", "clock.base");
-	else
+	else if (!r->incomplete)
 		vm_set(r->vm, VM_ASKED, "utc", "QEMU's default", "clock.base");
 	value = argv_merged(r, "rtc", "driftfix", &o);
 	if (value)
@@ -162,7 +163,7 @@ void argv_machine(struct argv_reader *r)
 	if (type && *type)
 		vm_set(r->vm, VM_ASKED, type, o->where, "machine");
 	arch_take(r, type);
-	if (!type && is_x86(r))
+	if (!type && is_x86(r) && !r->incomplete)
 		vm_set(r->vm, VM_ASKED, "pc", "QEMU's default", "machine");
 	r->q35 = type && strstr(type, "q35");
 	accel_take(r);
@@ -170,5 +171,7 @@ void argv_machine(struct argv_reader *r)
 	firmware_take(r);
 	clock_take(r);
 	value = argv_merged(r, "sandbox", "enable", &o);
-	argv_set_flag(r, value ? value : "off", value ? o->where : "QEMU's default", "sandbox");
+	if (value || !r->incomplete)
+		argv_set_flag(r, value ? value : "off", value ? o->where : "QEMU's default",
+			      "sandbox");
 }

@@ -184,7 +184,7 @@ static void size_take(struct argv_reader *r)
 		argv_set_size(r, size, 20, o->where, "memory.size");
 	} else if ((size = argv_merged(r, "machine", "memory.size", &o))) {
 		argv_set_size(r, size, 20, o->where, "memory.size");
-	} else {
+	} else if (!r->incomplete) {
 		vm_set_number(r->vm, VM_ASKED, 128u << 20, "QEMU's default", "memory.size");
 	}
 	max = argv_merged(r, "m", "maxmem", &o);

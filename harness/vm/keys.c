@@ -6,6 +6,7 @@
 const struct vm_key vm_keys[] = {
 	/* the machine */
 	{"uuid", VM_TEXT, NULL, "as libvirt or QEMU has it"},
+	{"incomplete", VM_FLAG, NULL, "on: a file that was not read adds to the command line (-readconfig)"},
 	{"os", VM_TEXT, "linux,windows,other", "what runs in it, where the description says so (libosinfo, Proxmox's ostype)"},
 	{"qemu.path", VM_TEXT, NULL, "the program"},
 	{"qemu.version", VM_TEXT, NULL, "7.2.22"},

@@ -111,6 +111,17 @@ my ($long) = (run_vbench('audit', $good, '--snapshot', $host, '--all'))[1];
 unlike $short, qr/^NOT APPLICABLE/m, 'what does not apply is left out';
 like $long, qr/^FOLLOWED.*^NOT APPLICABLE/ms, 'but with --all';
 
+# --- a command line that a file adds to, which is not read: what is not on it may be there ---
+my $part = spurt('part.argv', "qemu-system-x86_64 -nodefaults -readconfig $dir/rest.cfg");
+($status, $out) = run_vbench('audit', $part, '--snapshot', $host, '--rules', 'CPU-01,CLK-03,GST-05,GST-06', '--json');
+is_deeply [ map { $_->{state} } @{ decode_json($out)->{rules} } ], [ ("can't tell") x 4 ], '-readconfig: accelerator, HPET, rng and agent may be in that file';
+is $status, 0, 'and nothing is broken';
+($status, $out) = run_vbench('audit', $part, '--snapshot', $host, '--json');
+is_deeply [ map { $_->{found} } grep { $_->{state} eq 'broken' && $_->{found} =~ /default/ } map { @{ $_->{findings} } } @{ decode_json($out)->{rules} } ], [], "nothing else is said to be QEMU's default";
+$part = spurt('said.argv', "qemu-system-x86_64 -nodefaults -accel tcg -readconfig $dir/rest.cfg");
+($status, $out) = run_vbench('audit', $part, '--snapshot', $host, '--rules', 'CPU-01');
+is $status, 1, 'what is on it is judged';
+
 # --- the rules themselves ---
 ($status, $out) = run_vbench('audit', '--list', '--json');
 my $list = decode_json($out);
