@@ -189,6 +189,8 @@ struct proc {
 /* A file below /proc/PID, at most max bytes of it; NULL: none. Caller frees. */
 char *proc_text(const struct proc *p, size_t max, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same of a file with NULs in it; *len without the one behind them. */
+char *proc_bytes(const struct proc *p, const char *name, size_t max, size_t *len);
 /* The same as a stream, for files of many lines; NULL: none. */
 FILE *proc_stream(const struct proc *p, const char *name);
 /* Value of "Name:\tvalue" in status-like text, into buf; false: none. */

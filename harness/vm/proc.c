@@ -44,6 +44,16 @@ static char *fd_text(int fd, size_t max, size_t *len)
 	return text;
 }
 
+char *proc_bytes(const struct proc *p, const char *name, size_t max, size_t *len)
+{
+	int fd = proc_open(p, name);
+	char *text = fd >= 0 ? fd_text(fd, max, len) : NULL;
+
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
 char *proc_text(const struct proc *p, size_t max, const char *fmt, ...)
 {
 	char name[64], *text;
@@ -214,16 +224,13 @@ int vm_read_pid(int pid, struct vm **out, struct err *e)
 	size_t len = 0;
 	struct proc p;
 	char *text;
-	int rc, fd;
+	int rc;
 
 	*out = NULL;
 	rc = proc_begin(pid, &p, e);
 	if (rc)
 		return rc;
-	fd = proc_open(&p, "cmdline");
-	text = fd >= 0 ? fd_text(fd, VM_TEXT_MAX, &len) : NULL;
-	if (fd >= 0)
-		close(fd);
+	text = proc_bytes(&p, "cmdline", VM_TEXT_MAX, &len);
 	if (!text || (!len && !proc_alive(&p)))
 		rc = gone(pid, e);
 	else

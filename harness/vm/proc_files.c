@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "vm/internal.h"
 
-enum { FDS_MAX = 65536 };
+enum { FDS_MAX = 65536, SECTOR = 512 /* no image is shorter; pid files are */ };
 
 struct open_file {
 	int fd;
@@ -86,6 +86,12 @@ static bool is_fdset(const char *source)
 	return !strncmp(source, "/dev/fdset/", 11);
 }
 
+/* A descriptor that QEMU was started with, as it names it. */
+static bool is_own(const char *source)
+{
+	return !strncmp(source, "/proc/self/", strlen("/proc/self/"));
+}
+
 /* The image's path as this process sees it: relative ones from its folder. New. */
 static char *source_path(const struct proc *p, const char *source)
 {
@@ -94,6 +100,8 @@ static char *source_path(const struct proc *p, const char *source)
 
 	if (!strncmp(source, "file:", 5))
 		source += 5;
+	if (is_own(source))
+		return xasprintf("/proc/%d/%s", p->pid, source + strlen("/proc/self/"));
 	if (*source == '/')
 		return xstrdup(source);
 	n = readlinkat(p->dir, "cwd", folder, sizeof(folder) - 1);
@@ -122,19 +130,88 @@ static const struct open_file *file_find(const struct proc *p, const struct open
 	return found;
 }
 
+/* Marks all descriptors of f's file. */
+static void file_mark(struct open_files *o, const struct open_file *f)
+{
+	for (size_t k = 0; f && k < o->n; k++)
+		o->list[k].named |= f == &o->list[k] || (f->known && o->list[k].known &&
+							 f->st.st_dev == o->list[k].st.st_dev &&
+							 f->st.st_ino == o->list[k].st.st_ino);
+}
+
 /* Marks the files that disks have by their paths. */
 static void files_mark(const struct proc *p, struct open_files *o, const struct vm *vm)
 {
 	for (unsigned i = 0, n = vm_count(vm, "disk"); i < n; i++) {
 		const char *source = vm_get(vm, VM_ASKED, "disk.%u.source", i);
-		const struct open_file *f =
-			source && !is_fdset(source) ? file_find(p, o, source) : NULL;
 
-		for (size_t k = 0; f && k < o->n; k++)
-			o->list[k].named |=
-				f == &o->list[k] || (f->known && o->list[k].known &&
-						     f->st.st_dev == o->list[k].st.st_dev &&
-						     f->st.st_ino == o->list[k].st.st_ino);
+		if (source && !is_fdset(source))
+			file_mark(o, file_find(p, o, source));
+	}
+}
+
+/* Marks what any word of the command line names: firmware, logs, disks. Words are cut where options
+ * and JSON cut them; a comma is doubled within a value. */
+static void argv_mark(const struct proc *p, struct open_files *o)
+{
+	enum { PARTS_MAX = 20000 };
+	size_t len = 0, parts = 0, n = 0;
+	char *text = proc_bytes(p, "cmdline", VM_TEXT_MAX, &len), part[4096];
+
+	for (size_t i = 0; text && i <= len && parts < PARTS_MAX; i++) {
+		bool comma = text[i] == ',' && text[i + 1] == ',';
+
+		if (comma || (text[i] && !strchr(",=\"", text[i]))) {
+			if (n < sizeof(part) - 1)
+				part[n++] = text[i];
+			i += comma;
+			continue;
+		}
+		part[n] = '\0';
+		if (n > 1) {
+			parts++;
+			file_mark(o, file_find(p, o, part));
+		}
+		n = 0;
+	}
+	free(text);
+}
+
+static bool is_writable(const struct proc *p, const struct open_file *f)
+{
+	char *text = proc_text(p, 4096, "fdinfo/%d", f->fd), value[32];
+	bool rw = text && proc_field(text, "flags", value, sizeof(value)) &&
+		  (strtoul(value, NULL, 8) & O_ACCMODE) == O_RDWR;
+
+	free(text);
+	return rw;
+}
+
+/*
+ * Says of images that no argument names: disks that were plugged in, or snapshots that were taken,
+ * while it ran. They are open for reading and writing; logs are not, nor is what lies below a
+ * snapshot. Files without a name are memory, or -snapshot's.
+ */
+static void late_note(struct vm *vm, const struct proc *p, struct open_files *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		const struct open_file *f = &o->list[i];
+		bool image = f->known && f->st.st_nlink &&
+			     (S_ISBLK(f->st.st_mode) ||
+			      (S_ISREG(f->st.st_mode) && f->st.st_size >= SECTOR));
+		char *path;
+
+		if (!image || f->named || !is_writable(p, f))
+			continue;
+		path = vm_clean_text(f->path, strlen(f->path));
+		vm_note(vm,
+			"%s (/proc/%d/fd/%d) is open for writing, and nothing names it: a disk that was "
+			"plugged in, or a snapshot that was taken, since it started. No rule has looked "
+			"at it; its monitor knows it (query-block), and libvirt its own: audit "
+			"libvirt:NAME",
+			path, p->pid, f->fd);
+		free(path);
+		file_mark(o, f);
 	}
 }
 
@@ -145,7 +222,6 @@ static void files_mark(const struct proc *p, struct open_files *o, const struct 
 static const struct open_file *fdset_find(const struct proc *p, struct open_files *o,
 					  const struct vm *vm)
 {
-	enum { SECTOR = 512 }; /* no image is shorter; pid files are */
 	const struct open_file *found = NULL;
 	unsigned sets = 0;
 
@@ -185,11 +261,14 @@ static const struct open_file *disk_file(struct vm *vm, const struct proc *p, st
 			"process %d: which of its files disk %u is (%.40s), only its monitor tells",
 			p->pid, disk, source);
 	} else if (!f) {
-		vm_note(vm, "process %d: no descriptor of it is open on \"%.200s\"", p->pid,
-			source);
-	} else if (is_fdset(source)) {
+		vm_note(vm,
+			"process %d: no descriptor of it is open on \"%.200s\", disk %u when it "
+			"started: unplugged since, or below a snapshot",
+			p->pid, source, disk);
+	} else if (is_fdset(source) || is_own(source)) {
 		snprintf(where, sizeof(where), "/proc/%d/fd/%d", p->pid, f->fd);
 		vm_set(vm, VM_GOT, f->path, where, "disk.%u.source", disk);
+		file_mark(o, f);
 	}
 	return f;
 }
@@ -226,6 +305,18 @@ static void aio_set(struct vm *vm, const struct proc *p, const struct open_files
 	else if (uring || native)
 		vm_note(vm, "%s: disk %u was asked to use %s, of which the process shows nothing",
 			where, disk, asked);
+}
+
+/* Whether some open file is of a disk that only the monitor could tell. */
+static bool sets_unknown(const struct vm *vm)
+{
+	for (unsigned i = 0, n = vm_count(vm, "disk"); i < n; i++) {
+		const char *source = vm_get(vm, VM_ASKED, "disk.%u.source", i);
+
+		if (source && is_fdset(source) && !vm_get(vm, VM_GOT, "disk.%u.source", i))
+			return true;
+	}
+	return false;
 }
 
 static bool other_root(const struct proc *p)
@@ -266,6 +357,11 @@ void proc_files(struct vm *vm, const struct proc *p)
 			continue;
 		flags_set(vm, p, f, i);
 		aio_set(vm, p, &o, i);
+	}
+	if (!sets_unknown(vm)) {
+		files_mark(p, &o, vm);
+		argv_mark(p, &o);
+		late_note(vm, p, &o);
 	}
 	for (size_t i = 0; i < o.n; i++)
 		free(o.list[i].path);

@@ -6,6 +6,7 @@ use v5.36;
 no warnings 'qw';
 use lib 'tests/lib';
 use VBTest;
+use IO::Socket::UNIX;
 use JSON::PP;
 use Test::More;
 
@@ -69,7 +70,8 @@ my $pid = start(qw(qemu-system-x86_64 -name guest=t-one,debug-threads=on -S -mac
 	qw(-drive file=top.qcow2,if=none,id=d0,format=qcow2,cache=writeback,aio=threads -device),
 	'virtio-blk-pci,drive=d0,id=one,iothread=io0,num-queues=2,queue-size=64,packed=on',
 	'-blockdev', "raw,node-name=two,file.driver=file,file.filename=$s->{dir}/two,, raw.img", qw(-device virtio-scsi-pci,id=hba,num_queues=3 -device scsi-hd,drive=two,id=two,serial=S2),
-	qw(-netdev user,id=n0 -device virtio-net-pci,netdev=n0 -device virtio-balloon-pci -rtc base=utc));
+	qw(-netdev user,id=n0 -device virtio-net-pci,netdev=n0 -device virtio-balloon-pci -rtc base=utc),
+	'-qmp', "unix:$s->{dir}/qmp,server=on,wait=off");
 
 chomp(my $allowed = (run('sh', '-c', "sed -n 's/^Cpus_allowed_list:\\s*//p' /proc/self/status"))[0]);
 my ($first) = $allowed =~ /^(\d+)/;
@@ -100,6 +102,36 @@ $is->($asked, 'disk.1.source', "$s->{dir}/two, raw.img");
 is $vm->{pid}, $pid, 'its pid';
 ok $vm->{running}, 'it runs';
 is_deeply [sort grep { /^S/ } (VBTest::slurp("/proc/$pid/status") =~ /^State:\s*(\S)/m)], ['S'], 'it was not stopped';
+
+
+# --- what its command line does not say: a disk plugged in and one drawn since ---
+my $late = sub { grep { /is open for writing, and nothing names it/ } @{ $_[0]{notes} } };
+is_deeply [$late->($vm)], [], 'every image that is open is named';
+is((run('qemu-img', 'create', '-q', '-f', 'raw', "$s->{dir}/late.img", '16M'))[1], 0, 'an image for later');
+my $qmp = IO::Socket::UNIX->new(Peer => "$s->{dir}/qmp") or die "no QMP: $!";
+$qmp->autoflush(1);
+scalar <$qmp>;
+sub qmp {
+	my ($command, %arguments) = @_;
+	print $qmp encode_json({ execute => $command, %arguments ? (arguments => \%arguments) : () }), "\n";
+	while (1) {
+		my $answer = decode_json(scalar <$qmp>);
+		return exists $answer->{return} if !$answer->{event};
+	}
+}
+ok qmp('qmp_capabilities'), 'QMP: qmp_capabilities';
+ok qmp('blockdev-add', driver => 'raw', 'node-name' => 'late', file => { driver => 'file', filename => "$s->{dir}/late.img" }), 'QMP: blockdev-add';
+ok qmp('device_add', driver => 'scsi-hd', bus => 'hba.0', drive => 'late'), 'QMP: device_add';
+$vm = facts("pid:$pid");
+my @late = $late->($vm);
+is scalar(@late), 1, 'an image is open that nothing names';
+like $late[0], qr{^\Q$s->{dir}\E/late\.img \(/proc/$pid/fd/\d+\) .*No rule has looked at it.*query-block}, 'which one, and who knows it';
+ok qmp('device_del', id => 'two'), 'QMP: device_del';
+# once the device is really gone
+ok wait_until(sub { qmp('blockdev-del', 'node-name' => 'two') }, 60), 'QMP: blockdev-del';
+$vm = facts("pid:$pid");
+ok scalar(grep { /no descriptor of it is open on ".*two, raw\.img", disk 1 when it started/ } @{ $vm->{notes} }), 'a disk that is gone is said to be';
+close $qmp;
 
 kill 'KILL', $pid;
 waitpid $pid, 0;
