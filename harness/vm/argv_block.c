@@ -198,14 +198,6 @@ static void common_take(const struct node *n, struct argv_block *b)
 		tri(&b->read_only, get(n, "read-only"));
 }
 
-/* A node by reference opens its file as it says itself; within another's options it inherits
- * [block.c, bdrv_inherited_options]. */
-static void direct_below(const struct node *n, bool reference, struct argv_block *b)
-{
-	if (reference && b->direct == 1 && !get(n, "cache.direct"))
-		b->direct = 0;
-}
-
 static const char *discard_word(const struct node *n)
 {
 	const char *value = get(n, "discard");
@@ -290,7 +282,6 @@ static void chain_walk(struct argv_reader *r, struct node n, bool top, bool refe
 		struct node below;
 
 		common_take(&n, b);
-		direct_below(&n, reference, b);
 		if (depth || !top)
 			discard_below(&n, reference, b);
 		else

@@ -200,13 +200,6 @@ static void test_chains(void **state)
 	COMMAND("qemu-system-x86_64 -drive if=virtio,driver=qcow2,file.driver=file,"
 		"file.filename=/x,file.discard=unmap",
 		{"disk.0.discard", NULL});
-	/* the same of O_DIRECT in its /proc/PID/fdinfo: by reference it is not inherited */
-	COMMAND("qemu-system-x86_64 -blockdev file,node-name=f,filename=/x "
-		"-blockdev raw,node-name=r,file=f,cache.direct=on -device virtio-blk-pci,drive=r",
-		{"disk.0.cache", "writeback"});
-	COMMAND("qemu-system-x86_64 -blockdev raw,node-name=r,file.driver=file,file.filename=/x,"
-		"cache.direct=on -device virtio-blk-pci,drive=r",
-		{"disk.0.cache", "none"});
 }
 
 static void test_other_machines(void **state)
