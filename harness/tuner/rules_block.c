@@ -6,6 +6,9 @@
 #include <string.h>
 #include "tuner/disks.h"
 
+/* libvirt refuses a virtio disk with an address of another bus. */
+#define TO_VIRTIO "<target dev='vda' bus='virtio'/>, without the disk's <address>"
+
 /* virtio-blk disks that an i440fx machine with its usual devices has slots for [QEMU blog 2021]. */
 enum { SLOTS = 28 };
 
@@ -26,7 +29,7 @@ static void bus_of(const struct disk *d)
 	}
 	bad = found_bad(d->f, VM_ASKED, d->part, bus.where, "bus %s, emulated hardware", bus.value);
 	finding_want(bad, "a virtio disk");
-	finding_change(bad, CHANGE_XML, "<target dev='vda' bus='virtio'/>");
+	finding_change(bad, CHANGE_XML, TO_VIRTIO);
 	finding_change(bad, CHANGE_QEMU, "-device virtio-blk-pci,drive=NODE");
 	finding_change(bad, CHANGE_GUEST,
 		       "drivers first: Linux has them, Windows needs virtio-win; mount by UUID, "
@@ -89,7 +92,7 @@ static void check_bus_choice(const struct subject *s, struct findings *f)
 		bad = found_bad(f, VM_ASKED, NULL, NULL,
 				"%u disk(s) on virtio-scsi, nothing described needs SCSI", scsi);
 		finding_want(bad, "virtio-blk, if the guest needs no SCSI commands: measure both");
-		finding_change(bad, CHANGE_XML, "<target dev='vda' bus='virtio'/>");
+		finding_change(bad, CHANGE_XML, TO_VIRTIO);
 		finding_change(bad, CHANGE_QEMU, "-device virtio-blk-pci,drive=NODE");
 	} else {
 		found_ok(f, VM_ASKED, NULL, NULL, "%u disk(s) on virtio-blk, %u on virtio-scsi%s",
@@ -213,11 +216,11 @@ static void iothread_of(const struct disk *d)
 	}
 	bad = found_bad(d->f, VM_ASKED, d->part, NULL, "no iothread: QEMU's main loop serves it");
 	finding_want(bad, "an iothread");
-	finding_change(
-		bad, CHANGE_XML,
-		!strcmp(disk_bus(d), "virtio-scsi")
-			? "<iothreads>1</iothreads>; <driver iothread='1'/> in the controller"
-			: "<iothreads>1</iothreads>; <driver ... iothread='1'/> in the disk");
+	finding_change(bad, CHANGE_XML, "%s%s",
+		       vm_count(d->vm, "iothread") ? "" : "<iothreads>1</iothreads>; ",
+		       !strcmp(disk_bus(d), "virtio-scsi")
+			       ? "<driver iothread='1'/> in the controller"
+			       : "<driver ... iothread='1'/> in the disk");
 	finding_change(bad, CHANGE_QEMU, "-object iothread,id=io0 -device %s,iothread=io0",
 		       !strcmp(disk_bus(d), "virtio-scsi") ? "virtio-scsi-pci"
 							   : "virtio-blk-pci,...");

@@ -167,6 +167,21 @@ static void check_cpu_22(const struct subject *s, struct findings *f)
 
 /* --- CPU-03, CPU-04, CPU-05, CPU-19: how many --- */
 
+/* libvirt and QEMU refuse a topology of another size. */
+static void fewer_vcpus(const struct vm *vm, struct finding *x, unsigned n)
+{
+	if (vm_get(vm, VM_ASKED, "smp.sockets")) {
+		finding_change(
+			x, CHANGE_XML,
+			"<vcpu>%u</vcpu>, and in <cpu> <topology sockets='1' cores='%u' threads='1'/>",
+			n, n);
+		finding_change(x, CHANGE_QEMU, "-smp %u,sockets=1,cores=%u,threads=1", n, n);
+	} else {
+		finding_change(x, CHANGE_XML, "<vcpu>%u</vcpu>", n);
+		finding_change(x, CHANGE_QEMU, "-smp %u", n);
+	}
+}
+
 static void check_cpu_03(const struct subject *s, struct findings *f)
 {
 	unsigned n, cores, threads;
@@ -195,8 +210,7 @@ static void check_cpu_03(const struct subject *s, struct findings *f)
 			      "%u vCPUs, the host has %u physical cores (%u threads)", n, cores,
 			      threads);
 		finding_want(x, "at most %u vCPUs", cores);
-		finding_change(x, CHANGE_XML, "<vcpu>%u</vcpu>", cores);
-		finding_change(x, CHANGE_QEMU, "-smp %u", cores);
+		fewer_vcpus(s->vm, x, cores);
 	}
 }
 

@@ -33,6 +33,14 @@ static void nets_each(const struct subject *s, struct findings *f,
 		found_none(f, "%s", n ? none : "no network card is described");
 }
 
+/* vhost stands behind tap devices only: libvirt takes it for a user network, without effect. */
+static const char *user_net(const char *backend)
+{
+	return backend && !strcmp(backend, "user")
+		       ? "<interface type='network'><source network='default'/>, or type='bridge'; "
+		       : "";
+}
+
 static void model_of(const struct vm *vm, unsigned i, const char *part, struct findings *f)
 {
 	const char *model = vm_get(vm, VM_ASKED, "net.%u.model", i),
@@ -48,7 +56,8 @@ static void model_of(const struct vm *vm, unsigned i, const char *part, struct f
 		bad = found_bad(f, VM_ASKED, part, fact_where(vm, VM_ASKED, "net.%u.model", i),
 				"model %s, emulated hardware", model);
 		finding_want(bad, "virtio-net with vhost");
-		finding_change(bad, CHANGE_XML, "<model type='virtio'/><driver name='vhost'/>");
+		finding_change(bad, CHANGE_XML, "%s<model type='virtio'/><driver name='vhost'/>",
+			       user_net(backend));
 		finding_change(bad, CHANGE_QEMU,
 			       "-netdev tap,id=n0,vhost=on -device "
 			       "virtio-net-pci,netdev=n0");
@@ -56,7 +65,8 @@ static void model_of(const struct vm *vm, unsigned i, const char *part, struct f
 		bad = found_bad(f, VM_ASKED, part, fact_where(vm, VM_ASKED, "net.%u.backend", i),
 				"virtio-net through QEMU itself (%s)", backend);
 		finding_want(bad, "the kernel's vhost-net behind it");
-		finding_change(bad, CHANGE_XML, "<driver name='vhost'/>");
+		finding_change(bad, CHANGE_XML, "%s%s<driver name='vhost'/>", user_net(backend),
+			       *user_net(backend) ? "<model type='virtio'/>" : "");
 		finding_change(bad, CHANGE_QEMU, "-netdev tap,id=n0,vhost=on");
 	} else {
 		found_ok(f, VM_ASKED, part, fact_where(vm, VM_ASKED, "net.%u.model", i),

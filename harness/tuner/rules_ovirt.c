@@ -41,9 +41,10 @@ static void check_headless(const struct subject *s, struct findings *f)
 		f, VM_ASKED, NULL, fact_where(s->vm, VM_ASKED, graphics ? "graphics" : "video"),
 		"graphics %s, video %s", graphics ? graphics : "none", video ? video : "none");
 	finding_want(bad, "headless, with a serial console");
-	finding_change(bad, CHANGE_XML,
-		       "no <graphics>, <video><model type='none'/></video>, and "
-		       "<console type='pty'/>");
+	finding_change(
+		bad, CHANGE_XML,
+		"no <graphics>, <channel type='spicevmc'> nor <redirdev>, <video><model type='none'/></video>, and "
+		"<console type='pty'/>");
 	finding_change(bad, CHANGE_QEMU, "-display none -vga none -serial ...");
 }
 

@@ -174,9 +174,11 @@ static void topology_floating(const struct subject *s, struct findings *f)
 		      "the guest is told of %u threads a core, but its vCPUs run anywhere",
 		      threads);
 	finding_want(x, "one thread a core, as long as vCPUs are not pinned to siblings");
-	finding_change(x, CHANGE_XML, "<cpu><topology sockets='%u' cores='1' threads='1'/></cpu>",
-		       n);
-	finding_change(x, CHANGE_QEMU, "-smp %u,sockets=%u,cores=1,threads=1", n, n);
+	/* Windows for desktops uses no more than two sockets */
+	finding_change(x, CHANGE_XML, "<cpu><topology sockets='%u' cores='%u' threads='1'/></cpu>",
+		       is_windows(s->vm) ? 1 : n, is_windows(s->vm) ? n : 1);
+	finding_change(x, CHANGE_QEMU, "-smp %u,sockets=%u,cores=%u,threads=1", n,
+		       is_windows(s->vm) ? 1 : n, is_windows(s->vm) ? n : 1);
 }
 
 /*

@@ -122,6 +122,33 @@ $part = spurt('said.argv', "qemu-system-x86_64 -nodefaults -accel tcg -readconfi
 ($status, $out) = run_vbench('audit', $part, '--snapshot', $host, '--rules', 'CPU-01');
 is $status, 1, 'what is on it is judged';
 
+# --- remedies can be typed in: what libvirt 9.0 refuses or takes without effect is not among them ---
+my $desktop = spurt('desktop.xml', <<'END');
+<domain type='kvm' xmlns:o='http://libosinfo.org/xmlns/libvirt/domain/1.0'><name>d</name><memory unit='GiB'>4</memory><vcpu>18</vcpu><iothreads>2</iothreads>
+<metadata><o:libosinfo><o:os id='http://microsoft.com/win/11'/></o:libosinfo></metadata>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><cpu mode='host-passthrough'><topology sockets='1' cores='9' threads='2'/></cpu>
+<devices>
+<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/a'/><target dev='sda' bus='sata'/><address type='drive' controller='0' bus='0' target='0' unit='0'/></disk>
+<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/b'/><target dev='vda' bus='virtio'/></disk>
+<interface type='user'><model type='virtio'/></interface><interface type='user'><model type='e1000e'/></interface>
+<channel type='spicevmc'/><graphics type='spice'/></devices></domain>
+END
+($status, $out) = run_vbench('audit', $desktop, '--snapshot', $host, '--for', 'latency', '--rules', 'CPU-03,CPU-10,BLK-01,BLK-05,NET-01,GST-03', '--json');
+my %xml;
+for my $rule (@{ decode_json($out)->{rules} }) {
+	push @{ $xml{ $rule->{id} } }, map { $_->{change}{libvirt} // '' } grep { $_->{state} eq 'broken' } @{ $rule->{findings} };
+}
+# "CPU topology doesn't match maximum vcpu count"
+is_deeply $xml{'CPU-03'}, ["<vcpu>16</vcpu>, and in <cpu> <topology sockets='1' cores='16' threads='1'/>"], 'CPU-03: fewer vCPUs, and the topology of as many';
+is_deeply $xml{'CPU-10'}, ["<cpu><topology sockets='1' cores='18' threads='1'/></cpu>"], 'CPU-10: Windows gets cores, not sockets';
+# "virtio disk cannot have an address of type 'drive'"
+like $xml{'BLK-01'}[0], qr{bus='virtio'/>, without the disk's <address>}, 'BLK-01: the address of the old bus goes';
+is_deeply $xml{'BLK-05'}, ["<driver ... iothread='1'/> in the disk"], 'BLK-05: there are iothreads, and no fewer are asked for';
+# its netdev stays {"type":"user"}
+is scalar(grep { m{^<interface type='network'>.*<driver name='vhost'/>\z} } @{ $xml{'NET-01'} }), 2, 'NET-01: no vhost behind a user network';
+# "chardev 'spicevmc' not supported without spice graphics"
+ok scalar(grep { /<graphics>.*spicevmc/ } @{ $xml{'GST-03'} }), 'GST-03: what goes through SPICE goes with it';
+
 # --- the rules themselves ---
 ($status, $out) = run_vbench('audit', '--list', '--json');
 my $list = decode_json($out);
