@@ -171,6 +171,55 @@ static void put_weight(const struct audit *a, enum rule_weight w, const char *he
 	}
 }
 
+/* The only reason for a rule's state, of the whole machine; NULL: there are more, or it is a
+ * part's. */
+static const char *sole_reason(const struct audited *x, enum rule_state state)
+{
+	const char *only = NULL;
+
+	if (x->state != state)
+		return NULL;
+	for (size_t k = 0; k < x->findings.n; k++) {
+		const struct finding *f = &x->findings.list[k];
+
+		if (f->state != state)
+			continue;
+		if (only || f->part)
+			return NULL;
+		only = f->found;
+	}
+	return only;
+}
+
+/*
+ * A reason that many rules have is said once, with their ids: that a machine's host is not known is
+ * the reason of a dozen. Returns whether rule i is said by that, at its place or further up.
+ */
+static bool put_common(const struct audit *a, size_t i, enum rule_state state, FILE *out)
+{
+	enum { COMMON = 3 };
+	const char *why = sole_reason(&a->list[i], state), *other;
+	size_t n = 0, first = a->n;
+	char *ids = xstrdup(""), *more;
+
+	for (size_t k = 0; why && k < a->n; k++) {
+		other = sole_reason(&a->list[k], state);
+		if (!other || strcmp(why, other))
+			continue;
+		first = n++ ? first : k;
+		more = xasprintf("%s%s%s", ids, n > 1 ? ", " : "", a->list[k].rule->id);
+		free(ids);
+		ids = more;
+	}
+	if (n >= COMMON && first == i) {
+		put_wrapped(out, 0, ids);
+		fprintf(out, "%*s", LABEL, "");
+		put_wrapped(out, LABEL, why);
+	}
+	free(ids);
+	return n >= COMMON;
+}
+
 /* One line a rule, with the first reason of that state. */
 static void put_short(const struct audit *a, enum rule_state state, const char *heading, FILE *out)
 {
@@ -180,7 +229,7 @@ static void put_short(const struct audit *a, enum rule_state state, const char *
 	for (size_t i = 0; i < a->n; i++) {
 		const struct audited *x = &a->list[i];
 
-		if (x->state != state)
+		if (x->state != state || put_common(a, i, state, out))
 			continue;
 		fprintf(out, "%-8s  %s\n", x->rule->id, x->text ? x->text->title : "");
 		for (size_t k = 0; k < x->findings.n; k++) {

@@ -149,6 +149,14 @@ is scalar(grep { m{^<interface type='network'>.*<driver name='vhost'/>\z} } @{ $
 # "chardev 'spicevmc' not supported without spice graphics"
 ok scalar(grep { /<graphics>.*spicevmc/ } @{ $xml{'GST-03'} }), 'GST-03: what goes through SPICE goes with it';
 
+# --- a reason that many rules have is said once ---
+($status, $out) = run_vbench('audit', $good);
+my ($tail) = $out =~ /\nCAN'T TELL\n(.*)\n\d+ rules: /s;
+is scalar(() = $tail =~ /nothing says that web is to run on this host/g), 1, 'that its host is not known is said once';
+like $tail, qr/^CPU-03, CPU-04, .*\bGST-01\n {10}nothing says that web/ms, 'of all the rules that want it';
+my $cannot = grep { $_->{state} eq "can't tell" } @{ decode_json((run_vbench('audit', $good, '--json'))[1])->{rules} };
+is scalar(() = $tail =~ /(?:^|, )[A-Z]+-\d+(?=,|\n|  )/mg), $cannot, 'and no rule is lost';
+
 # --- the rules themselves ---
 ($status, $out) = run_vbench('audit', '--list', '--json');
 my $list = decode_json($out);
