@@ -90,6 +90,17 @@ static bool usable(const struct gate_run *r, struct gate_series *x, const struct
 	return false;
 }
 
+/* Caller frees. seen80 is no number where the spread hides a harm of any size (gate_seen). */
+static char *would_hide(double seen80, double must_see)
+{
+	if (!isfinite(seen80))
+		return xasprintf("tonight's spread would have hidden a harm of any size, and "
+				 "gate.must-see is %.1f %%",
+				 100 * must_see);
+	return xasprintf("tonight's spread would have hidden %.1f %%, and gate.must-see is %.1f %%",
+			 100 * seen80, 100 * must_see);
+}
+
 static void look_for_blindness(const struct gate_night *n, struct gate_series *x)
 {
 	x->sd = x->screen.sd / sqrt(2);
@@ -100,20 +111,14 @@ static void look_for_blindness(const struct gate_night *n, struct gate_series *x
 		return;
 	if (x->needs && n->plan_blocks && n->plan_confirm && n->rule.blocks < GATE_PLAN_BLOCKS &&
 	    n->rule.confirm < GATE_PLAN_CONFIRM)
-		settle(x, GATE_BLIND,
-		       xasprintf("tonight's spread would have hidden %.1f %%, and gate.must-see is "
-				 "%.1f %%",
-				 100 * x->seen80, 100 * n->rule.must_see),
+		settle(x, GATE_BLIND, would_hide(x->seen80, n->rule.must_see),
 		       xasprintf(
 			       "the next nights are planned by this one's spread, too (by itself it would "
 			       "have taken %u blocks); if that is too long, make the host quieter, "
 			       "or raise gate.must-see",
 			       x->needs));
 	else if (x->needs)
-		settle(x, GATE_BLIND,
-		       xasprintf("tonight's spread would have hidden %.1f %%, and gate.must-see is "
-				 "%.1f %%",
-				 100 * x->seen80, 100 * n->rule.must_see),
+		settle(x, GATE_BLIND, would_hide(x->seen80, n->rule.must_see),
 		       xasprintf(
 			       "set gate.blocks = %u and gate.confirm = %u, make the host quieter, "
 			       "or raise gate.must-see",

@@ -385,6 +385,21 @@ static void a_suspect_that_loud_blocks_leave_open_is_blind(void **state)
 	end_series(&n);
 }
 
+/* A spread in which no harm could be seen, whatever its size: then there is no figure to name. */
+static void a_night_that_sees_nothing_names_no_figure(void **state)
+{
+	struct shape loud = plain;
+	struct gate_night n;
+
+	loud.noise = 6.5;
+	judge(state, &loud, NULL, 0.5, &n);
+	assert_int_equal(n.series[0].state, GATE_BLIND);
+	assert_true(isnan(n.series[0].seen80));
+	assert_non_null(strstr(n.series[0].why, "hidden a harm of any size"));
+	assert_null(strstr(n.series[0].why, "nan"));
+	end_series(&n);
+}
+
 static void a_changed_host_is_told_line_by_line(void **state)
 {
 	json_t *a = json_loads("{\"kernel\":\"6.1\",\"microcode\":\"0x1\",\"governor\":null,"
@@ -527,6 +542,7 @@ int main(void)
 		cmocka_unit_test(needs_are_what_makes_it_seen),
 		cmocka_unit_test(suspects_share_the_level),
 		cmocka_unit_test(a_suspect_that_loud_blocks_leave_open_is_blind),
+		cmocka_unit_test(a_night_that_sees_nothing_names_no_figure),
 		cmocka_unit_test(a_changed_host_is_told_line_by_line),
 		cmocka_unit_test(tap_escapes_and_counts),
 		cmocka_unit_test(records_come_back),
