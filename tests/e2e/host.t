@@ -170,7 +170,7 @@ my $slow = $s->profile(@slow);
 $v = $s->start_run($slow);
 $s->until_or_over($v, sub { $s->trials >= 2 && $s->servers && $s->fios });
 $s->kill_and_wait($v);
-ok(wait_until(sub { !$s->processes }, 10), 'after SIGKILL of vbench: fio and server die with it');
+ok(wait_until(sub { !$s->processes }, $VBTest::GONE), 'after SIGKILL of vbench: fio and server die with it');
 my $stored = () = $s->trials;
 my $killed = $s->newest;
 ok(scalar(() = glob "$killed->{folder}/trials/*/{fio,server}"), '... and leave folders of their user behind');

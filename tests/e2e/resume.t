@@ -83,7 +83,7 @@ while ($kills < $KILLS) {
 	}
 	$s->kill_and_wait($v);
 	$kills++;
-	my $gone = wait_until(sub { !$s->processes }, 5);
+	my $gone = wait_until(sub { !$s->processes }, $VBTest::GONE);
 	my ($n) = $s->rows('SELECT count(*) AS n FROM trial');
 	ok($gone, sprintf 'kill %d, %s%.2f s in (%d trials stored): no process is left', $kills, $early ? 'start + ' : '', $delay, $n ? $n->{n} : 0)
 		or diag(map { "$_->{pid} $_->{cmd}\n" } $s->processes);

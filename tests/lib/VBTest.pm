@@ -14,8 +14,11 @@ use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(sandbox needs spurt slurp wait_until);
 
-# How long to wait for what must happen on the slowest of hosts. Others may measure meanwhile: runs queue up on the host's lock.
+# How long to wait for what must happen on the slowest of hosts, and for the next sign of life of what takes its time. Others may
+# measure meanwhile: runs queue up on the host's lock.
 our $PATIENCE = 600;
+# For what is over to be gone: a killed process takes as long as its I/O, and its CPU, are kept from it by others.
+our $GONE = 60;
 
 # Skips the whole test where real guests cannot be.
 sub needs {
@@ -154,10 +157,18 @@ sub kill_and_wait {
 # Waits until $what is true or it has ended.
 sub until_or_over { my ($s, $v, $what) = @_; return wait_until(sub { $what->() || $s->over($v) }) }
 
+# What it has said so far, by size: a run of many trials may take longer than anybody's patience, but says each of them.
+sub said { my ($v) = @_; return (-s $v->{out} // 0) + (-s $v->{err} // 0) }
+
 # Waits for its end; adds status (of exit), signal, stdout, stderr, seconds. One that does not end is killed, and the test fails.
 sub finish {
 	my ($s, $v, $seconds) = @_;
-	if (!wait_until(sub { $s->over($v) }, $seconds)) {
+	my ($ended, $said);
+	do {
+		$said = said($v);
+		$ended = wait_until(sub { $s->over($v) }, $seconds);
+	} until $ended || $seconds || said($v) == $said;
+	if (!$ended) {
 		$s->kill_and_wait($v);
 		fail("vbench $v->{args} ends");
 		diag(slurp($v->{err}));
@@ -265,8 +276,7 @@ sub leftovers {
 sub clean {
 	my ($s, $what) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	# A killed process takes a moment to be gone.
-	wait_until(sub { !$s->leftovers }, 5);
+	wait_until(sub { !$s->leftovers }, $GONE);
 	return is(join("\n", $s->leftovers), '', "$what: nothing is left behind");
 }
 
