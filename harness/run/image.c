@@ -17,6 +17,7 @@
 #include "run/space.h"
 
 #define NS_PER_S 1000000000ull
+#define LUKS_TRIES 20 /* one that fails is over at once */
 
 /* One image step under a deadline that ^C can end. */
 static int step_once(struct run *r, const struct disk_plan *p, const struct disk_step *s,
@@ -91,7 +92,7 @@ static int image_step(struct run *r, const struct disk_plan *p, const struct dis
 		      struct err *e)
 {
 	struct err why = {0};
-	int tries = 3, rc;
+	int tries = LUKS_TRIES, rc;
 
 	do {
 		rc = step_once(r, p, s, &why);
