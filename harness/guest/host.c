@@ -360,6 +360,13 @@ static void witness(struct host *h, struct fio_run *f)
 		return;
 	json_decref(h->seen);
 	h->seen = evidence_process(pid, h->plan->image);
+	/* a slow host: it is only just about to open the image, and may have ended before the next
+	 * look */
+	if (working < 10 && h->plan->image &&
+	    !json_array_size(json_object_get(h->seen, "image_fds"))) {
+		json_decref(h->seen);
+		h->seen = NULL;
+	}
 }
 
 /* Until it has ended (0), or must be ended (negative; 1: its time is over). */
