@@ -16,8 +16,6 @@
 #include "guest/evidence.h"
 #include "guest/pin.h"
 
-#define QMP_MS 10000
-
 static const char *const plain_queries[] = {
 	"query-version",
 	"query-kvm",
@@ -50,7 +48,7 @@ json_t *evidence_qmp(struct vm *v, const struct disk_plan *p, struct err *e)
 	size_t i;
 
 	for (i = 0; i < sizeof(plain_queries) / sizeof(*plain_queries); i++) {
-		if (vm_qmp(v, plain_queries[i], NULL, &r, QMP_MS, e)) {
+		if (vm_qmp(v, plain_queries[i], NULL, &r, VM_ANSWER_MS, e)) {
 			json_decref(out);
 			return NULL;
 		}
@@ -62,7 +60,7 @@ json_t *evidence_qmp(struct vm *v, const struct disk_plan *p, struct err *e)
 		json_array_get(json_object_get(out, "query-cpus-fast"), 0), "qom-path"));
 	json_object_set_new(out, "cpu", cpu0 ? evidence_qom(v, cpu0, "type") : json_null());
 	/* a machine without PCI refuses it */
-	if (vm_qmp(v, "query-pci", NULL, &r, QMP_MS, NULL))
+	if (vm_qmp(v, "query-pci", NULL, &r, VM_ANSWER_MS, NULL))
 		r = json_null();
 	json_object_set_new(out, "query-pci", r);
 	json_object_set_new(out, "device", evidence_device(v, p));
@@ -264,7 +262,7 @@ int evidence_pci(struct vm *v, const char *device_id, char out[32], struct err *
 {
 	const json_t *d = NULL;
 	json_t *buses = NULL;
-	int rc = vm_qmp(v, "query-pci", NULL, &buses, QMP_MS, e);
+	int rc = vm_qmp(v, "query-pci", NULL, &buses, VM_ANSWER_MS, e);
 
 	if (rc)
 		return rc;

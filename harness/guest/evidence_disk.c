@@ -8,14 +8,12 @@
 #include "base/file.h"
 #include "guest/evidence.h"
 
-#define QMP_MS 10000
-
 json_t *evidence_qom(struct vm *v, const char *path, const char *prop)
 {
 	json_t *r = NULL;
 
 	if (vm_qmp(v, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", prop), &r,
-		   QMP_MS, NULL))
+		   VM_ANSWER_MS, NULL))
 		return json_null();
 	return r;
 }
@@ -91,7 +89,7 @@ json_t *evidence_queue(struct vm *v, const struct disk_plan *p)
 		return json_null();
 	if (vm_qmp(v, "x-query-virtio-queue-status",
 		   json_pack("{s:s, s:i}", "path", p->virtio_path, "queue", first_queue(p)), &r,
-		   QMP_MS, NULL))
+		   VM_ANSWER_MS, NULL))
 		return json_null();
 	return r;
 }
@@ -102,7 +100,8 @@ json_t *evidence_vhost_queue(struct vm *v, const struct disk_plan *p)
 	json_t *r = NULL;
 
 	if (vm_qmp(v, "x-query-virtio-vhost-queue-status",
-		   json_pack("{s:s, s:i}", "path", p->virtio_path, "queue", 0), &r, QMP_MS, NULL))
+		   json_pack("{s:s, s:i}", "path", p->virtio_path, "queue", 0), &r, VM_ANSWER_MS,
+		   NULL))
 		return json_null();
 	return r;
 }
@@ -145,7 +144,7 @@ int evidence_failed(struct vm *v, const struct disk_plan *p, struct err *e)
 	json_int_t n[3] = {0};
 	size_t i, k;
 	bool full;
-	int rc = vm_qmp(v, "query-blockstats", NULL, &rows, QMP_MS, e);
+	int rc = vm_qmp(v, "query-blockstats", NULL, &rows, VM_ANSWER_MS, e);
 
 	if (rc)
 		return rc;

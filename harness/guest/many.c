@@ -84,8 +84,12 @@ static int many_open(struct site *site, const struct cell *c, const struct disk_
 		if (rc)
 			return many_fail(m, i, rc, e);
 	}
-	for (i = 0; i < n; i++)
+	site->boot_ns = 0;
+	for (i = 0; i < n; i++) {
 		m->each[i] = &m->guest[i]->site;
+		if (m->each[i]->boot_ns > site->boot_ns)
+			site->boot_ns = m->each[i]->boot_ns;
+	}
 	site->each = m->each;
 	return 0;
 }

@@ -222,7 +222,7 @@ int plug_missing(const struct disk_plan *p, const char *bus, size_t there, size_
 int plug_find(struct vm *v, const struct disk_plan *p, const char *bus, const char *scheduler,
 	      char ***targets, json_t **disks, struct err *e)
 {
-	int ms = FIND_MS + FIND_EACH_MS * (int)p->nunits;
+	int ms = site_patience(v->boot_ns, FIND_MS + FIND_EACH_MS * (int)p->nunits);
 	json_t *body = NULL;
 	size_t there, missing;
 	int rc;

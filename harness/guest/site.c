@@ -24,6 +24,16 @@ const char *cause_name(enum cause c)
 	return (unsigned)c < sizeof(names) / sizeof(*names) ? names[c] : "none";
 }
 
+int site_patience(uint64_t boot_ns, int least_ms)
+{
+	enum { BOOTS = 4, MOST_MS = 600000 };
+	uint64_t ms = boot_ns / 1000000;
+
+	if (ms > MOST_MS / BOOTS)
+		ms = MOST_MS / BOOTS;
+	return (int)ms * BOOTS > least_ms ? (int)ms * BOOTS : least_ms;
+}
+
 void job_result_free(struct job_result *r)
 {
 	size_t i;

@@ -76,8 +76,8 @@ struct job_together {
 	struct job_guest *guest;
 	size_t n;
 	uint64_t spread_ns; /* between the first start and the last */
-	double overlap;	    /* share of what all measured, in which all were at work, in ramps too */
-	double host_cpu;    /* share of the host's CPUs that was busy then; NAN */
+	double overlap;	 /* share of what all measured, in which all were at work, in ramps too */
+	double host_cpu; /* share of the host's CPUs that was busy then; NAN */
 };
 
 struct job_result {
@@ -149,6 +149,7 @@ struct site {
 	const char *engine;  /* after plug: fio's engine lines, NULL: the workload's (see
 				workload_fio_job) */
 	uint64_t visible_ns; /* after plug: how long the guest took to show the disk */
+	uint64_t boot_ns;    /* after open: how long the slowest guest took to boot; 0: none did */
 	/*
 	 * A site of several guests (guest/many.h): how many, set by the loop before open, which
 	 * gets as many plans one behind the other, as plug does; and after open the guests
@@ -160,5 +161,11 @@ struct site {
 	/* before open: where each guest's threads and memory go; NULL: anywhere. Borrowed */
 	const struct pin *pins;
 };
+
+/*
+ * A deadline in ms for what a guest does: least_ms, and on a host so loaded, or so slow, that the
+ * guest's boot took long, as long as four boots; 10 minutes at most. boot_ns 0: not known.
+ */
+int site_patience(uint64_t boot_ns, int least_ms);
 
 #endif

@@ -18,6 +18,8 @@
 #define PLUG_MS 30000
 #define DISK_MS 20000
 #define FACTS_MS 10000
+#define SLACK_MS 5000 /* for the answer, beyond the agent's own limit */
+
 /* A server that has died is the reason for whatever failed after that. */
 int small_fail(struct small *s, int rc, struct err *e)
 {
@@ -183,6 +185,7 @@ static int small_open(struct site *site, const struct cell *c, const struct disk
 		snprintf(template_id, 40, "%s", t->id);
 	}
 	rc = small_up(s, c, p, t, e);
+	site->boot_ns = s->vm.boot_ns;
 	return rc ? small_fail(s, rc, e) : 0;
 }
 
@@ -219,13 +222,14 @@ static void plug_artefact(struct small *s, const struct disk_plan *p)
 static int small_disk(struct small *s, bool set_scheduler, json_t **facts, struct err *e)
 {
 	bool serial = s->plan->serial[0];
+	int ms = site_patience(s->vm.boot_ns, DISK_MS);
 	json_t *q = json_pack("{s:s, s:i}", serial ? "serial" : "pci",
-			      serial ? s->plan->serial : s->pci, "timeout_ms", DISK_MS);
+			      serial ? s->plan->serial : s->pci, "timeout_ms", ms);
 	int rc;
 
 	if (set_scheduler)
 		json_object_set_new(q, "scheduler", json_string(s->scheduler));
-	rc = vm_ask(&s->vm, WIRE_DISK, q, DISK_MS + 5000, facts, e);
+	rc = vm_ask(&s->vm, WIRE_DISK, q, ms + SLACK_MS, facts, e);
 	if (!rc) {
 		rc = agent_decode_disk(*facts, serial ? s->plan->serial : NULL, e);
 		if (rc) {
@@ -369,7 +373,8 @@ static int small_ask(struct site *site, json_t **evidence, struct err *e)
 
 	*evidence = NULL;
 	if (!s->facts) {
-		rc = vm_ask(&s->vm, WIRE_FACTS, json_object(), FACTS_MS, &s->facts, e);
+		rc = vm_ask(&s->vm, WIRE_FACTS, json_object(),
+			    site_patience(s->vm.boot_ns, FACTS_MS), &s->facts, e);
 		if (!rc && (rc = agent_decode_facts(s->facts, e)))
 			s->vm.cause = CAUSE_AGENT;
 	}

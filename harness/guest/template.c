@@ -45,7 +45,7 @@ static int vm_hello(struct vm *v, struct err *e)
 		snprintf(hex + 2 * i, 3, "%02x", seed[i]);
 	rc = vm_ask(v, WIRE_HELLO,
 		    json_pack("{s:I, s:s}", "time_ns", (json_int_t)clock_real_ns(), "entropy", hex),
-		    HELLO_MS, NULL, e);
+		    site_patience(v->boot_ns, HELLO_MS), NULL, e);
 	return rc ? err_prefix(e, "hello to the guest's agent") : 0;
 }
 
@@ -87,11 +87,13 @@ static int vm_ready(struct vm *v, int boot_ms, struct err *e)
 int vm_boot(struct vm *v, const struct vm_env *env, const struct machine *m, const char *folder,
 	    int boot_ms, struct err *e)
 {
+	uint64_t t0 = clock_mono_ns();
 	int rc = vm_start(v, env, m, -1, folder, e);
 
 	if (rc)
 		return rc;
 	rc = vm_ready(v, boot_ms, e);
+	v->boot_ns = clock_mono_ns() - t0;
 	if (!rc)
 		rc = vm_hello(v, e);
 	if (rc)
@@ -253,6 +255,7 @@ int template_restore(struct vm *v, const struct vm_env *env, const struct machin
 	close(fd);
 	if (rc)
 		return rc;
+	v->boot_ns = t->boot_ns;
 	rc = vm_resume(v, e);
 	if (!rc)
 		rc = vm_hello(v, e);

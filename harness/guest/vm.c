@@ -397,7 +397,7 @@ int vm_threads(struct vm *v, struct vm_threads *out, struct err *e)
 {
 	json_t *r = NULL, *row;
 	size_t i;
-	int rc = vm_qmp(v, "query-cpus-fast", NULL, &r, 5000, e);
+	int rc = vm_qmp(v, "query-cpus-fast", NULL, &r, VM_ANSWER_MS, e);
 
 	*out = (struct vm_threads){0};
 	if (rc)
@@ -409,7 +409,7 @@ int vm_threads(struct vm *v, struct vm_threads *out, struct err *e)
 				(int)json_integer_value(json_object_get(row, "thread-id"));
 	}
 	json_decref(r);
-	rc = vm_qmp(v, "query-iothreads", NULL, &r, 5000, e);
+	rc = vm_qmp(v, "query-iothreads", NULL, &r, VM_ANSWER_MS, e);
 	if (rc)
 		return rc;
 	json_array_foreach(r, i, row)

@@ -40,6 +40,8 @@ struct vm {
 	int beside_fd;
 	int (*beside)(void *arg, struct err *e);
 	void *beside_arg;
+	/* how long this machine, or the one whose state it has, took to boot; 0: not known */
+	uint64_t boot_ns;
 	enum cause cause; /* of the last failure */
 };
 
@@ -50,6 +52,13 @@ struct vm {
  */
 int vm_start(struct vm *v, const struct vm_env *env, const struct machine *m, int incoming_fd,
 	     const char *folder, struct err *e);
+
+/*
+ * How long QEMU may take to answer a question that it need not think about. It answers from its
+ * main loop, which waits meanwhile for whatever else it does: an image of a device without an
+ * iothread, on a disk that others flush; a CPU that others have.
+ */
+#define VM_ANSWER_MS 30000
 
 /* One QMP call with a deadline of timeout_ms; see qmp_call. Sets cause. */
 int vm_qmp(struct vm *v, const char *cmd, json_t *args, json_t **ret, int timeout_ms,

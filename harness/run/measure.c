@@ -13,9 +13,8 @@
 #include "run/trial.h"
 
 #define NS_PER_S 1000000000ull
-#define JOB_SLACK_NS                                                                           \
-	(30 * NS_PER_S) /* beyond what it was asked to run: start, layout and end of fio, on a \
-			   slow host */
+/* beyond what it was asked to run: start, layout and end of fio */
+#define JOB_SLACK_MS 30000
 
 static json_int_t counter(const json_t *reply, const char *when, const char *key)
 {
@@ -82,7 +81,9 @@ int trial_work(struct trial *x, char *const *fio, unsigned gate, uint64_t ns, ui
 			.gate = gate,
 			.ramp_ns = ramp_ns,
 			.interval_ns = ns < 3 * NS_PER_S ? NS_PER_S / 10 : NS_PER_S / 4,
-			.timeout_ns = ns + ns / 2 + JOB_SLACK_NS};
+			.timeout_ns =
+				ns + ns / 2 +
+				1000000ull * (uint64_t)site_patience(site->boot_ns, JOB_SLACK_MS)};
 	uint64_t t0 = clock_mono_ns();
 	int rc = site->ops->work(site, &j, run_show, x->r, res, e);
 	uint64_t took = clock_mono_ns() - t0;

@@ -118,13 +118,23 @@ static void missing(void **state)
 				    "(serial b) is the first that is missing");
 }
 
+/* Four boots by hand: 3 s are 12 s, less than 20 s; 10 s are 40 s; an hour is more than the most.
+ */
+static void patience(void **state)
+{
+	(void)state;
+	assert_int_equal(site_patience(0, 20000), 20000);
+	assert_int_equal(site_patience(3000000000ull, 20000), 20000);
+	assert_int_equal(site_patience(10000000000ull, 20000), 40000);
+	assert_int_equal(site_patience(3600000000000ull, 20000), 600000);
+	assert_int_equal(site_patience(UINT64_MAX, 20000), 600000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full),
-		cmocka_unit_test(cold),
-		cmocka_unit_test(cold_other),
-		cmocka_unit_test(missing),
+		cmocka_unit_test(full),	   cmocka_unit_test(cold),     cmocka_unit_test(cold_other),
+		cmocka_unit_test(missing), cmocka_unit_test(patience),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
