@@ -1,83 +1,17 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Plans applied to a running libvirt domain: what virsh and the kernel say of it is compared with the plan and with before. libvirtd
-# is one of our own, whose folders nobody else sees (a mount name space).
+# Plans applied to a running libvirt domain: what virsh and the kernel say of it is compared with the plan and with before
+# (tests/lab/t/libvirt.t has it under KVM, with two nodes).
 use strict;
 use warnings;
 use lib 'tests/lib';
 use JSON::PP;
-use POSIX ();
+use LibvirtTest;
 use Test::More;
 use VBTest;
 
 VBTest::needs(root => 'a libvirtd of its own', programs => [ 'libvirtd', 'virsh', 'unshare' ]);
-if (!$ENV{VBENCH_TEST_APART}) {
-	plan skip_all => 'no mount name spaces here' if system('unshare', '-m', 'true');
-	$ENV{VBENCH_TEST_APART} = 1;
-	exec 'unshare', '-m', '--propagation', 'private', $^X, $0 or die;
-}
-my $s = sandbox();
-my @cgroups = grep { -d } glob '/sys/fs/cgroup{,/*}';
-my %had = map { $_ => 1 } grep { -d "$_/machine" } @cgroups;
-
-for my $d ('/run', '/var/lib/libvirt', '/var/cache/libvirt', '/var/log/libvirt', '/etc/libvirt') {
-	plan skip_all => "no $d" if !-d $d;
-	system('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', $d) == 0 or BAIL_OUT("mount $d");
-}
-mkdir '/run/libvirt';
-spurt('/etc/libvirt/qemu.conf', "security_driver = \"none\"\nuser = \"root\"\ngroup = \"root\"\ndynamic_ownership = 0\nstdio_handler = \"file\"\nnamespaces = []\n");
-spurt('/etc/libvirt/libvirtd.conf', "auth_unix_rw = \"none\"\n");
-
-my $daemon;
-
-sub daemon_start {
-	$daemon = fork // die;
-	if (!$daemon) {
-		open STDIN, '<', '/dev/null';
-		open STDOUT, '>', "$s->{dir}/libvirtd.log";
-		open STDERR, '>&', \*STDOUT;
-		exec 'libvirtd' or POSIX::_exit(127);
-	}
-	wait_until(sub { system('virsh -q list >/dev/null 2>&1') == 0 }, 60) or BAIL_OUT('libvirtd does not answer: ' . slurp("$s->{dir}/libvirtd.log"));
-}
-
-sub daemon_end { kill 'TERM', $daemon; waitpid $daemon, 0; $daemon = 0 }
-
-END {
-	if ($daemon) {
-		local $?;
-		system('virsh -q destroy vm1 >/dev/null 2>&1');
-		daemon_end();
-		# what libvirt made for its domains
-		for my $c (grep { !$had{$_} } @cgroups) { system("find '$c/machine' -depth -type d -exec rmdir {} + 2>/dev/null") if -d "$c/machine" }
-	}
-}
-
-sub virsh { my ($line) = @_; return scalar `virsh -q $line 2>&1` }
-
-# What virsh says of pins and memory.
-sub pins {
-	my ($vcpus, $iothreads, %p) = (virsh('vcpupin vm1'), virsh('iothreadinfo vm1'));
-	$p{"vcpu $1"} = $2 while $vcpus =~ /^\s*(\d+)\s+(\S+)$/mg;
-	$p{"iothread $1"} = $2 while $iothreads =~ /^\s*(\d+)\s+(\S+)$/mg;
-	my $emulator = virsh("emulatorpin vm1");
-	$p{emulator} = $1 if $emulator =~ m{(\S+)\s*\z};
-	$p{nodes} = $1 if virsh('numatune vm1') =~ /^numa_nodeset\s*:[ \t]*(.*)$/m;
-	return \%p;
-}
-
-# What the kernel says: name of thread -> CPU list; the main thread is called by its program.
-sub kernel {
-	my ($pid) = glob '/run/libvirt/qemu/vm1.pid';
-	my %t;
-	$pid = slurp($pid) + 0;
-	for my $task (glob "/proc/$pid/task/*") {
-		chomp(my $name = slurp("$task/comm"));
-		$name = 'main' if $task eq "/proc/$pid/task/$pid";
-		$t{$name} = $1 if slurp("$task/status") =~ /^Cpus_allowed_list:\s*(\S+)/m;
-	}
-	return \%t;
-}
+my $s = libvirt_apart();
 
 my ($mine) = slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s*(\S+)/m;
 my @cpus = map { /(\d+)-(\d+)/ ? $1 .. $2 : $_ } split /,/, $mine;
@@ -107,7 +41,7 @@ $s->exits($v, 2, 'a domain that does not run: exit 2');
 like($v->{stderr}, qr/does not run/, '... says so');
 is(system('virsh -q start vm1 >/dev/null'), 0, 'it runs') or BAIL_OUT('virsh start: ' . slurp('/var/log/libvirt/qemu/vm1.log'));
 
-my ($before, $threads) = (pins(), kernel());
+my ($before, $threads) = (pins('vm1'), kernel('vm1'));
 my $stored = virsh('dumpxml --inactive vm1');
 my @memory;
 
@@ -115,14 +49,14 @@ subtest 'a plan is in force, as virsh and the kernel see it' => sub {
 	$v = $s->vbench('apply', 'libvirt:vm1', '--plan', $plan, '--json');
 	if ($v->{status} == 4 && $v->{stderr} =~ /--no-memory/) {
 		diag "this libvirt cannot change memory here: $v->{stderr}";
-		is_deeply(pins(), $before, 'all or nothing');
+		is_deeply(pins('vm1'), $before, 'all or nothing');
 		@memory = ('--no-memory');
 		$v = $s->vbench('apply', 'libvirt:vm1', '--plan', $plan, '--json', @memory);
 	}
 	$s->exits($v, 0, 'apply');
-	is_deeply(pins(), { 'vcpu 0' => $first, 'vcpu 1' => $last, 'iothread 1' => $last, 'iothread 2' => $first, emulator => $first,
+	is_deeply(pins('vm1'), { 'vcpu 0' => $first, 'vcpu 1' => $last, 'iothread 1' => $last, 'iothread 2' => $first, emulator => $first,
 		nodes => @memory ? $before->{nodes} : $node }, 'virsh shows the plan');
-	my $t = kernel();
+	my $t = kernel('vm1');
 	is($t->{'CPU 0/TCG'}, $first, 'vCPU 0, by the kernel') if $t->{'CPU 0/TCG'};
 	is($t->{'CPU 1/TCG'}, $last, 'vCPU 1') if $t->{'CPU 1/TCG'};
 	is($t->{'IO iothread1'}, $last, 'iothread 1');
@@ -140,18 +74,18 @@ subtest 'someone else changes a pin' => sub {
 	like($v->{stdout}, qr/^NO  vCPU 0 of domain vm1: CPU $last, not CPU $first$/m, '... names it');
 	$v = $s->vbench('revert');
 	$s->exits($v, 1, 'revert leaves it alone');
-	is(pins()->{'vcpu 0'}, $last, '... indeed');
+	is(pins('vm1')->{'vcpu 0'}, $last, '... indeed');
 	$s->exits($s->vbench('revert', '--force'), 0, '--force');
 };
 
 subtest 'all as before' => sub {
 	$s->exits($s->vbench('revert'), 0, 'revert');
-	my $now = pins();
+	my $now = pins('vm1');
 	# libvirt has no way back to "no nodes said"
 	like(delete $now->{nodes}, qr/^(\Q$before->{nodes}\E|[\d,-]+)$/, 'memory: as before, or all nodes');
 	delete $before->{nodes};
 	is_deeply($now, $before, 'pins, by virsh');
-	is_deeply(kernel(), $threads, 'and by the kernel');
+	is_deeply(kernel('vm1'), $threads, 'and by the kernel');
 };
 
 subtest 'killed in between' => sub {
@@ -161,7 +95,7 @@ subtest 'killed in between' => sub {
 	for (; $n < 900; $n += 11) {
 		my $k = $s->vbench({ env => { LD_PRELOAD => $killer, KILLER => $n } }, 'apply', 'libvirt:vm1', '--plan', $plan, @memory);
 		my $back = $s->vbench('revert');
-		my $now = pins();
+		my $now = pins('vm1');
 		delete $now->{nodes};
 		$bad++ if $back->{status} || grep { $now->{$_} ne $before->{$_} } keys %$before;
 		last if !$k->{signal};
@@ -174,14 +108,14 @@ subtest 'the domain is started anew' => sub {
 	$s->exits($s->vbench('apply', 'libvirt:vm1', '--plan', $plan, @memory), 0, 'apply');
 	virsh('destroy vm1');
 	virsh('start vm1');
-	my $fresh = pins();
+	my $fresh = pins('vm1');
 	$v = $s->vbench('apply', '--verify');
 	$s->exits($v, 1, '--verify: exit 1');
 	like($v->{stdout}, qr/started anew/, '... says why');
 	$v = $s->vbench('revert', '--force');
 	$s->exits($v, 0, 'revert');
 	like($v->{stdout}, qr/is gone, and its setting with it/, '... has nothing to do');
-	is_deeply(pins(), $fresh, '... and does nothing');
+	is_deeply(pins('vm1'), $fresh, '... and does nothing');
 };
 
 subtest 'libvirtd away' => sub {
@@ -192,7 +126,7 @@ subtest 'libvirtd away' => sub {
 	like($v->{stdout}, qr/^NO  .*libvirt refuses/m, '... and says why');
 	daemon_start();
 	$s->exits($s->vbench('revert'), 0, 'when it is back, it can');
-	my $now = pins();
+	my $now = pins('vm1');
 	delete $now->{nodes};
 	is_deeply($now, $before, '... all as before');
 };
