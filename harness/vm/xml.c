@@ -73,10 +73,14 @@ static int check_encoding(const char *text, size_t len, const char *from, struct
 		from, name, name);
 }
 
+/* Spaces, and the byte order mark of UTF-8. */
+#define BLANK " \t\r\n\xef\xbb\xbf"
+
 /* What the parser need not see, or should not. */
 static int check_text(const char *text, size_t len, const char *from, struct err *e)
 {
 	const char *end = text + len, *bad;
+	size_t blank;
 
 	if (len > VM_TEXT_MAX)
 		return err_input(
@@ -88,7 +92,10 @@ static int check_text(const char *text, size_t len, const char *from, struct err
 			e,
 			"%s:%u: a zero byte: binary data, or UTF-16 (iconv -f UTF-16 -t UTF-8); " REMEDY,
 			from, line_of(text, bad));
-	if (strspn(text, " \t\r\n\xef\xbb\xbf") == len)
+	/* the text has a length, and need not end in a zero */
+	for (blank = 0; blank < len && memchr(BLANK, text[blank], sizeof(BLANK) - 1); blank++)
+		;
+	if (blank == len)
 		return err_input(e, "%s: empty; " REMEDY, from);
 	for (const char *p = text; (p = memchr(p, '<', (size_t)(end - p))) && p + 1 < end; p++) {
 		if (!isalpha((unsigned char)p[1]) && p[1] != '_' && p[1] != ':')

@@ -32,8 +32,10 @@ for my $source (@sources) {
 	}
 	my @lines = <$out>;
 	close $out;
+	my ($error) = grep { $lines[$_] =~ /ERROR: |runtime error: / } 0 .. $#lines;
+	$error //= @lines > 60 ? @lines - 60 : 0;
 	is $?, 0, "$name: nothing found in $seconds s"
-	    or diag join '', @lines > 60 ? @lines[-60 .. -1] : @lines;
+	    or diag join '', @lines[$error .. ($error + 60 < @lines ? $error + 59 : $#lines)];
 	my ($runs) = map { /number_of_executed_units: (\d+)/ } @lines;
 	my ($cover) = reverse map { /cov: (\d+)/ } @lines;
 	note sprintf '%s: %s inputs, %s edges', $name, $runs // '?', $cover // '?';
