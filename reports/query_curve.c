@@ -34,10 +34,20 @@ static const struct model_row *row_at(const struct model *m, const struct model_
 	return NULL;
 }
 
-static void figure_text(const struct model_knee *k, size_t i, char *buf, size_t size)
+/* With how many blocks it is of, where not all have it: a percentile that only some could tell. */
+static void figure_text(const struct model *m, const struct model_knee *k, size_t i, char *buf,
+			size_t size)
 {
-	if (k->metric && isfinite(k->abs[i].mid))
-		metric_text(k->metric, k->abs[i].mid, buf, size);
+	size_t n = 0, used;
+
+	if (!k->metric || !isfinite(k->abs[i].mid))
+		return;
+	metric_text(k->metric, k->abs[i].mid, buf, size);
+	for (size_t b = 0; k->points && b < m->blocks_planned; b++)
+		n += isfinite(k->points[i * m->blocks_planned + b]);
+	used = strlen(buf);
+	if (n && n < m->blocks_planned && used < size)
+		snprintf(buf + used, size - used, " (%zu of %zu)", n, (size_t)m->blocks_planned);
 }
 
 char *curve_text(const struct model *m, const struct model_curve *c, size_t i,
@@ -54,9 +64,9 @@ char *curve_text(const struct model *m, const struct model_curve *c, size_t i,
 	else if (col == CURVE_GUESTS)
 		snprintf(buf, size, "%u x %u", c->at[i].guests, c->at[i].vcpus);
 	else if (col == CURVE_EACH)
-		figure_text(&c->of[CURVE_SHARE], i, buf, size);
+		figure_text(m, &c->of[CURVE_SHARE], i, buf, size);
 	else if (col == CURVE_LATENCY)
-		figure_text(&c->of[CURVE_P99], i, buf, size);
+		figure_text(m, &c->of[CURVE_P99], i, buf, size);
 	else if (col == CURVE_FAIR && v && isfinite(v->abs.mid))
 		snprintf(buf, size, "%.3f", v->abs.mid);
 	else if (v && isfinite(v->abs.mid))

@@ -130,10 +130,21 @@ static double level_at(const struct model_curve *c, const struct model_knee *k, 
 	return at;
 }
 
-static void say_worse(const struct interval *worse, double ratio, char **why)
+/* Without a level at 1:1 the one below it stands for it, and is named. */
+static void say_worse(const struct model_curve *c, const struct model_knee *k,
+		      const struct interval *worse, double ratio, char **why)
 {
-	text_add(why, ", and at %.3g it is %.2f times as bad as at 1:1 [%.2f, %.2f]", ratio,
-		 worse->mid, worse->lo, worse->hi);
+	double one = level_at(c, k, 1), at = level_at(c, k, ratio);
+
+	if (fabs(one - 1) < 1e-9)
+		text_add(why, ", and at %.3g it is %.2f times as bad as at 1:1 [%.2f, %.2f]", at,
+			 worse->mid, worse->lo, worse->hi);
+	else
+		text_add(
+			why,
+			", and at %.3g it is %.2f times as bad as at %.3g [%.2f, %.2f] (there is no "
+			"level at 1:1)",
+			at, worse->mid, one, worse->lo, worse->hi);
 }
 
 /* Before the ratio: that is against the rule only where it is worse there, under such a load. */
@@ -144,7 +155,7 @@ static enum side before(const struct model *m, const struct model_curve *c, enum
 
 	say_knee(k, m->workloads[c->workload].name, f, why);
 	if (worse)
-		say_worse(worse, level_at(c, k, r->ratio), why);
+		say_worse(c, k, worse, r->ratio, why);
 	else
 		text_add(why, ", and how much worse it is at %.3g than at 1:1 was not measured",
 			 r->ratio);
@@ -190,7 +201,7 @@ static enum side side_of(const struct model *m, const struct model_curve *c, enu
 		text_add(why, "%s%s, %s: %s", *why ? "; " : "", name, figure_word(f),
 			 !known && k->fit.why ? k->fit.why : "no knee shown");
 	if (known)
-		say_worse(&worse, level_at(c, k, r->ratio), why);
+		say_worse(c, k, &worse, r->ratio, why);
 	return OPEN;
 }
 

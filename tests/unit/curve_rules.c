@@ -14,7 +14,7 @@
 #define BLOCKS 6
 #define LEVELS 6
 
-static const double ratios[LEVELS] = {0.5, 1, 1.5, 2, 3, 4};
+static double ratios[LEVELS] = {0.5, 1, 1.5, 2, 3, 4};
 
 struct world {
 	struct model m;
@@ -172,6 +172,17 @@ static void only_under_the_load_that_the_source_has_in_mind(void **state)
 	       "is not known");
 }
 
+/* By hand: what is compared is the level below 1:1 where there is none at it, so that is the one to
+ * be named: (2/1.2)^0.15 = 1.08 as above. */
+static void no_level_at_one(void **state)
+{
+	(void)state;
+	ratios[1] = 0.8;
+	judged((struct host){1.2, 0.15, 0.2, true}, CLAIM_UNDECIDED, CLAIM_REFUTED, CLAIM_REFUTED,
+	       "1.08 times as bad as at 0.8");
+	ratios[1] = 1;
+}
+
 static void the_load_is_told_beside(void **state)
 {
 	struct world w;
@@ -202,6 +213,7 @@ int main(void)
 		cmocka_unit_test(nothing_confirmed_without_latency),
 		cmocka_unit_test(a_bend_that_costs_little),
 		cmocka_unit_test(only_under_the_load_that_the_source_has_in_mind),
+		cmocka_unit_test(no_level_at_one),
 		cmocka_unit_test(the_load_is_told_beside),
 	};
 
