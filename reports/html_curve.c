@@ -14,7 +14,7 @@ static void put_plot(FILE *f, const struct plots *p, size_t i)
 	html(f,
 	     "</div>\n<figcaption>What one guest gets, and how long its slowest requests take, by the "
 	     "ratio of all vCPUs to CPUs; both axes are logarithmic. Small dots are single blocks, bars "
-	     "95 %% intervals; where a knee was shown, the band is its interval.</figcaption>\n"
+	     "95 %% intervals (one that ends at the frame goes on beyond it); where a knee was shown, the band is its interval.</figcaption>\n"
 	     "</figure>\n");
 }
 

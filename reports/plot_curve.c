@@ -75,6 +75,20 @@ static void tics_of(struct curve_plot *l, struct curve_panel *p)
 		}
 }
 
+/* Values so close to each other that no round one lies among them: the first says where that is. */
+static void tic_of_one(struct curve_plot *l, struct curve_panel *p)
+{
+	char buf[64];
+
+	for (size_t i = 0; !p->ntics && i < l->c->npoints; i++) {
+		if (!(p->k->abs[i].mid > 0) || !isfinite(p->k->abs[i].mid))
+			continue;
+		p->tic[p->ntics++] = log10(p->k->abs[i].mid);
+		l->tics[l->ntics++] =
+			xstrdup(metric_text(p->k->metric, p->k->abs[i].mid, buf, sizeof(buf)));
+	}
+}
+
 static bool curve_begin(struct curve_plot *l, const struct model *m, const struct model_curve *c)
 {
 	bool any = false;
@@ -92,6 +106,7 @@ static bool curve_begin(struct curve_plot *l, const struct model *m, const struc
 		l->title[f] = xstrdup(curve_figure_word(f));
 		if (range_of(l, &l->panel[f])) {
 			tics_of(l, &l->panel[f]);
+			tic_of_one(l, &l->panel[f]);
 			any = true;
 		} else {
 			l->panel[f].k = NULL;

@@ -155,6 +155,7 @@ struct size {
 };
 
 #define COLUMN 7.1 /* pixels of a character in 13 px type, about */
+#define FIGURE 7.9 /* and of digits and signs, which are wider than letters in most faces */
 
 static struct size size_of(const struct plot *p, bool wide)
 {
@@ -168,7 +169,7 @@ static struct size size_of(const struct plot *p, bool wide)
 	}
 	if (wide) {
 		z.left = 26 + MIN(name, LABEL_COLUMNS) * COLUMN;
-		z.right = z.width - 14 - MIN(figures, LABEL_COLUMNS) * COLUMN;
+		z.right = z.width - 14 - MIN(figures, LABEL_COLUMNS) * FIGURE;
 	}
 	return z;
 }
