@@ -230,7 +230,14 @@ static void page(const json_t *state, const struct args *a)
 
 	if (a->no_report || store_open(a->o.db, false, &s, NULL))
 		return;
-	if (!store_run_find(s, uuid, &run, NULL) && !model_make(s, run.uuid, &m, NULL)) {
+	/* nothing was proven where the search found nothing: its own page then */
+	if (store_run_find(s, uuid, &run, NULL)) {
+		store_run_free(&run);
+		run = (struct store_run){0};
+		uuid = tune_str(state, "search_run");
+	}
+	if ((*run.uuid || !store_run_find(s, uuid, &run, NULL)) &&
+	    !model_make(s, run.uuid, &m, NULL)) {
 		path = xasprintf("%s/report.html", run.folder);
 		if (!report_html(m, path, NULL))
 			fprintf(a->json || a->export ? stderr : stdout, "\nreport: %s\n", path);

@@ -343,11 +343,16 @@ int tune_judge(const json_t *state, const char *uuid, const struct tune_opts *o,
 	return rc;
 }
 
+/* NAN where too many of its trials failed: it is no best cell then, however fast the others were.
+ */
 static double mean_of(const struct proof *p, size_t cell)
 {
+	unsigned failed, all;
 	double sum = 0;
 	size_t n = 0;
 
+	if (too_many_failed(p, cell, &failed, &all))
+		return NAN;
 	for (size_t i = 0; i < p->blocks; i++) {
 		double v = p->x[cell * p->blocks + i];
 

@@ -159,6 +159,27 @@ static void a_winner_that_fails_is_none(void **state)
 	}
 }
 
+/* The fastest of all cells is not the best where half of its trials fail. */
+static void no_best_that_fails(void **state)
+{
+	struct world w;
+	struct err e = {0};
+	json_t *rank = NULL;
+
+	begin(&w, state, (const char *[3]){"a", "b", "c"}, "[]");
+	put_all(&w, CELL_1, 1000, 500);
+	put_all(&w, CELL_2, 2000, 1000);
+	for (unsigned b = 0; b < BLOCKS; b++) {
+		put(&w, "00000000000000c3", false, b, b % 2 ? 9000 : 0);
+		put(&w, "00000000000000c3", true, b, 9000);
+	}
+	expect_rc(tune_rank(w.state, UUID_A, CELL_2, &w.o, &rank, &e), 0, &e);
+	assert_int_equal(json_integer_value(json_object_get(rank, "rank")), 1);
+	assert_string_equal(tune_str(rank, "best"), "b");
+	json_decref(rank);
+	end(&w);
+}
+
 /* A setting without which trials fail is not taken out. */
 static void what_fails_when_undone_stays(void **state)
 {
@@ -260,6 +281,7 @@ int main(void)
 						folder_teardown),
 		cmocka_unit_test_setup_teardown(a_winner_that_fails_is_none, folder_setup,
 						folder_teardown),
+		cmocka_unit_test_setup_teardown(no_best_that_fails, folder_setup, folder_teardown),
 		cmocka_unit_test_setup_teardown(what_fails_when_undone_stays, folder_setup,
 						folder_teardown),
 		cmocka_unit_test_setup_teardown(a_second_look_counts, folder_setup,
