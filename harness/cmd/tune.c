@@ -42,7 +42,7 @@ static const char usage[] =
 	"      --consent WHAT     as of vbench run: a device; host: settings of this host may be tried, and are put back\n"
 	"      --keep             leave those of the host that are recommended in force (vbench revert takes them back)\n"
 	"      --wait  --json  --no-report  --db FILE  -q, --quiet  -h, --help\n\n"
-	"Exit status: 0 a gain is shown, or nothing better than the start is; 2 bad input; 3 undecided; 4 could not\n"
+	"Exit status: 0 a gain is shown, or nothing better was found; 2 bad input; 3 undecided; 4 could not\n"
 	"measure; 130 stopped.\n";
 
 struct args {
