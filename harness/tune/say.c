@@ -6,6 +6,19 @@
 #include "base/units.h"
 #include "tune/tune.h"
 
+/* Of a file that somebody may have edited: never NULL. */
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = tune_str(o, key);
+
+	return s ? s : "?";
+}
+
+static const char *plain(const json_t *v)
+{
+	return json_is_string(v) ? json_string_value(v) : "?";
+}
+
 static long long integer(const json_t *o, const char *key)
 {
 	return json_integer_value(json_object_get(o, key));
@@ -20,7 +33,7 @@ static void print_axes(const json_t *state, FILE *out)
 	{
 		fprintf(out, "  %-22s ", tune_str(a, "key"));
 		json_array_foreach(json_object_get(a, "values"), k, v)
-			fprintf(out, "%s%s", k ? ", " : "", json_string_value(v));
+			fprintf(out, "%s%s", k ? ", " : "", plain(v));
 		fprintf(out, "   (%s)\n", tune_str(a, "from"));
 	}
 }
@@ -78,11 +91,7 @@ static void print_objective(const json_t *state, FILE *out)
 	fprintf(out, "What counts: %s", n > 1 ? "the geometric mean of " : "");
 	json_object_foreach(by, name, m)
 	{
-		fprintf(out, "%s%s of %s",
-			!i	     ? ""
-			: i + 1 == n ? " and "
-				     : ", ",
-			json_string_value(m), name);
+		fprintf(out, "%s%s of %s", !i ? "" : i + 1 == n ? " and " : ", ", plain(m), name);
 		i++;
 	}
 	fprintf(out, ", as speed: more is better\n");
@@ -105,7 +114,7 @@ void tune_plan_text(const json_t *state, FILE *out)
 	print_axes(state, out);
 	print_objective(state, out);
 	json_array_foreach(json_object_get(state, "notes"), i, note)
-		fprintf(out, "  note: %s\n", json_string_value(note));
+		fprintf(out, "  note: %s\n", plain(note));
 	print_audit(json_object_get(state, "audit"), "the start", true, out);
 	print_left_out(state, out);
 	fprintf(out,
@@ -159,15 +168,15 @@ static void print_judged(const char *what, const json_t *p, FILE *out)
 
 	fprintf(out, "%s: ", what);
 	print_pair(p, out);
-	fprintf(out, ": %s\n", tune_str(p, "verdict"));
+	fprintf(out, ": %s\n", text(p, "verdict"));
 	json_array_foreach(json_object_get(p, "workloads"), i, w)
 	{
-		fprintf(out, "  %s, %s: ", tune_str(w, "workload"), tune_str(w, "metric"));
+		fprintf(out, "  %s, %s: ", text(w, "workload"), text(w, "metric"));
 		if (json_is_number(json_object_get(w, "speed"))) {
 			print_pair(w, out);
 			fprintf(out, ": ");
 		}
-		fprintf(out, "%s\n", tune_str(w, "verdict"));
+		fprintf(out, "%s\n", text(w, "verdict"));
 	}
 }
 
@@ -181,7 +190,7 @@ static void print_ids(const json_t *ids, const char *lead, FILE *out)
 	const json_t *id;
 	size_t i;
 
-	json_array_foreach(ids, i, id) fprintf(out, "%s%s", i ? ", " : lead, json_string_value(id));
+	json_array_foreach(ids, i, id) fprintf(out, "%s%s", i ? ", " : lead, plain(id));
 }
 
 static void print_settings(const json_t *state, FILE *out)
@@ -243,7 +252,7 @@ static void print_kept(const json_t *kept, FILE *out)
 	}
 	fprintf(out, "Kept in force on this host:");
 	json_object_foreach((json_t *)json_object_get(kept, "settings"), name, v)
-		fprintf(out, " %s=%s", name, json_string_value(v));
+		fprintf(out, " %s=%s", name, plain(v));
 	fprintf(out, "; vbench revert %s takes it back\n", tune_str(kept, "record"));
 }
 
@@ -255,11 +264,11 @@ static void print_unsafe(const json_t *state, FILE *out)
 
 	json_array_foreach(json_object_get(json_object_get(state, "audit_end"), "rules"), i, r)
 	{
-		if (strcmp(tune_str(r, "weight"), "must"))
+		if (strcmp(text(r, "weight"), "must"))
 			continue;
 		fprintf(out,
 			"UNSAFE, as the start is: %s, %s%s%s. No speed is worth it; mend that first.\n",
-			tune_str(r, "id"), tune_str(r, "title"), tune_str(r, "key") ? ": " : "",
+			text(r, "id"), text(r, "title"), tune_str(r, "key") ? ": " : "",
 			tune_str(r, "key") ? tune_str(r, "key") : "");
 	}
 }
@@ -282,8 +291,7 @@ static void print_spent(const json_t *state, FILE *out)
 	if (!json_array_size(gone))
 		return;
 	fprintf(out, "Cells that left the search because a trial failed or met a limit: ");
-	json_array_foreach(gone, i, name)
-		fprintf(out, "%s%s", i ? "; " : "", json_string_value(name));
+	json_array_foreach(gone, i, name) fprintf(out, "%s%s", i ? "; " : "", plain(name));
 	fprintf(out, "\n");
 }
 

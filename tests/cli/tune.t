@@ -183,6 +183,12 @@ for (
 	is($s->vbench('tune', '--resume')->{wait} >> 8, 2, '... and it is not the newest unfinished one');
 }
 
+# What is only shown may be anything.
+state_is(audit => { rules => [ {}, 7 ] }, audit_end => { rules => [ {}, 7, { weight => 'must' } ] }, notes => [ {} ], objective => { r => {} },
+	search => { %{ $good{search} }, failed => [ {}, undef ] }, confirm => { pairs => [], again => { workloads => [ {}, 3 ] } });
+$v = $s->vbench('tune', "--resume=$id", '--no-report');
+$s->exits($v, 0, 'a state with odd things to show: exit 0');
+
 # --- in the middle no rule changes; another host's is not ours to go on with ---
 
 for my $late (['--min-effect', '5%'], ['--budget', 30], ['--max-blocks', 9], ['--blocks', 3], ['--workload', 'r'], ['--no-rules'], ['--check-exhaustive']) {
