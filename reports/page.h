@@ -128,7 +128,8 @@ size_t workload_differing(const struct model_workload *w, const struct metric_ro
 /* Never NULL; 0 where there is no number. */
 const char *tuning_text(const json_t *o, const char *key);
 long long tuning_number(const json_t *o, const char *key);
-/* "+12.0 % [+8.1, +16.0], 6 blocks" of a pair of the proof, "n/a" without; into buf, which is returned. */
+/* "+12.0 % [+8.1, +16.0], 6 blocks" of a pair of the proof, "n/a" without; into buf, which is
+ * returned. */
 char *tuning_speed(const json_t *pair, char *buf, size_t size);
 /* "BLK-05, BLK-06", new. */
 char *tuning_ids(const json_t *list);

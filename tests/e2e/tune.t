@@ -50,6 +50,10 @@ my $proof = $r->{ $r->{recommended} eq 'lean' ? 'confirm' : 'final' };
 is($proof->{pairs}[0]{verdict}, 'better', 'the gain is shown in fresh blocks');
 cmp_ok($proof->{pairs}[0]{lo}, '>', 1.2, '... and is no small one');
 
+# The profile has a seed: the search's addresses are not the proof's.
+my %drawn = map { $_->{randseed} => 1 } @trials;
+is(scalar(grep { $drawn{ $_->{randseed} } } $s->trials($r->{final_run})), 0, 'the proof has draws of its own');
+
 # The run of the proof judges the same pairs by itself.
 my $model = $s->model($r->{final_run});
 is($model->{vs}[0]{verdict}, $r->{final}{pairs}[0]{verdict}, "the report's verdict is the same");
