@@ -114,7 +114,8 @@ static void both_remedy(struct finding *x, const char *nodes)
 		       "<numatune><memory mode='strict' nodeset='%s'/></numatune> beside <vcpupin>",
 		       nodes);
 	finding_change(x, CHANGE_QEMU,
-		       "-object memory-backend-ram,id=m0,size=SIZE,host-nodes=%s,policy=bind",
+		       "-object memory-backend-ram,id=m0,size=SIZE,host-nodes=%s,policy=bind "
+		       "-machine memory-backend=m0",
 		       nodes);
 }
 

@@ -135,7 +135,8 @@ SKIP: {
 	}
 	my @wrong = ('-device virtio-blk-pci,...,queue_sise=256', '-object iothread,poll-max=3', '-machine ...,hpt=off', '-cpu host,hv-timer',
 		'-netdev tap,vhst=on', '-numa node,nodid=0', '-blockdev file,filenam=x', '-blockdev file,aio=nativ', '-drive ...,l2-cachesize=64M',
-		'-drive ...,cache=nne', '-global kvm-pit.lost=delay', '-smp 8,socket=1', '-rtc base=utc,driftfx=slew', '-nohpet', '-vga nein');
+		'-drive ...,cache=nne', '-global kvm-pit.lost=delay', '-smp 8,socket=1', '-object iothread,poll-max-ns=0', '-blockdev null-co,size=1',
+		'-object memory-backend-ram,id=m0,size=1G -m 1G', '-rtc base=utc,driftfx=slew', '-nohpet', '-vga nein');
 	is(join(' ', map { my @b = $qemu->line($_); @b ? () : $_ } @wrong), '', 'what QEMU does not know is found');
 }
 

@@ -130,6 +130,12 @@ sub cpu_features {
 # "a=1,b,c=2" without "..." as pairs; a name alone has no value.
 sub pairs { return map { [ split /=/, $_, 2 ] } grep { length && $_ ne '...' } split /,/, $_[0] }
 
+# What has values has to have a name, too, or QEMU refuses it; "..." says that there is more, and a type alone is only named.
+sub whole {
+	my ($value, $option, $name) = @_;
+	return $value !~ /,.*=./ || $value =~ /\.\.\./ || $value =~ /\b\Q$name\E=/ ? () : "-$option without $name";
+}
+
 # Each of these gets the value of an option and says what QEMU does not know in it.
 my %CHECK = (
 	device => sub {
@@ -152,7 +158,7 @@ my %CHECK = (
 		my ($q, $value) = @_;
 		my ($type, @pairs) = pairs($value);
 		my $p = $q->properties('qom-list-properties', $type->[0]) // return "object $type->[0]";
-		return map { "$type->[0]: $_" } grep { !has($p, $_) && $_ ne 'id' } map { $_->[0] } @pairs;
+		return ((map { "$type->[0]: $_" } grep { !has($p, $_) && $_ ne 'id' } map { $_->[0] } @pairs), whole($value, 'object', 'id'));
 	},
 	machine => sub {
 		my ($q, $value) = @_;
@@ -177,9 +183,9 @@ my %CHECK = (
 		my $p = $q->properties('qom-list-properties', "$type->[0]-accel") // return "accelerator $type->[0]";
 		return map { "accel $type->[0]: $_->[0]" } grep { !has($p, $_->[0]) } @pairs;
 	},
-	netdev => sub { return by_schema(@_, 'netdev_add', 'type') },
+	netdev => sub { return (by_schema(@_, 'netdev_add', 'type'), whole($_[1], 'netdev', 'id')) },
 	numa => sub { return by_schema(@_, 'set-numa-node', 'type') },
-	blockdev => sub { return by_schema(@_, 'blockdev-add', 'driver') },
+	blockdev => sub { return (by_schema(@_, 'blockdev-add', 'driver'), whole($_[1], 'blockdev', 'node-name')) },
 	drive => sub {
 		my ($q, $value) = @_;
 		my $known = $q->arguments('blockdev-add');
@@ -240,7 +246,7 @@ sub line {
 		# an option that is only named has nothing after it that could be its value
 		next if $words[$i] =~ /[,;)]$/ || $value =~ /^(?:-\w|\(|$)/ || $value eq '...' || $text =~ /fewer -$option|-$option for|in place/;
 		$i++;
-		$value =~ s/[,;:).]+$// unless $value =~ /^\{/;
+		$value =~ s/[,;:)]+$|(?<!\.)\.$// unless $value =~ /^\{/;
 		if ($CHECK{$option}) {
 			push @bad, $CHECK{$option}->($q, $value, $option);
 		} elsif ($LISTS{$option}) {
@@ -250,6 +256,9 @@ sub line {
 			push @bad, map { "-$option: $_->[0]" } grep { !has($known, $_->[0]) && $_->[0] ne 'id' } @pairs;
 		}
 	}
+	# memory that nothing uses is there twice
+	push @bad, map { "memory $_ is not used" } grep { $text !~ /(?:memory-backend|memdev)=$_\b/ } $text =~ /-object memory-backend-[^ ]*\bid=(\w+)/g
+		if $text !~ /\.\.\./;
 	return @bad;
 }
 
