@@ -109,7 +109,7 @@ sub properties {
 # Names that a user may write with - or _.
 sub has { my ($set, $name) = @_; return $set && ($set->{$name} || $set->{ $name =~ tr/_/-/r } || $set->{ $name =~ tr/-/_/r }) }
 
-my %ALIAS = ('virtio-serial' => 'virtio-serial-pci', 'virtio-blk' => 'virtio-blk-pci');    # QEMU, softmmu/qdev-monitor.c: qdev_alias_table
+my %ALIAS = ('virtio-serial' => 'virtio-serial-pci', 'virtio-blk' => 'virtio-blk-pci', lsi => 'lsi53c895a');    # QEMU, softmmu/qdev-monitor.c: qdev_alias_table
 
 # All properties by which advice may set something without saying on what: "num-queues=N".
 sub anything {
