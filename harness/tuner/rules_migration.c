@@ -229,7 +229,8 @@ static void check_legacy(const struct subject *s, struct findings *f)
 static void check_bandwidth(const struct subject *s, struct findings *f)
 {
 	if (need_migration(s, f))
-		parameters_unknown(f, "max-bandwidth (128 MiB/s by default)");
+		parameters_unknown(
+			f, "max-bandwidth (128 MiB/s by QEMU's default, no limit by libvirt's)");
 }
 
 static void check_downtime(const struct subject *s, struct findings *f)

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the program prints can be typed in, too: changes that audits of bad and of real machines propose, and exports of plans. Held against
-# libvirt's schemas, the real QEMU and commands' own help, as tests/cli/advice.t does for tuning.md.
+# libvirt's schemas, the real QEMU and commands' own help, as tests/cli/tuning_advice.t does for tuning.md.
 use strict;
 use warnings;
 use lib 'tests/lib';
