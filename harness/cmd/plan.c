@@ -305,15 +305,11 @@ static void target_copy(const struct vm *target, unsigned iothreads, struct vm *
 		       (const char *const[]){"sockets", "dies", "cores", "threads"}[i]);
 }
 
-/* What is not said of a machine, but has to be for it to start as it should: QEMU emulates unless
- * it is told not to (CPU-01), and libvirt takes no domain without a type of machine (GST-04). */
-static void machine_complete(const struct place_host *h, bool is_new, struct vm *vm)
+/* A guest that is not there yet: libvirt takes no domain without a type of machine. */
+static void machine_of_today(const struct place_host *h, struct vm *vm)
 {
-	if (!vm_get(vm, VM_ASKED, "accel"))
-		vm_set(vm, VM_ASKED, "kvm", "vbench plan", "accel");
-	if (!is_new || !h->dies)
+	if (!h->dies) /* only x86 hosts have them */
 		return;
-	/* hosts with dies are x86 ones */
 	vm_set(vm, VM_ASKED, "q35", "vbench plan", "machine");
 	vm_set(vm, VM_ASKED, "x86_64", "vbench plan", "arch");
 }
@@ -333,7 +329,8 @@ static int export_plan(const struct plan_args *a, const struct place_host *h,
 		place_into_vm(&p->guests[i], vm);
 		if (a->w.targets[i])
 			target_copy(a->w.targets[i], p->guests[i].iothreads, vm);
-		machine_complete(h, !a->w.targets[i], vm);
+		else
+			machine_of_today(h, vm);
 		/* several in one text; qm's commands have no name of their own */
 		if (p->nguests > 1 && a->format != VM_LIBVIRT && a->format != VM_OVIRT)
 			printf("%s# %s\n", printed ? "\n" : "", p->guests[i].name);

@@ -136,8 +136,8 @@ static void machine_write(struct writer *w)
 			arg_add(&a, "memory-backend", "ram0");
 		option(w, "machine", arg_end(&a));
 	}
-	if (accel)
-		option(w, "accel", xstrdup(accel));
+	/* not said: it is to be KVM, as in write_xml.c; QEMU by itself emulates (CPU-01) */
+	option(w, "accel", xstrdup(accel ? accel : "kvm"));
 }
 
 /* Each word of a list, to told. */
