@@ -73,4 +73,6 @@ void audit_tap(const struct audit *a, FILE *out)
 		fputc('\n', out);
 		put_broken(out, x);
 	}
+	for (size_t i = 0; a->subject->vm && i < a->subject->vm->nnotes; i++)
+		put_diagnosis(out, "aside", a->subject->vm->notes[i]);
 }

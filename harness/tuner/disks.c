@@ -16,7 +16,7 @@ void disks_each(const struct subject *s, struct findings *f, void (*check)(const
 	if (!need_vm(s, f))
 		return;
 	n = vm_count(s->vm, "disk");
-	if (!n) {
+	if (!n && !vm_get(s->vm, VM_GOT, "images.late")) {
 		found_none(f, "no disk is described%s",
 			   is_running(s) && is_command(s->vm)
 				   ? " (those plugged in later show to its monitor only)"
@@ -33,6 +33,12 @@ void disks_each(const struct subject *s, struct findings *f, void (*check)(const
 		snprintf(part, sizeof(part), "disk %.100s", name ? name : number);
 		check(&(struct disk){.s = s, .vm = s->vm, .i = i, .part = part, .f = f});
 	}
+	/* What is not known to be there cannot be followed, nor not apply. */
+	if (vm_get(s->vm, VM_GOT, "images.late"))
+		found_unknown(f, VM_GOT, NULL,
+			      "images opened since it started (%s) may be of disks that only its "
+			      "monitor knows; which images: see what was left aside",
+			      vm_get(s->vm, VM_GOT, "images.late"));
 	if (f->n == before)
 		found_none(f, "%s", none);
 }

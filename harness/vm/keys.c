@@ -180,6 +180,7 @@ const struct vm_key vm_keys[] = {
 	{"watchdog", VM_FLAG, NULL, ""},
 	{"tpm", VM_FLAG, NULL, ""},
 	{"headless", VM_FLAG, NULL, "no graphics and no video card"},
+	{"images.late", VM_NUMBER, NULL, "GOT: files open for writing that nothing names: plugged in since it started"},
 	{"sandbox", VM_FLAG, NULL, "QEMU's seccomp sandbox. GOT: Seccomp of /proc"},
 	{"debug-threads", VM_FLAG, NULL, "threads carry names"},
 	{"migratable", VM_FLAG, NULL, "nothing in it keeps it from migrating, as far as the description tells"},

@@ -194,6 +194,9 @@ static bool is_writable(const struct proc *p, const struct open_file *f)
  */
 static void late_note(struct vm *vm, const struct proc *p, struct open_files *o)
 {
+	uint64_t n = 0;
+	char where[48];
+
 	for (size_t i = 0; i < o->n; i++) {
 		const struct open_file *f = &o->list[i];
 		bool image = f->known && f->st.st_nlink &&
@@ -212,7 +215,11 @@ static void late_note(struct vm *vm, const struct proc *p, struct open_files *o)
 			path, p->pid, f->fd);
 		free(path);
 		file_mark(o, f);
+		n++;
 	}
+	snprintf(where, sizeof(where), "/proc/%d/fd", p->pid);
+	if (n)
+		vm_set_number(vm, VM_GOT, n, where, "images.late");
 }
 
 /*

@@ -126,6 +126,11 @@ $vm = facts("pid:$pid");
 my @late = $late->($vm);
 is scalar(@late), 1, 'an image is open that nothing names';
 like $late[0], qr{^\Q$s->{dir}\E/late\.img \(/proc/$pid/fd/\d+\) .*No rule has looked at it.*query-block}, 'which one, and who knows it';
+my ($tap) = run(VBTest::program(), 'audit', '--format', 'tap', '--rules', 'BLK-01,BLK-05', "pid:$pid");
+# its two disks are virtio ones, and have no iothread but the first: the third nobody knows
+like $tap, qr/^ok 1 - BLK-01 .*# SKIP can't tell: images opened since it started \(1\)/m, 'no rule says that all disks follow it';
+like $tap, qr/^not ok 2 - BLK-05 /m, 'what is broken stays so';
+like $tap, qr/^# aside .*late\.img/m, 'and which image it is stands in every format';
 ok qmp('device_del', id => 'two'), 'QMP: device_del';
 # once the device is really gone
 ok wait_until(sub { qmp('blockdev-del', 'node-name' => 'two') }, 60), 'QMP: blockdev-del';
