@@ -152,6 +152,8 @@ unlike $out, qr/not in Proxmox's words: (?:numatune|memory)/, 'so nothing of mem
 ($status, $out, $err) = plan_of(snapshot('huge-one-node'), '--export', 'qemu', guests('a:vcpus=4,memory=24G,pages=1G'));
 like $out, qr/memory-backend-memfd,\S*hugetlbsize=1073741824,prealloc=on,host-nodes=1,policy=bind/, 'QEMU takes them at its start: bound pages may not be there later';
 
+like $out, qr/ -accel kvm /, 'a new guest is not emulated, which QEMU would do by itself';
+
 # Several guests in one text: whose is what; and what is not satisfied is said elsewhere.
 my @two = (snapshot('desktop-smt'), guests("it's a:vcpus=2,memory=1G", 'b:vcpus=1,memory=1G', 'c:vcpus=1,memory=900G'));
 for my $format (qw(virsh qemu qm nova)) {
