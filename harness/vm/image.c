@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Images of a live machine: what qemu-img says of them, and what of the host they lie on. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -366,6 +367,47 @@ static char *image_path(const struct vm *vm, const char *source)
 	return xasprintf("%s/%s", folder, source);
 }
 
+/* Whether some descriptor of the process is open on the file that lies at path here. */
+static bool is_open_there(int pid, const char *path)
+{
+	enum { FDS_MAX = 65536 };
+	char folder[32];
+	struct stat want, st;
+	struct dirent *entry;
+	bool found = false;
+	DIR *d;
+
+	snprintf(folder, sizeof(folder), "/proc/%d/fd", pid);
+	d = opendir(folder);
+	if (stat(path, &want) || !d)
+		found = !d; /* without rights to see, nothing speaks against it */
+	for (size_t i = 0; d && !found && i < FDS_MAX && (entry = readdir(d)); i++)
+		found = !fstatat(dirfd(d), entry->d_name, &st, 0) &&
+			((st.st_dev == want.st_dev && st.st_ino == want.st_ino) ||
+			 (S_ISBLK(st.st_mode) && S_ISBLK(want.st_mode) &&
+			  st.st_rdev == want.st_rdev));
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* In a container, a path may be another file's here: its facts would be of a stranger. */
+static bool is_strangers(struct vm *vm, const char *path, unsigned disk)
+{
+	char link[32], theirs[64] = "", ours[64] = "";
+
+	snprintf(link, sizeof(link), "/proc/%d/ns/mnt", vm->pid);
+	if (!vm->pid || readlink(link, theirs, sizeof(theirs) - 1) < 0 ||
+	    readlink("/proc/self/ns/mnt", ours, sizeof(ours) - 1) < 0 || !strcmp(theirs, ours) ||
+	    is_open_there(vm->pid, path))
+		return false;
+	vm_note(vm,
+		"disk %u: \"%.200s\" is not here what it is where process %d runs, so what lies in the "
+		"image is left out; nsenter -t %d -m qemu-img info -U shows it",
+		disk, path, vm->pid, vm->pid);
+	return true;
+}
+
 void vm_read_images(struct vm *vm)
 {
 	unsigned disks = vm_count(vm, "disk");
@@ -385,6 +427,10 @@ void vm_read_images(struct vm *vm)
 		    (strcmp(transport, "file") && strcmp(transport, "block")))
 			continue;
 		path = image_path(vm, source);
+		if (is_strangers(vm, path, i)) {
+			free(path);
+			continue;
+		}
 		if (!mount_find(path, &m)) {
 			vm_note(vm, "disk %u: \"%.200s\" is no path of this host", i, path);
 		} else if (is_network(m.type)) {

@@ -114,10 +114,11 @@ static char *source_path(const struct proc *p, const char *source)
 static const struct open_file *file_find(const struct proc *p, const struct open_files *o,
 					 const char *source)
 {
-	char *path = source_path(p, source);
+	char *path = source_path(p, source), *there = xasprintf("/proc/%d/root%s", p->pid, path);
 	const struct open_file *found = NULL;
 	struct stat st;
-	bool known = !stat(path, &st);
+	/* by its own root: in a container the path is another file's here, or none's */
+	bool known = !stat(is_own(source) ? path : there, &st) || !stat(path, &st);
 
 	for (size_t i = 0; i < o->n && !found; i++) {
 		const struct open_file *f = &o->list[i];
@@ -126,6 +127,7 @@ static const struct open_file *file_find(const struct proc *p, const struct open
 		    (known && f->known && f->st.st_dev == st.st_dev && f->st.st_ino == st.st_ino))
 			found = f;
 	}
+	free(there);
 	free(path);
 	return found;
 }

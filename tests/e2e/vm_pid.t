@@ -138,6 +138,20 @@ $vm = facts("pid:$pid");
 ok scalar(grep { /no descriptor of it is open on ".*two, raw\.img", disk 1 when it started/ } @{ $vm->{notes} }), 'a disk that is gone is said to be';
 close $qmp;
 
+# --- a mount namespace of its own, as in a container: another image lies at that path here ---
+SKIP: {
+	skip 'mount namespaces want root and unshare', 6 if $> || !VBTest::in_path('unshare');
+	mkdir "$s->{dir}/ns";
+	my $make = "qemu-img create -q -f qcow2 -o cluster_size";
+	is((run('sh', '-c', "$make=4k $s->{dir}/ns/c.qcow2 8M"))[1], 0, 'an image of this side');
+	my $there = start('unshare', '--mount', '--propagation', 'private', 'sh', '-c', "mount -t tmpfs t $s->{dir}/ns && $make=64k $s->{dir}/ns/c.qcow2 8M && " .
+		"exec qemu-system-x86_64 -name there,debug-threads=on -S -machine q35 -accel tcg -m 48 -smp 2 -nodefaults -display none -drive file=$s->{dir}/ns/c.qcow2,format=qcow2,if=virtio");
+	my $in = facts("pid:$there");
+	is $in->{got}{'disk.0.cluster'}, undef, 'its clusters are not taken for those of the other';
+	ok scalar(grep { /"\Q$s->{dir}\E\/ns\/c\.qcow2" is not here what it is where process $there runs/ } @{ $in->{notes} }), 'and that is said';
+	is $in->{got}{'disk.0.direct'}{value}, 'off', 'what its descriptor says is';
+}
+
 kill 'KILL', $pid;
 waitpid $pid, 0;
 my ($text, $status) = run(VBTest::program(), 'profile', '--json', "pid:$pid");
