@@ -39,7 +39,14 @@ int vm_read_qm(const char *id, struct vm **out, struct err *e)
 	rc = child_run(argv, NULL, SHOW_MS, &text, e);
 	if (rc) {
 		free(text);
-		err_prefix(e, "qm:%s", id);
+		if (rc == -ENOENT)
+			err_input(
+				e,
+				"qm:%s: there is no program qm: ask on the Proxmox host itself, or "
+				"save what `qm showcmd %s --pretty` prints there, and name that file",
+				id, id);
+		else
+			err_prefix(e, "qm:%s", id);
 		if (e)
 			e->status = VB_BAD_INPUT;
 		return rc;

@@ -86,6 +86,13 @@ for my $bad ([], ["$dir/none.xml"], [ '--list', $good ]) {
 	is $out, '', 'nothing on stdout';
 }
 
+{
+	local $ENV{PATH} = '/usr/bin:/bin'; # Proxmox has qm in /usr/sbin
+	($status, $out, $err) = run_vbench('audit', 'qm:101');
+	is $status, 2, 'qm: without qm: 2';
+	like $err, qr/^vbench: qm:101: .*qm showcmd 101 --pretty.*\n\z/, 'and what to do instead';
+}
+
 my $may = do { open my $f, '<', $good or die; local $/; <$f> };
 $may =~ s{(<devices>)}{$1<sound model='ich9'/>} or die;
 $may = spurt('may.xml', $may);
