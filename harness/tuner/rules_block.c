@@ -6,8 +6,9 @@
 #include <string.h>
 #include "tuner/disks.h"
 
-/* libvirt refuses a virtio disk with an address of another bus. */
-#define TO_VIRTIO "<target dev='vda' bus='virtio'/>, without the disk's <address>"
+/* libvirt refuses a virtio disk with an address of another bus, and two of one name. */
+#define TO_VIRTIO \
+	"<target dev='vda' bus='virtio'/> (or the next free name), without the disk's <address>"
 
 /* virtio-blk disks that an i440fx machine with its usual devices has slots for [QEMU blog 2021]. */
 enum { SLOTS = 28 };

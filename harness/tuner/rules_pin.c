@@ -68,10 +68,12 @@ static void pins_some(const struct subject *s, struct findings *f, hwloc_const_b
 	unsigned n = vcpus_of(s->vm);
 	char *list = cpus_text(pinned);
 
-	pin_remedy(found_bad(f, VM_ASKED, NULL, pin_where(s->vm),
-			     "of %u vCPUs only %s are pinned; the others may run on the same CPUs",
-			     n, list),
-		   n);
+	pin_remedy(
+		found_bad(
+			f, VM_ASKED, NULL, pin_where(s->vm),
+			"of %u vCPUs only these are pinned: %s; the others may run on the same CPUs",
+			n, list),
+		n);
 	free(list);
 }
 
