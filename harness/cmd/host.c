@@ -25,7 +25,7 @@ static const char usage[] =
 	"  --dir DIR        a folder whose storage is wanted (again for more; default: where runs are kept)\n"
 	"  --qemu PATH      the QEMU to name\n"
 	"  --save FILE      keeps topology, processor and settings in a file, for --snapshot of this and of\n"
-	"                   audit, plan and tune: advice on another machine than this one. No names, no\n"
+	"                   audit, plan and tune --dry-run: advice on another machine than this one. No names, no\n"
 	"                   addresses and no serial numbers are in it\n"
 	"  --snapshot FILE  looks at such a file in the place of this machine\n";
 

@@ -38,6 +38,7 @@ static const char usage[] =
 	"      --set KEY=VALUE    override a key of the profile\n"
 	"      --label TEXT       of the runs (default: the profile's name)\n"
 	"      --dry-run          print space, what is left out and the cost; start nothing\n"
+	"      --snapshot FILE    with --dry-run: what practice advises on another machine (vbench host --save FILE)\n"
 	"      --resume[=ID]      go on with an unfinished tuning (default: the newest)\n"
 	"      --consent WHAT     as of vbench run: a device; host: settings of this host may be tried, and are put back\n"
 	"      --keep             leave those of the host that are recommended in force (vbench revert takes them back)\n"
@@ -125,6 +126,8 @@ static int option(struct args *a, int c, struct err *e)
 		return a->o.label = optarg, 0;
 	case 'n':
 		return a->dry = true, 0;
+	case 'H':
+		return a->o.snapshot = optarg, 0;
 	case 'r':
 		return a->resume = optarg ? optarg : "", 0;
 	case 'c':
@@ -172,6 +175,7 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 						{"set", required_argument, NULL, 's'},
 						{"label", required_argument, NULL, 'l'},
 						{"dry-run", no_argument, NULL, 'n'},
+						{"snapshot", required_argument, NULL, 'H'},
 						{"resume", optional_argument, NULL, 'r'},
 						{"consent", required_argument, NULL, 'c'},
 						{"keep", no_argument, NULL, 'k'},
@@ -204,6 +208,10 @@ static int parse(int argc, char **argv, struct args *a, struct err *e)
 			   "--set, --space, --fix, --no-rules, --budget, --workload, "
 			   "--min-effect, --max-blocks, --blocks, --check-exhaustive, --label or "
 			   "--dry-run");
+	if (a->o.snapshot && !a->dry)
+		return err_input(
+			e, "--snapshot is of another machine, and what is measured is this one: "
+			   "it goes with --dry-run");
 	if (!a->resume && !a->profile)
 		return err_input(e, "name a profile; `vbench run` lists the ready ones");
 	if (a->export && a->json)

@@ -158,7 +158,10 @@ static void host_axes(json_t *state, const struct subject *s, const struct profi
 		struct err why = {0};
 		json_t *axis;
 
-		if (try && !tune_may_change_host(o)) {
+		if (try && o->snapshot) {
+			space_left_out(state, key, NULL,
+				       "a setting of the machine in --snapshot, not of this one");
+		} else if (try && !tune_may_change_host(o)) {
 			space_left_out(state, key, NULL,
 				       "changes the whole host; --consent host lets it be tried");
 		} else if (try && changes_knob_read(key + strlen("knob."), &in_force, &why)) {
@@ -186,7 +189,7 @@ int space_by_practice(json_t *state, const struct profile *start, const struct t
 	struct subject s = {.here = true};
 	struct snapshot *host = NULL;
 	struct vm *vm = NULL;
-	int rc = snapshot_take(&host, e);
+	int rc = o->snapshot ? snapshot_load(o->snapshot, &host, e) : snapshot_take(&host, e);
 
 	if (!rc)
 		rc = vm_read_cell(start, &start->cells[0], &vm, e);

@@ -34,7 +34,7 @@ int tune_check(json_t *state, const struct tune_opts *o, struct err *e)
 	json_t *out = NULL;
 	int rc = tune_one_cell(state, values, &one, e);
 
-	if (!rc && !tune_audit(one, &out, NULL))
+	if (!rc && !tune_audit(one, NULL, &out, NULL))
 		json_object_set_new(state, "audit_end", out);
 	out = NULL;
 	if (!rc && json_is_true(json_object_get(state, "exhaustive"))) {

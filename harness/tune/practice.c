@@ -42,12 +42,12 @@ static json_t *audit_pack(const struct audit *a)
 			 (int)a->broken_should, "may", (int)a->broken_may, "rules", broken);
 }
 
-int tune_audit(const struct profile *p, json_t **out, struct err *e)
+int tune_audit(const struct profile *p, const char *snapshot, json_t **out, struct err *e)
 {
 	struct snapshot *host = NULL;
 	struct audit a = {0};
 	struct vm *vm = NULL;
-	int rc = snapshot_take(&host, e);
+	int rc = snapshot ? snapshot_load(snapshot, &host, e) : snapshot_take(&host, e);
 
 	*out = NULL;
 	if (!rc)

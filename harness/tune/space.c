@@ -439,7 +439,7 @@ int tune_space(json_t *state, const struct tune_opts *o, struct err *e)
 	start = NULL;
 	if (!rc)
 		rc = tune_one_cell(state, NULL, &start, e);
-	if (!rc && !tune_audit(start, &audit, e))
+	if (!rc && !tune_audit(start, o->snapshot, &audit, e))
 		json_object_set_new(state, "audit", audit);
 	if (!rc)
 		rc = tune_search_profile(state, &all, e);

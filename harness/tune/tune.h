@@ -22,6 +22,7 @@ struct tune_opts {
 	size_t nspaces;
 	const char *const *fixed; /* keys that stay as they are */
 	size_t nfixed;
+	const char *snapshot; /* whose practice counts: a machine's file; NULL: this one's */
 	bool no_rules;	      /* only the profile's axes and --space */
 	unsigned visits;      /* of the search; 0: as many as the space has cells, within bounds */
 	uint64_t budget_ns;   /* or by time; 0: none */
@@ -115,10 +116,10 @@ const char **tune_recommended(const json_t *state);
 char *tune_canonical(const json_t *state, const char *key, const char *value, struct err *why);
 
 /*
- * practice.c. An audit of a profile's first cell on this host: counts, and "rules", those that it
- * breaks. New.
+ * practice.c. An audit of a profile's first cell on this host, or a snapshot's: counts, and
+ * "rules", those that it breaks. New.
  */
-int tune_audit(const struct profile *p, json_t **out, struct err *e);
+int tune_audit(const struct profile *p, const char *snapshot, json_t **out, struct err *e);
 /* "advice" of each axis: {value: [ids of rules that advise it]}. */
 void tune_advise(json_t *state, const struct subject *start);
 /* Takes out values that break a rule of weight "must" which the start does not break. */

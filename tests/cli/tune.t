@@ -96,6 +96,20 @@ for (
 
 sub rules { return $s->vbench('tune', '--dry-run', @_) }
 
+# --- advice for another machine: its host is held against the rules, and its settings are not turned here ---
+# NUMA-06: balancing is on where machines float. The audit's host has it off; cloud2 has one node, where there is nothing to balance.
+$v = rules('--consent', 'host', '--snapshot', 'tests/fixtures/snapshots/cloud2.json', $profile);
+$s->exits($v, 0, '--snapshot with --dry-run');
+unlike($v->{stdout}, qr/^  NUMA-06 /m, 'one machine');
+like($v->{stdout}, qr/not tried: knob\.thp: a setting of the machine in --snapshot/, 'whose settings are not within reach');
+like(rules('--snapshot', 'tests/fixtures/audit/host.json', $profile)->{stdout}, qr/^  NUMA-06 /m, 'and another');
+for (['without --dry-run', qr/it goes with --dry-run/, '--snapshot', 'tests/fixtures/snapshots/cloud2.json'], ['no such file', qr/none\.json/, '--dry-run', '--snapshot', 'none.json']) {
+	my ($what, $why, @more) = @$_;
+	$v = $s->vbench('tune', @more, $profile);
+	$s->exits($v, 2, "--snapshot, $what");
+	like($v->{stderr}, $why, '... says why');
+}
+
 # An IDE disk breaks BLK-01 (tuning.md); the rest is fixed, so that the space is small.
 my @fixed = map { ('--fix', $_) } qw(guest.pin guest.pages disk.mode disk.cluster-size disk.extended-l2 disk.l2-cache-size guest.nodes disk.queues disk.poll-max disk.iothread-mapping guest.scheduler disk.queue-size disk.ring disk.iothread);
 $v = rules(@fixed, 'profiles/bare.ini');
