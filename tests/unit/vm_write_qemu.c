@@ -52,9 +52,10 @@ static struct vm *reread(const char *text)
 /* Facts that stand behind the command as comments, and those that the text need not repeat. */
 static bool is_left_out(const char *key)
 {
-	static const char *const keys[] = {"graphics", "video",		"hostdevs",	 "sound",
-					   "firmware", "migratable",	"tpm",		 "headless",
-					   "usb",      "debug-threads", "numa.distances"};
+	static const char *const keys[] = {"graphics",	    "video",	      "hostdevs",
+					   "sound",	    "firmware",	      "migratable",
+					   "tpm",	    "headless",	      "usb",
+					   "debug-threads", "numa.distances", "incomplete"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (!strcmp(key, keys[i]))
