@@ -15,7 +15,7 @@
 #include "guest/agent_decode.h"
 #include "guest/vm.h"
 
-#define QMP_START_MS 30000 /* until QEMU greets: a loaded host may need long to page it in */
+#define QMP_START_MS 60000 /* until QEMU greets: a loaded host may need long to page it in */
 #define MS 1000000ull
 
 /* Why QEMU ended, from its exit status and its last words. */

@@ -12,7 +12,8 @@
 #include "host/program.h"
 #include "host/read.h"
 
-enum { ASK_TIMEOUT_MS = 2500, ANSWER_MAX = 8 << 20 };
+/* A loaded host that has to read QEMU and its hundred libraries from the disk takes seconds. */
+enum { ASK_TIMEOUT_MS = 10000, ANSWER_MAX = 8 << 20 };
 
 /* As guests are run, so that a QEMU without seccomp shows here. */
 static const char sandbox[] =

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "host/read.h"
 
-enum { VERSION_TIMEOUT_MS = 3000 };
+enum { VERSION_TIMEOUT_MS = 10000 }; /* as check_qemu.c */
 
 const char *host_qemu_name(void)
 {
