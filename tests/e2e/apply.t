@@ -39,7 +39,9 @@ sub qemu {
 			'-qmp', "unix:$s->{dir}/$name.qmp,server=on,wait=off", @more or POSIX::_exit(127);
 	}
 	push @qemu, $pid;
-	wait_until(sub { keys %{ threads($pid) } >= 5 && -S "$s->{dir}/$name.qmp" }, 60) or BAIL_OUT('QEMU does not come up');
+	# a thread gives itself its name some time after it is there
+	my $named = sub { my $n = by_name($pid); return $name eq 'nameless' || 3 == grep { $n->{$_} } 'CPU 0/TCG', 'CPU 1/TCG', 'IO io0' };
+	wait_until(sub { keys %{ threads($pid) } >= 5 && -S "$s->{dir}/$name.qmp" && $named->() }) or BAIL_OUT('QEMU does not come up');
 	sleep 0.3;
 	return $pid;
 }

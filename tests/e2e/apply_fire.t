@@ -30,7 +30,7 @@ sub guest {
 	push @started, $pid;
 	push @{ $s->{open} }, $out;
 	like(scalar <$out>, qr/^up/, 'a process with threads');
-	wait_until(sub { keys %{ threads($pid) } == 5 && slurp("/proc/$pid/task/" . (sort { $b <=> $a } keys %{ threads($pid) })[0] . '/comm') =~ /rcu/ }, 30);
+	wait_until(sub { keys %{ threads($pid) } == 5 && slurp("/proc/$pid/task/" . (sort { $b <=> $a } keys %{ threads($pid) })[0] . '/comm') =~ /rcu/ });
 	return $pid;
 }
 

@@ -29,7 +29,7 @@ sub start {
 		exit 127;
 	}
 	push @children, $pid;
-	for (1 .. 300) {
+	for (1 .. 3000) {
 		my %tid = threads($pid);
 		return $pid if grep({ /^CPU/ } keys %tid) == $vcpus && $tid{'IO io0'};
 		waitpid($pid, 1) == $pid and last;

@@ -38,7 +38,7 @@ sub start (@command) {
 		exit 127;
 	}
 	push @children, $pid;
-	wait_until(sub { threads($pid)->{'CPU 0/TCG'} || waitpid($pid, POSIX::WNOHANG()) }, 60);
+	wait_until(sub { threads($pid)->{'CPU 0/TCG'} || waitpid($pid, POSIX::WNOHANG()) });
 	ok threads($pid)->{'CPU 0/TCG'}, 'QEMU runs' or diag slurp("$s->{dir}/qemu.log");
 	return $pid;
 }

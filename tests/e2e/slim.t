@@ -202,7 +202,9 @@ refused($odd, 2, qr/backing file fresh\.qcow2.*--format qcow2/);
 		exec 'qemu-io', '-c', 'sleep 60000', "$dir/fresh.qcow2";
 	}
 	push @{ $s->{helpers} }, $pid;
-	sleep 0.5;
+	# its lock, which the kernel lists by device and inode (proc(5))
+	my $inode = (stat "$dir/fresh.qcow2")[1];
+	ok(wait_until(sub { slurp('/proc/locks') =~ /:$inode /m }), 'another program has an image open');
 	refused("$dir/fresh.qcow2", 4, qr/is in use; shut its guest down/);
 	kill 'KILL', $pid;
 	waitpid $pid, 0;

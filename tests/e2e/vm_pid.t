@@ -39,7 +39,7 @@ sub start {
 	}
 	push @children, $pid;
 	# Its vCPUs come last.
-	wait_until(sub { threads($pid)->{'CPU 1/TCG'} || waitpid($pid, 1) }, 60);
+	wait_until(sub { threads($pid)->{'CPU 1/TCG'} || waitpid($pid, 1) });
 	ok threads($pid)->{'CPU 1/TCG'}, 'QEMU takes this command line' or diag VBTest::slurp("$s->{dir}/qemu.log");
 	return $pid;
 }
