@@ -70,10 +70,15 @@ static void sweep(const char *dir)
 
 int records_lock(const char *dir, int *out, struct err *e)
 {
-	int fd, rc = dir_make(dir, 0700, e), folder;
+	char *above = path_folder(dir);
+	/* root's folder is QEMU's too, which runs as another user (as run/setup.c makes it) */
+	int fd, rc = dir_make(above, geteuid() ? 0700 : 0755, e), folder;
 	struct stat st;
 
+	free(above);
 	*out = -1;
+	if (!rc)
+		rc = dir_make(dir, 0700, e);
 	if (rc)
 		return rc;
 	folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -93,6 +93,9 @@ my $before = threads($pid);
 subtest 'each thread is where the plan says, and back' => sub {
 	my $v = $s->vbench('apply', "pid:$pid", '--plan', $plan, '--json');
 	$s->exits($v, 0, 'apply');
+	# the first that vbench did here; a run's QEMU, under root's vbench another user, will have to enter
+	is(sprintf('%o', (stat $s->data)[2] & 0777), $> ? '700' : '755', "... in a folder as a run makes it");
+	is(sprintf('%o', (stat $records)[2] & 0777), '700', '... its records in one that is ours');
 	my $id = decode_json($v->{stdout})->{id};
 	like($id, qr/^\d{8}-\d{6}-[0-9a-f]{3}$/, 'names its record');
 	my ($now, $names) = (threads($pid), by_name($pid));
