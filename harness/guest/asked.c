@@ -180,12 +180,33 @@ static bool affinity_own(const json_t *a)
 	return true;
 }
 
+/* ", server 2-3" behind it; false: could not be read. */
+static bool server_text_add(const json_t *process, char *buf, size_t size)
+{
+	const json_t *list = json_object_get(process, "affinity");
+	size_t len = strlen(buf), i;
+	json_t *v;
+
+	if (!json_array_size(list))
+		return false;
+	len += (size_t)snprintf(buf + len, size - len, "%sserver", len ? ", " : "");
+	json_array_foreach((json_t *)list, i, v)
+	{
+		if (!json_is_string(v))
+			return false;
+		if (len < size)
+			len += (size_t)snprintf(buf + len, size - len, " %s", json_string_value(v));
+	}
+	return true;
+}
+
 /* Which CPUs each thread may use. Rules CPU-06, 07 and 08 of tuning.md. */
-static void ask_pin(struct rows *r, const struct machine *m, const json_t *host)
+static void ask_pin(struct rows *r, const struct machine *m, const json_t *host,
+		    const json_t *server)
 {
 	const json_t *a = json_object_get(host, "affinity");
 	const struct pin *p = m->pin;
-	bool pinned = p && (p->nvcpu || p->niothread || p->emulator),
+	bool pinned = p && (p->nvcpu || p->niothread || p->emulator || p->server),
 	     known = json_array_size(json_object_get(a, "vcpu")) > 0;
 	char got[sizeof(r->out->got)] = "none", *asked;
 
@@ -194,7 +215,8 @@ static void ask_pin(struct rows *r, const struct machine *m, const json_t *host)
 		       : xstrdup("none");
 	if (known && (pinned || !affinity_own(a)))
 		known = affinity_text(a, !pinned || p->nvcpu, !pinned || p->niothread,
-				      !pinned || p->emulator, got, sizeof(got));
+				      !pinned || p->emulator, got, sizeof(got)) &&
+			(!pinned || !p->server || server_text_add(server, got, sizeof(got)));
 	/* a long list is cut on both sides alike */
 	if (strlen(asked) >= sizeof(got))
 		asked[sizeof(got) - 1] = 0;
@@ -285,7 +307,7 @@ size_t guest_asked_got(const struct cell *c, const struct machine *m, const char
 		    json_string_value(json_object_get(disk, "scheduler")),
 		    "the disk has no scheduler file");
 	ask_start(&r, c, qmp);
-	ask_pin(&r, m, host);
+	ask_pin(&r, m, host, json_object_get(evidence, "server_process"));
 	ask_pages(&r, m, json_object_get(host, "memory"));
 	ask_nodes(&r, m, json_object_get(host, "memory"));
 	ask_mode(&r, m, json_object_get(host, "memory"));

@@ -32,6 +32,7 @@ void pin_free(struct pin *p)
 	list_free(p->vcpu, p->nvcpu);
 	list_free(p->iothread, p->niothread);
 	free(p->emulator);
+	free(p->server);
 	free(p->nodes);
 	*p = (struct pin){0};
 }
@@ -114,6 +115,9 @@ char *pin_text(const struct pin *p, size_t nvcpu, size_t niothread)
 	fflush(f);
 	if (p->emulator)
 		fprintf(f, "%semulator %s", len ? ", " : "", p->emulator);
+	fflush(f);
+	if (p->server)
+		fprintf(f, "%sserver %s", len ? ", " : "", p->server);
 	fclose(f);
 	return out;
 }
@@ -127,6 +131,21 @@ char *pin_nodes(const char *text)
 			*p = ',';
 	out = ids_canonical(commas);
 	free(commas);
+	return out;
+}
+
+char *pin_iothreads(const struct pin *p)
+{
+	char *all = p->niothread ? xstrdup(p->iothread[0]) : NULL, *out;
+
+	for (size_t i = 1; i < p->niothread; i++) {
+		char *more = xasprintf("%s,%s", all, p->iothread[i]);
+
+		free(all);
+		all = more;
+	}
+	out = all ? pin_nodes(all) : NULL;
+	free(all);
 	return out;
 }
 
@@ -203,6 +222,23 @@ int pin_threads(pid_t pid, const struct vm_threads *t, const struct pin *p, stru
 	return rc;
 }
 
+int pin_process(pid_t pid, const char *list, const char *who, struct err *e)
+{
+	const struct vm_threads none = {0};
+	int rc = 0;
+
+	/* the second pass finds what an unpinned thread made during the first */
+	for (int pass = 0; !rc && pass < 2; pass++) {
+		size_t n;
+		int *tids = rest_threads(pid, &none, &n);
+
+		for (size_t i = 0; !rc && i < n; i++)
+			rc = pin_one(tids[i], list, who, e);
+		free(tids);
+	}
+	return rc;
+}
+
 /* Cpus_allowed_list of /proc/PID/task/TID/status: new string or null. */
 static json_t *allowed(pid_t pid, int tid)
 {
@@ -240,6 +276,19 @@ static void add_distinct(json_t *list, json_t *value)
 			return;
 		}
 	json_array_append_new(list, value);
+}
+
+json_t *pin_process_evidence(pid_t pid)
+{
+	const struct vm_threads none = {0};
+	json_t *out = json_array();
+	size_t n;
+	int *tids = rest_threads(pid, &none, &n);
+
+	for (size_t i = 0; i < n; i++)
+		add_distinct(out, allowed(pid, tids[i]));
+	free(tids);
+	return out;
 }
 
 json_t *pin_evidence(pid_t pid, const struct vm_threads *t)

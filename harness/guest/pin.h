@@ -19,6 +19,7 @@ struct pin {
 	char **iothread; /* the same */
 	size_t niothread;
 	char *emulator; /* all other threads of QEMU */
+	char *server;	/* all threads of its disk's vhost-user server */
 	char *nodes;	/* NUMA nodes that the planner wants its memory on ("0"); NULL: no word */
 };
 
@@ -35,8 +36,11 @@ void pin_free(struct pin *p);
  * NULL: no list. Caller frees. */
 char *pin_nodes(const char *text);
 
-/* For people, and for asked/got: "vcpus 4 5 6 7, iothreads 2 3, emulator 0-1", for so many threads
- * of each. Caller frees. */
+/* All CPUs of the iothreads' part as one list; NULL: it has none. Caller frees. */
+char *pin_iothreads(const struct pin *p);
+
+/* For people, and for asked/got: "vcpus 4 5 6 7, iothreads 2 3, emulator 0-1, server 2-3", for so
+ * many threads of each. Caller frees. */
 char *pin_text(const struct pin *p, size_t nvcpu, size_t niothread);
 
 /*
@@ -44,6 +48,12 @@ char *pin_text(const struct pin *p, size_t nvcpu, size_t niothread);
  * later inherit it. -EINVAL with the CPU named when this host has it not.
  */
 int pin_threads(pid_t pid, const struct vm_threads *t, const struct pin *p, struct err *e);
+
+/* The same for every thread of another process (who, for messages). */
+int pin_process(pid_t pid, const char *list, const char *who, struct err *e);
+/* Each distinct affinity of a process's threads: ["2-3", ...], null for what cannot be read. New
+ * reference. */
+json_t *pin_process_evidence(pid_t pid);
 
 /* What is in force: {"vcpu": ["4", ...], "iothread": [...], "emulator": ["0-1", ...: each distinct
  * one], "own": vbench's own affinity}; null for what cannot be read. New reference. */

@@ -321,6 +321,10 @@ static int small_pin(struct small *s, struct err *e)
 
 	if (!rc && (rc = pin_threads(s->vm.child.pid, &threads, s->machine.pin, e)))
 		s->vm.cause = CAUSE_PLAN;
+	if (!rc && s->server && s->machine.pin->server &&
+	    (rc = pin_process(server_pid(s->server), s->machine.pin->server,
+			      "the vhost-user server", e)))
+		s->vm.cause = CAUSE_PLAN;
 	return rc;
 }
 
@@ -361,6 +365,7 @@ static void server_evidence(struct small *s, json_t *evidence)
 	process = evidence_process(server_pid(s->server), s->plan->image);
 	if (version)
 		json_object_set_new(process, "version", json_string(version));
+	json_object_set_new(process, "affinity", pin_process_evidence(server_pid(s->server)));
 	json_object_set_new(evidence, "server_process", process);
 }
 

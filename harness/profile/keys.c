@@ -68,7 +68,8 @@ const struct key_row profile_keys[K_COUNT] = {
 		.help = "instead of count: vCPUs of all guests to CPUs of this host, from which the count follows" },
 	[K_PIN] = { .id = K_PIN, .section = SEC_GUEST, .name = "pin", .type = KT_STRING, .def = "none", .words = "none,plan", .max = 400,
 		.axis = true, .check = check_pin, .applies = applies_guest,
-		.help = "CPUs of the guest's threads: plan (as `vbench plan` has it here), or VCPUS[/IOTHREADS[/EMULATOR]]: 4-7/2+3/0-1" },
+		.help = "CPUs of the guest's threads: plan (as `vbench plan` has it here), or VCPUS[/IOTHREADS[/EMULATOR]]: 4-7/2+3/0-1; a vhost-user "
+			"server is where iothreads are" },
 	[K_PAGES] = { .id = K_PAGES, .section = SEC_GUEST, .name = "pages", .type = KT_ENUM, .values = "any,2M,1G", .def = "any",
 		.axis = true, .applies = applies_guest, .conflict = conflict_pages,
 		.help = "what backs guest memory: whatever comes, or huge pages that the host has set aside" },

@@ -38,14 +38,20 @@ static char **lists_copy(char *const *list, size_t n)
 	return out;
 }
 
-/* What of a placed guest the cell asks for: CPUs, memory, or both. */
-static void from_placed(const struct placed_guest *g, bool cpus, bool nodes, struct pin *out)
+/* What of a placed guest the cell asks for: CPUs, memory, or both. A vhost-user server does an
+ * iothread's work, and has the place of the last one. */
+static void from_placed(const struct cell *c, const struct placed_guest *g, bool cpus, bool nodes,
+			struct pin *out)
 {
+	unsigned servers = cell_uses_vhost(c);
+
 	if (cpus) {
 		out->vcpu = lists_copy(g->vcpu, g->vcpus);
 		out->nvcpu = g->vcpus;
-		out->iothread = lists_copy(g->iothread, g->iothreads);
-		out->niothread = g->iothreads;
+		out->niothread = g->iothreads - servers;
+		out->iothread = lists_copy(g->iothread, out->niothread);
+		if (servers)
+			out->server = xstrdup(g->iothread[g->iothreads - 1]);
 		out->emulator = xstrdup(g->emulator);
 	}
 	if (nodes)
@@ -95,7 +101,7 @@ static int from_planner(struct run *r, const struct cell *c, unsigned guests, bo
 				.vcpus = (unsigned)cell_u64(c, K_VCPUS),
 				.memory = cell_u64(c, K_MEMORY),
 				.page = cell_page(c),
-				.iothreads = disk_iothreads(c),
+				.iothreads = disk_iothreads(c) + cell_uses_vhost(c),
 				.disk_node = -1,
 			};
 		place_opts_default(&opts);
@@ -103,7 +109,7 @@ static int from_planner(struct run *r, const struct cell *c, unsigned guests, bo
 		if (!rc)
 			rc = placed(&plan, e);
 		for (unsigned i = 0; !rc && i < guests; i++)
-			from_placed(&plan.guests[i], cpus, nodes, &out[i]);
+			from_placed(c, &plan.guests[i], cpus, nodes, &out[i]);
 		place_plan_free(&plan);
 	}
 	for (unsigned i = 0; i < guests; i++)
@@ -129,6 +135,8 @@ static int pins_make(struct run *r, const struct cell *c, unsigned guests, struc
 		if (why)
 			return err_input(e, "guest.pin: %s", why);
 		own.nodes = out[i].nodes;
+		if (cell_uses_vhost(c))
+			own.server = pin_iothreads(&own);
 		out[i] = own;
 	}
 	return 0;

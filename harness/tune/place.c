@@ -15,9 +15,16 @@ static struct place_guest wish(const struct profile *p, const struct cell *c)
 		.vcpus = (unsigned)cell_u64(c, K_VCPUS),
 		.memory = cell_u64(c, K_MEMORY),
 		.page = cell_page(c),
-		.iothreads = disk_iothreads(c),
+		.iothreads = disk_iothreads(c) + cell_uses_vhost(c),
 		.disk_node = -1,
 	};
+}
+
+/* A vhost-user server had a place (run/pins.c), and QEMU has no such thread. */
+static void without_server(const struct cell *c, struct placed_guest *g)
+{
+	if (cell_uses_vhost(c) && g->placed)
+		free(g->iothread[--g->iothreads]);
 }
 
 /*
@@ -64,6 +71,7 @@ int tune_place(const struct profile *p, const struct cell *c, struct vm *vm, jso
 		rc = err_input(e, "guest.pin = plan: no place on this host: %s",
 			       plan.nunmet ? plan.unmet[0] : "too many vCPUs or too much memory");
 	if (!rc) {
+		without_server(c, &plan.guests[0]);
 		put(&plan.guests[0], cpus, nodes, vm);
 		*out = place_json(&plan);
 	}

@@ -37,6 +37,23 @@ SKIP: {
 	like($c->{got}, qr/emulator $mine[0]-$mine[1]$/, '... as the kernel says it');
 }
 
+# a vhost-user server does an iothread's work: it gets the iothreads' CPUs, thread by thread, as the kernel sees it
+SKIP: {
+	skip 'one CPU', 4 if @mine < 2;
+	$v = $s->start_run($s->profile(@quick, 'disk.backend' => 'vhost-user', 'guest.pin' => "$mine[0]/$mine[1]/$mine[0]", 'workload r.runtime' => '1s'));
+	my $seen = $s->until_or_over($v, sub {
+		my @lists = map { map { slurp($_) =~ /^Cpus_allowed_list:\s+(\S+)/m ? $1 : () } glob "/proc/$_->{pid}/task/*/status" } $s->servers;
+		return @lists > 1 && !grep { $_ ne $mine[1] } @lists;
+	});
+	ok($seen && !$s->over($v), 'a server beside a pinned guest: all of its threads are where the iothreads would be');
+	$s->finish($v);
+	$s->exits($v, 0, '... measured');
+	my ($pin) = grep { $_->{key} eq 'guest.pin' } $s->checks;
+	my $want = "vcpus $mine[0], emulator $mine[0], server $mine[1]";
+	is($pin->{asked}, $want, '... asked');
+	is($pin->{got}, $want, '... and got');
+}
+
 # what would be done, and where
 {
 	my $p = $s->profile(@quick, 'guest.pin' => "plan, $cpu/$cpu/$cpu", 'guest.count' => '1, 2');

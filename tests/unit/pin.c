@@ -35,10 +35,17 @@ static void text_parts(void **state)
 	text = pin_text(&p, 5, 1);
 	assert_string_equal(text, "vcpus 4 5 6 9 4, iothreads 2, emulator 0-1,12");
 	free(text);
+	/* a server has all of the iothreads' part */
+	p.server = pin_iothreads(&p);
+	assert_string_equal(p.server, "2-3");
+	text = pin_text(&p, 1, 0);
+	assert_string_equal(text, "vcpus 4, emulator 0-1,12, server 2-3");
+	free(text);
 	pin_free(&p);
 	assert_null(pin_parse("0", &p));
 	assert_int_equal(p.niothread, 0);
 	assert_null(p.emulator);
+	assert_null(pin_iothreads(&p));
 	text = pin_text(&p, 2, 1);
 	assert_string_equal(text, "vcpus 0 0");
 	free(text);
