@@ -42,8 +42,29 @@ static bool is_word(const char *p, const char *end, const char *word)
 	return (size_t)(end - p) == strlen(word) && !strncmp(p, word, (size_t)(end - p));
 }
 
-/* One name="value"; *at moves behind it. big: of a number, bits: of what has its bit in sets. */
-static const char *attribute_check(const char **at, bool *big, bool *bits)
+/* What a tag says of itself. */
+struct tag {
+	bool big;   /* a number above all */
+	bool bits;  /* of that kind which has its bit in sets: CPUs and nodes */
+	bool index; /* the number of one */
+};
+
+/* As hwloc's reader takes it: "pu" and "numa" are types, too. */
+static bool has_bits(const char *value, size_t len)
+{
+	hwloc_obj_type_t type;
+	char name[32];
+
+	if (len >= sizeof(name))
+		return false;
+	memcpy(name, value, len);
+	name[len] = '\0';
+	return !hwloc_type_sscanf(name, &type, NULL, 0) &&
+	       (type == HWLOC_OBJ_PU || type == HWLOC_OBJ_NUMANODE);
+}
+
+/* One name="value"; *at moves behind it. */
+static const char *attribute_check(const char **at, struct tag *t)
 {
 	const char *name = *at, *end = name + strcspn(name, "= \t\r\n<>/\"'"), *p, *close;
 	size_t len;
@@ -62,31 +83,36 @@ static const char *attribute_check(const char **at, bool *big, bool *bits)
 	if (memchr(p, '<', len) || !is_plain(p, close))
 		return "has entities, of which hwloc writes none";
 	if (is_word(name, end, "type"))
-		*bits |= is_word(p, close, "PU") || is_word(p, close, "NUMANode");
+		t->bits |= has_bits(p, len);
+	t->index |= is_word(name, end, "os_index");
 	if (is_word(name, end, "os_index") && strtoull(p, NULL, 10) >= NUMBER_MAX)
-		*big = true;
+		t->big = true;
 	if (is_word(name, end, "nbobjs") && strtoull(p, NULL, 10) >= NUMBER_MAX)
-		*big = *bits = true;
+		t->big = t->bits = true;
 	return NULL;
 }
 
 /* A tag from behind its "<"; *at moves behind its ">". */
 static const char *tag_check(const char **at, int *depth)
 {
-	bool big = false, bits = false, closes = **at == '/';
-	const char *p = *at + closes, *why;
+	bool closes = **at == '/';
+	const char *name = *at + closes, *p = name + strcspn(name, " \t\r\n<>/\"'"), *why;
+	bool object = is_word(name, p, "object");
+	struct tag t = {0};
 
-	p += strcspn(p, " \t\r\n<>/\"'");
 	for (;;) {
 		p += strspn(p, " \t\r\n");
 		if (*p == '>' || (*p == '/' && p[1] == '>'))
 			break;
-		why = attribute_check(&p, &big, &bits);
+		why = attribute_check(&p, &t);
 		if (why)
 			return why;
 	}
-	if (big && bits)
+	if (t.big && t.bits)
 		return "numbers CPUs or nodes higher than any machine does";
+	/* to hwloc, no number is the highest */
+	if (object && t.bits && !t.index)
+		return "has CPUs or nodes without a number";
 	*depth += closes ? -1 : *p == '>';
 	*at = p + 1 + (*p == '/');
 	return *depth < 0	    ? broken

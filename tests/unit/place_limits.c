@@ -238,6 +238,10 @@ static void topology_texts(void **state)
 		"<topology><![CDATA[<object>]]></topology>",
 		"<topology><object type=\"PU\" os_index=\"16384\"/></topology>",
 		"<topology><object os_index=\"99999999999999999999\" type='NUMANode'/></topology>",
+		"<topology><object type=\"pu\" os_index=\"16384\"/></topology>",
+		"<topology><object type=\"numa\" os_index=\"16384\"/></topology>",
+		"<topology><object type=\"PU\"/></topology>",
+		"<topology><object type=\"NUMANode\" logical_index=\"0\"/></topology>",
 		"<!DOCTYPE topology SYSTEM \"hwloc3.dtd\">\n<topology version=\"3.0\"/>",
 		"<topology><distances2 nbobjs=\"4294967295\"/></topology>",
 	};
