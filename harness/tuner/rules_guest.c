@@ -20,8 +20,7 @@ static void check_gst_03(const struct subject *s, struct findings *f)
 		 "no <input type='tablet' bus='usb'/> (bus='virtio' where a screen is needed)",
 		 "no -device usb-tablet", true},
 		{"watchdog", "a watchdog", "no <watchdog>", "no -device of a watchdog", true},
-		{"graphics", "a screen",
-		 "no <graphics>, nor what goes through SPICE: <channel type='spicevmc'>, <redirdev>",
+		{"graphics", "a screen", "no <graphics>, <channel type='spicevmc'> nor <redirdev>",
 		 "-display none", true},
 		{"video", "a video card", "<video><model type='none'/></video>", "-vga none", true},
 	};

@@ -62,7 +62,7 @@ for my $file ("$dir/audit/bad/BLK-05-main-loop.xml", "$dir/audit/real/windows.xm
 # The XML within a sentence: from an element's beginning to where all are closed. What is to go away, or only named, is not typed in.
 sub pieces {
 	my ($text) = @_;
-	$text =~ s/^no <\w+>(?:, )?//;
+	$text =~ s/^no (?:<[^>]+>(?:, <[^>]+>)* nor )?<[^>]+>(?:, )?//; # what goes is no piece
 	my ($xml) = $text =~ /(<.*)/s or return;
 	my @all = map { defined ? $_ : "<$text" } Advice::elements($xml);
 	return grep { !m{^<(\w+)(?:/>|>\s*</\g1>)} } @all;
