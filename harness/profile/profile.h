@@ -167,18 +167,18 @@ struct key_row {
 	const char *values;  /* KT_ENUM: "split,packed" */
 	const char *aliases; /* "dynamic=metadata,prealloc=full", or NULL */
 	const char *def;     /* default as one would write it; NULL: none */
-	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME, KT_PERCENT, KT_RATIO; max 0: unbounded. KT_STRING,
-				KT_PATH:   longest, max 0: 200 */
+	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME, KT_PERCENT, KT_RATIO; max 0: unbounded.
+				KT_STRING,   KT_PATH:   longest, max 0: 200 */
 	uint64_t step;	     /* numbers: must be a multiple of it; 0: any */
 	const char *words;   /* words taken beside a number or a path: "auto", "all"; canonical as
 				they are, as a number 0 */
 	/* KT_ENUM: "zvhd,zvhd2=why it cannot be; what to do", entries parted by |: values that
 	 * people may ask for and get an answer of their own; NULL: none */
 	const char *refused;
-	bool axis;	  /* may hold a list */
-	bool bare;	  /* labels show its value without its name ("packed") */
+	bool axis;	    /* may hold a list */
+	bool bare;	    /* labels show its value without its name ("packed") */
 	const char *counts; /* labels say what it counts ("4 guests"); NULL: nothing */
-	const char *help; /* one line */
+	const char *help;   /* one line */
 	/* NULL, or says why a well-formed canonical value will not do ("must be a power of two"),
 	 * else NULL. */
 	const char *(*check)(const char *canonical);
@@ -205,8 +205,8 @@ struct extra {
 };
 
 /*
- * One combination of axis values. val[k] is canonical text for keys of [guest], [disk] and [knob], NULL
- * where the key does not apply (and for keys of other sections). Owned by the profile.
+ * One combination of axis values. val[k] is canonical text for keys of [guest], [disk] and [knob],
+ * NULL where the key does not apply (and for keys of other sections). Owned by the profile.
  */
 struct cell {
 	char id[17];	/* 16 hex digits: hash of the keys that differ from the defaults */
@@ -253,6 +253,11 @@ struct skipped {
 	char *reason;
 	bool folded; /* true: the combination equals a cell that is measured */
 };
+
+/* skips.c: a line for each that is not folded, behind before; cells that share a reason share a
+ * line, which counts them and names what they have in common: "3 cells with pages=2M: needs ...".
+ */
+void skipped_print(const struct skipped *all, size_t n, const char *before, FILE *out);
 
 /* With run.precision the first look comes after this block: an interval that may end the run at n =
  * 3 covers 90 % in the place of 95 [Chow & Robbins 1965; statistics.md, part 6]. */
@@ -302,9 +307,9 @@ struct profile {
 };
 
 /*
- * Reads and checks a profile; path "-" is standard input. sets are "section.key=value" or "workload NAME.key=value" overrides
- * (a workload key without a name, "workload.bs=8k", goes to all). On bad input: -EINVAL and
- * "PATH:LINE: ... remedy", exit status 2. Caller frees with profile_free.
+ * Reads and checks a profile; path "-" is standard input. sets are "section.key=value" or "workload
+ * NAME.key=value" overrides (a workload key without a name, "workload.bs=8k", goes to all). On bad
+ * input: -EINVAL and "PATH:LINE: ... remedy", exit status 2. Caller frees with profile_free.
  */
 int profile_load(const char *path, const char *const *sets, size_t nsets, struct profile **out,
 		 struct err *e);
@@ -316,11 +321,11 @@ int profile_parse(const char *text, size_t len, const char *path, const char *co
 /*
  * The same with two arms: each cell is made twice, as the profile and the sets have it, once with
  * what base says besides and once with what change says (either may be empty: an A/A run). Arms
- * speak of keys of [guest], [disk] and [knob], one value each, that are no axes of the profile. They are
- * told apart by guest.arm, the first axis, so that equal cells have ids and templates of their own.
- * A combination that cannot be in one arm is left out of the other, and so is one in which nothing
- * of what the arms say means anything while it does in others; the reason is in skipped. A ladder
- * has no arms.
+ * speak of keys of [guest], [disk] and [knob], one value each, that are no axes of the profile.
+ * They are told apart by guest.arm, the first axis, so that equal cells have ids and templates of
+ * their own. A combination that cannot be in one arm is left out of the other, and so is one in
+ * which nothing of what the arms say means anything while it does in others; the reason is in
+ * skipped. A ladder has no arms.
  */
 int profile_load_arms(const char *path, const char *const *sets, size_t nsets,
 		      const char *const *base, size_t nbase, const char *const *change,
@@ -331,9 +336,10 @@ int profile_parse_arms(const char *text, size_t len, const char *path, const cha
 		       struct err *e);
 
 /*
- * A few cells of one profile, each with a name and what is set for it besides ("disk.ring=packed"), and
- * who is compared with whom. Every axis must have one value in each. Names become labels; equal settings
- * under two names are refused. How the run stops (run.decide, run.precision) is taken from sets alone.
+ * A few cells of one profile, each with a name and what is set for it besides ("disk.ring=packed"),
+ * and who is compared with whom. Every axis must have one value in each. Names become labels; equal
+ * settings under two names are refused. How the run stops (run.decide, run.precision) is taken from
+ * sets alone.
  */
 int profile_parse_cells(const char *text, size_t len, const char *path, const char *const *sets,
 			size_t nsets, const struct profile_listed *cells, size_t ncells,
@@ -381,8 +387,8 @@ double cell_data_share(const struct cell *c);
  * NBD server), so that disk.precondition means something. */
 bool cell_can_fill(const struct cell *c);
 /*
- * Whether its guests are several, or could be: guest.count over 1, or guest.overcommit, of which the
- * host's CPUs make a number (run/guests.h). 0 for cell_overcommit: the cell has none.
+ * Whether its guests are several, or could be: guest.count over 1, or guest.overcommit, of which
+ * the host's CPUs make a number (run/guests.h). 0 for cell_overcommit: the cell has none.
  */
 bool cell_counts_guests(const struct cell *c);
 double cell_overcommit(const struct cell *c);

@@ -335,9 +335,8 @@ void able_print(const struct run *r, FILE *out)
 {
 	if (!r->kept)
 		return;
-	for (size_t i = r->whole->nskipped; i < r->kept->nskipped; i++)
-		fprintf(out, "left out: %s: %s\n", r->kept->skipped[i].what,
-			r->kept->skipped[i].reason);
+	skipped_print(r->kept->skipped + r->whole->nskipped, r->kept->nskipped - r->whole->nskipped,
+		      "left out: ", out);
 }
 
 json_t *able_json(const struct run *r)

@@ -309,8 +309,9 @@ static void print_skipped(const struct profile *p, FILE *out)
 	size_t i;
 
 	for (i = 0; i < p->nskipped; i++)
-		fprintf(out, "%s: %s: %s\n", p->skipped[i].folded ? "folded" : "skipped",
-			p->skipped[i].what, p->skipped[i].reason);
+		if (p->skipped[i].folded)
+			fprintf(out, "folded: %s: %s\n", p->skipped[i].what, p->skipped[i].reason);
+	skipped_print(p->skipped, p->nskipped, "skipped: ", out);
 }
 
 static void print_arm(const char *name, char *const *says, size_t n, FILE *out)

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/err.h"
 #include "base/units.h"
+#include "profile/profile.h"
 #include "tune/tune.h"
 
 /* Of a file that somebody may have edited: never NULL. */
@@ -38,6 +40,32 @@ static void print_axes(const json_t *state, FILE *out)
 	}
 }
 
+static void print_skipped(const json_t *list, FILE *out)
+{
+	struct skipped *cells = xcalloc(json_array_size(list) + 1, sizeof(*cells));
+	const json_t *x;
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, x)
+	{
+		const char *what = tune_str(x, "what"), *reason = tune_str(x, "reason");
+
+		/* a state that was edited */
+		if (!what || !reason)
+			continue;
+		if (json_is_true(json_object_get(x, "folded")))
+			fprintf(out, "  folded: %s: %s\n", what, reason);
+		else
+			cells[n++] = (struct skipped){xstrdup(what), xstrdup(reason), false};
+	}
+	skipped_print(cells, n, "  skipped: ", out);
+	for (i = 0; i < n; i++) {
+		free(cells[i].what);
+		free(cells[i].reason);
+	}
+	free(cells);
+}
+
 static void print_left_out(const json_t *state, FILE *out)
 {
 	const json_t *x;
@@ -47,10 +75,7 @@ static void print_left_out(const json_t *state, FILE *out)
 		fprintf(out, "  not tried: %s%s%s: %s\n", tune_str(x, "key"),
 			tune_str(x, "value") ? "=" : "",
 			tune_str(x, "value") ? tune_str(x, "value") : "", tune_str(x, "why"));
-	json_array_foreach(json_object_get(state, "skipped"), i, x)
-		fprintf(out, "  %s: %s: %s\n",
-			json_is_true(json_object_get(x, "folded")) ? "folded" : "skipped",
-			tune_str(x, "what"), tune_str(x, "reason"));
+	print_skipped(json_object_get(state, "skipped"), out);
 }
 
 static void print_audit(const json_t *a, const char *of, bool all, FILE *out)
