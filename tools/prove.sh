@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs a harness of tests: `prove.sh prove --timer -- TEST... [-- TEST...]`. The lists run beside each other, the first one is
 # shown as it goes, the others behind it. When something fails, it says at the end once more with which words each file began to
-# fail: whoever reads a log from its end finds the cause there, not a thousand lines above.
+# fail, those of a subtest too: whoever reads a log from its end finds the cause there, not a thousand lines above.
 # Each list needs a test: a harness that ran none has found nothing, which is not the same as that there is nothing.
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -42,7 +42,7 @@ for ((i = 1; i <= lists; i++)); do
 done
 [ "$worst" = 0 ] && exit 0
 cat "$dir"/log.* | awk '
-	/^#/ { if (n < 24) said[n++] = substr($0, 1, 400); next }
+	/^ *#/ { if (n < 24) said[n++] = substr($0, 1, 400); next }
 	/^(\[[0-9:]+\] )?[^ ]+ \.\.+/ {
 		name = $0
 		sub(/^\[[0-9:]+\] /, "", name)

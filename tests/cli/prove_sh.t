@@ -17,6 +17,7 @@ sub made ($name, $text) {
 my $good = made(good => 'ok(1);');
 my $bad = made(bad => 'is(1 + 1, 3, "a sum"); diag("the cause");');
 my $dies = made(dies => 'ok(1); die "of something";');
+my $inner = made(inner => 'subtest part => sub { is(2, 3, "a product") or diag("the inner cause") }; diag($_) for 1 .. 40;');
 my $worse = made(worse => 'ok(0, "another") for 1 .. 40;');
 
 # Exit status and all that was said.
@@ -37,12 +38,14 @@ is((ran('--', @$_))[0], 0, '[' . join(' ', map { s{.*/}{}r } @$_) . '] passes') 
 isnt((ran('--', @$_))[0], 0, '[' . join(' ', map { s{.*/}{}r } @$_) . '] fails')
 	for [$bad], [$good, '--', $bad], [$bad, '--', $good], [$good, $bad, $good], [$good, '--', $dies], ["$dir/none.t"];
 
-my ($status, $text) = ran('--', $good, $bad, '--', $dies, $worse);
-isnt($status, 0, 'three of four fail');
+my ($status, $text) = ran('--', $good, $bad, '--', $dies, $worse, $inner);
+isnt($status, 0, 'four of five fail');
 my $end = summary($text);
 like($end, qr/^--- \S+bad\.t failed first with:\n#   Failed test 'a sum'/m, 'the first one, and its first words');
 like($end, qr/^# the cause$/m, '... and its diagnosis');
 like($end, qr/^--- \S+worse\.t failed first with:/m, 'one of the second list');
+like($end, qr/^--- \S+inner\.t failed first with:\n +#   Failed test 'a product'/m, 'of a subtest, what failed in it');
+like($end, qr/^ +# the inner cause$/m, '... and why');
 unlike($end, qr/good\.t/, 'not the one that passed');
 # two lines a failure: its name, and where
 is(scalar(() = $end =~ /'another'/g), 24 / 2, 'no more than 24 lines of one');
