@@ -4,7 +4,9 @@
 use v5.36;
 use Cwd qw(getcwd);
 use File::Temp qw(tempdir);
+use lib 'tests/lib';
 use JSON;
+use Lab;
 use Test::More;
 
 my $run = getcwd() . '/tests/lab/run';
@@ -24,7 +26,7 @@ sub slurp ($file) {
 # the emulated machine hang now and then (tests/lab/README.md): then, and only then, all is done once more, and that is said.
 sub lab ($script, @options) {
 	my @result = lab_once($script, @options);
-	return @result if $result[2] !~ /^lab: .* did not end within|the guest was not up in|the guest did not answer in time/m;
+	return @result if !nested_hung(@result[ 0, 2 ]);
 	diag 'a nested guest hung; once more: ', $result[2];
 	return lab_once($script, @options);
 }

@@ -17,7 +17,7 @@ if (!$ENV{VBENCH_IN_LAB}) {
 	my $killer = "/tmp/vbench-killer-$$.so";
 	system('cc', '-std=gnu11', '-D_GNU_SOURCE', '-O1', '-shared', '-fPIC', '-o', $killer, 'tests/lib/killer.c', '-ldl') == 0
 		or BAIL_OUT('tests/lib/killer.c does not compile');
-	my $status = system($run, '--timeout', 240, '--put', "$killer:/tmp/killer.so", ($ENV{VBENCH} ? ('--put', "$ENV{VBENCH}:/usr/local/bin/vbench") : ()),
+	my $status = system($run, '--timeout', 900, '--put', "$killer:/tmp/killer.so", ($ENV{VBENCH} ? ('--put', "$ENV{VBENCH}:/usr/local/bin/vbench") : ()),
 		'env', 'VBENCH_IN_LAB=1', ($ENV{VBENCH} ? 'VBENCH=/usr/local/bin/vbench' : ()), 'perl', 'tests/lab/t/libvirt.t');
 	unlink $killer;
 	# its output is this test's: 124 and 125 are the lab's, and leave it without a plan
