@@ -144,7 +144,7 @@ char *pin_iothreads(const struct pin *p)
 		free(all);
 		all = more;
 	}
-	out = all ? pin_nodes(all) : NULL;
+	out = ids_canonical(all);
 	free(all);
 	return out;
 }
@@ -204,21 +204,29 @@ static int *rest_threads(pid_t pid, const struct vm_threads *t, size_t *n)
 	return list;
 }
 
-int pin_threads(pid_t pid, const struct vm_threads *t, const struct pin *p, struct err *e)
+/* All threads of a process that are neither of t. */
+static int pin_rest(pid_t pid, const struct vm_threads *t, const char *list, const char *who,
+		    struct err *e)
 {
 	size_t n;
-	int rc = 0, *rest;
+	int rc = 0, *tids = rest_threads(pid, t, &n);
+
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = pin_one(tids[i], list, who, e);
+	free(tids);
+	return rc;
+}
+
+int pin_threads(pid_t pid, const struct vm_threads *t, const struct pin *p, struct err *e)
+{
+	int rc = 0;
 
 	for (size_t i = 0; !rc && p->nvcpu && i < t->nvcpu; i++)
 		rc = pin_one(t->vcpu[i], p->vcpu[i % p->nvcpu], "a vCPU", e);
 	for (size_t i = 0; !rc && p->niothread && i < t->niothread; i++)
 		rc = pin_one(t->iothread[i], p->iothread[i % p->niothread], "an iothread", e);
-	if (rc || !p->emulator)
-		return rc;
-	rest = rest_threads(pid, t, &n);
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = pin_one(rest[i], p->emulator, "QEMU's other threads", e);
-	free(rest);
+	if (!rc && p->emulator)
+		rc = pin_rest(pid, t, p->emulator, "QEMU's other threads", e);
 	return rc;
 }
 
@@ -228,14 +236,8 @@ int pin_process(pid_t pid, const char *list, const char *who, struct err *e)
 	int rc = 0;
 
 	/* the second pass finds what an unpinned thread made during the first */
-	for (int pass = 0; !rc && pass < 2; pass++) {
-		size_t n;
-		int *tids = rest_threads(pid, &none, &n);
-
-		for (size_t i = 0; !rc && i < n; i++)
-			rc = pin_one(tids[i], list, who, e);
-		free(tids);
-	}
+	for (int pass = 0; !rc && pass < 2; pass++)
+		rc = pin_rest(pid, &none, list, who, e);
 	return rc;
 }
 
@@ -278,12 +280,12 @@ static void add_distinct(json_t *list, json_t *value)
 	json_array_append_new(list, value);
 }
 
-json_t *pin_process_evidence(pid_t pid)
+/* Each distinct affinity of the threads that are neither of t. */
+static json_t *allowed_rest(pid_t pid, const struct vm_threads *t)
 {
-	const struct vm_threads none = {0};
 	json_t *out = json_array();
 	size_t n;
-	int *tids = rest_threads(pid, &none, &n);
+	int *tids = rest_threads(pid, t, &n);
 
 	for (size_t i = 0; i < n; i++)
 		add_distinct(out, allowed(pid, tids[i]));
@@ -291,18 +293,16 @@ json_t *pin_process_evidence(pid_t pid)
 	return out;
 }
 
+json_t *pin_process_evidence(pid_t pid)
+{
+	return allowed_rest(pid, &(struct vm_threads){0});
+}
+
 json_t *pin_evidence(pid_t pid, const struct vm_threads *t)
 {
-	json_t *rest = json_array();
-	size_t n;
-	int *tids = rest_threads(pid, t, &n);
-
-	for (size_t i = 0; i < n; i++)
-		add_distinct(rest, allowed(pid, tids[i]));
-	free(tids);
 	return json_pack("{s:o, s:o, s:o, s:o}", "vcpu", allowed_each(pid, t->vcpu, t->nvcpu),
-			 "iothread", allowed_each(pid, t->iothread, t->niothread), "emulator", rest,
-			 "own", allowed(getpid(), (int)gettid()));
+			 "iothread", allowed_each(pid, t->iothread, t->niothread), "emulator",
+			 allowed_rest(pid, t), "own", allowed(getpid(), (int)gettid()));
 }
 
 /* One line of numa_maps: "ADDRESS POLICY key=value ...". Pages of each node are "N0=123". */

@@ -168,7 +168,7 @@ struct key_row {
 	const char *aliases; /* "dynamic=metadata,prealloc=full", or NULL */
 	const char *def;     /* default as one would write it; NULL: none */
 	uint64_t min, max;   /* KT_INT, KT_SIZE, KT_TIME, KT_PERCENT, KT_RATIO; max 0: unbounded.
-				KT_STRING,   KT_PATH:   longest, max 0: 200 */
+				KT_STRING, KT_PATH: longest, max 0: 200 */
 	uint64_t step;	     /* numbers: must be a multiple of it; 0: any */
 	const char *words;   /* words taken beside a number or a path: "auto", "all"; canonical as
 				they are, as a number 0 */

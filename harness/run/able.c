@@ -341,13 +341,10 @@ void able_print(const struct run *r, FILE *out)
 
 json_t *able_json(const struct run *r)
 {
-	json_t *out = json_array();
+	size_t whole = r->kept ? r->whole->nskipped : 0;
 
-	for (size_t i = r->kept ? r->whole->nskipped : 0; r->kept && i < r->kept->nskipped; i++)
-		json_array_append_new(out,
-				      json_pack("{s:s, s:s, s:b}", "what", r->kept->skipped[i].what,
-						"reason", r->kept->skipped[i].reason, "folded", 0));
-	return out;
+	return r->kept ? run_skipped_json(r->kept->skipped + whole, r->kept->nskipped - whole)
+		       : json_array();
 }
 
 void able_free(struct run *r)

@@ -37,16 +37,15 @@ static char *axes_json(const struct profile *p)
 	return dump(out);
 }
 
-static char *skipped_json(const struct profile *p)
+json_t *run_skipped_json(const struct skipped *all, size_t n)
 {
 	json_t *out = json_array();
-	size_t i;
 
-	for (i = 0; i < p->nskipped; i++)
-		json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "what", p->skipped[i].what,
-						     "reason", p->skipped[i].reason, "folded",
-						     p->skipped[i].folded));
-	return dump(out);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(out,
+				      json_pack("{s:s, s:s, s:b}", "what", all[i].what, "reason",
+						all[i].reason, "folded", all[i].folded));
+	return out;
 }
 
 /* Values of the keys of the given sections, and the pass-through ones under prefix. */
@@ -255,7 +254,7 @@ int record_begin(struct run *r, struct err *e)
 	row.folder = xstrdup(r->folder);
 	row.host_json = host_json(r);
 	row.axes_json = axes_json(p);
-	row.skipped_json = skipped_json(p);
+	row.skipped_json = dump(run_skipped_json(p->skipped, p->nskipped));
 	row.primary_json = primary_json(r);
 	row.meta_json = meta_json(r);
 	row.trials = r->search.visits ? run_search_trials(r)

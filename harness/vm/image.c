@@ -394,12 +394,10 @@ static bool is_open_there(int pid, const char *path)
 /* In a container, a path may be another file's here: its facts would be of a stranger. */
 static bool is_strangers(struct vm *vm, const char *path, unsigned disk)
 {
-	char link[32], theirs[64] = "", ours[64] = "";
+	char link[32];
 
 	snprintf(link, sizeof(link), "/proc/%d/ns/mnt", vm->pid);
-	if (!vm->pid || readlink(link, theirs, sizeof(theirs) - 1) < 0 ||
-	    readlink("/proc/self/ns/mnt", ours, sizeof(ours) - 1) < 0 || !strcmp(theirs, ours) ||
-	    is_open_there(vm->pid, path))
+	if (!vm->pid || !proc_other_root(AT_FDCWD, link) || is_open_there(vm->pid, path))
 		return false;
 	vm_note(vm,
 		"disk %u: \"%.200s\" is not here what it is where process %d runs, so what lies in the "

@@ -328,10 +328,10 @@ static bool sets_unknown(const struct vm *vm)
 	return false;
 }
 
-static bool other_root(const struct proc *p)
+bool proc_other_root(int dir, const char *ns)
 {
 	char theirs[64], ours[64];
-	ssize_t n = readlinkat(p->dir, "ns/mnt", theirs, sizeof(theirs));
+	ssize_t n = readlinkat(dir, ns, theirs, sizeof(theirs));
 	ssize_t m = readlink("/proc/self/ns/mnt", ours, sizeof(ours));
 
 	return n > 0 && m > 0 && (n != m || memcmp(theirs, ours, (size_t)n));
@@ -347,7 +347,7 @@ void proc_files(struct vm *vm, const struct proc *p)
 			p->pid);
 		return;
 	}
-	if (other_root(p))
+	if (proc_other_root(p->dir, "ns/mnt"))
 		vm_note(vm,
 			"process %d has a mount namespace of its own: paths on its command line may "
 			"mean other files there than here",
