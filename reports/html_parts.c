@@ -111,7 +111,7 @@ void part_failures(FILE *f, const struct model *m)
 	html(f, "</section>\n");
 }
 
-static void skipped_list(FILE *f, const json_t *skipped, bool folded)
+static void folded_list(FILE *f, const json_t *skipped)
 {
 	size_t i;
 	json_t *s;
@@ -119,12 +119,41 @@ static void skipped_list(FILE *f, const json_t *skipped, bool folded)
 	html(f, "<ul>\n");
 	json_array_foreach(skipped, i, s)
 	{
-		if (json_is_true(json_object_get(s, "folded")) == folded)
+		if (json_is_true(json_object_get(s, "folded")))
 			html(f, "<li><strong>%s</strong>: %s</li>\n",
 			     json_string_value(json_object_get(s, "what")),
 			     json_string_value(json_object_get(s, "reason")));
 	}
 	html(f, "</ul>\n");
+}
+
+/* Cells that share a reason are one entry, which opens. */
+static void left_out_list(FILE *f, const struct model *m)
+{
+	json_t *lines = model_left_out(m), *l, *cell;
+	size_t i, k;
+
+	html(f, "<ul>\n");
+	json_array_foreach(lines, i, l)
+	{
+		const char *what = json_string_value(json_object_get(l, "what"));
+		const char *reason = json_string_value(json_object_get(l, "reason"));
+		json_t *cells = json_object_get(l, "cells");
+
+		if (!json_array_size(cells)) {
+			html(f, "<li><strong>%s</strong>: %s</li>\n", what, reason);
+			continue;
+		}
+		html(f,
+		     "<li><details><summary><strong>%s</strong>: %s</summary>\n"
+		     "<ul>\n",
+		     what, reason);
+		json_array_foreach(cells, k, cell)
+			html(f, "<li>%s</li>\n", json_string_value(cell));
+		html(f, "</ul>\n</details></li>\n");
+	}
+	html(f, "</ul>\n");
+	json_decref(lines);
 }
 
 void part_skipped(FILE *f, const struct model *m)
@@ -139,14 +168,14 @@ void part_skipped(FILE *f, const struct model *m)
 		     m->nrungs ? "rung" : "combination of the axes");
 	if (n > folded) {
 		html(f, "<p>%s that cannot be:</p>\n", m->nrungs ? "Rungs" : "Combinations");
-		skipped_list(f, m->skipped, false);
+		left_out_list(f, m);
 	}
 	if (folded) {
 		html(f, m->nrungs
 				? "<p>What rungs say that means nothing in them:</p>\n"
 				: "<p>Combinations that equal a cell that is measured, and are not "
 				  "measured twice:</p>\n");
-		skipped_list(f, m->skipped, true);
+		folded_list(f, m->skipped);
 	}
 	html(f, "</section>\n");
 }

@@ -484,6 +484,10 @@ struct model {
 int model_make(struct store *s, const char *uuid, struct model **out, struct err *e);
 void model_free(struct model *m);
 
+/* What could not be measured, cells that share a reason together: [{"what": "3 cells with
+ * pages=2M", "reason", "cells": [words of each; none where what is one]}]. New reference. */
+json_t *model_left_out(const struct model *m);
+
 /*
  * The model as JSON (new reference); NAN becomes null. A ladder adds
  *   "ladder": [{"rung", "over", "adds", "depth", "cell" (its id), "place", "unlike", "why",

@@ -3,6 +3,7 @@
 #ifndef VB_PROFILE_PROFILE_H
 #define VB_PROFILE_PROFILE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -254,10 +255,24 @@ struct skipped {
 	bool folded; /* true: the combination equals a cell that is measured */
 };
 
-/* skips.c: a line for each that is not folded, behind before; cells that share a reason share a
- * line, which counts them and names what they have in common: "3 cells with pages=2M: needs ...".
- */
+/* skips.c. What is not folded, in lines that a reader can take in: cells that share a reason share
+ * a line, which counts them and names what they have in common: "3 cells with pages=2M". */
+struct skipped_line {
+	char *what;	    /* own; of one cell its own words */
+	const char *reason; /* the cells' */
+	size_t *cell;	    /* which of all; own */
+	size_t ncell;
+};
+/* In the order of their first cells. Free with skipped_lines_free. */
+struct skipped_line *skipped_lines(const struct skipped *all, size_t n, size_t *nlines);
+void skipped_lines_free(struct skipped_line *lines, size_t n);
+/* The lines, each behind before: "3 cells with pages=2M: needs ...". */
 void skipped_print(const struct skipped *all, size_t n, const char *before, FILE *out);
+
+/* As the store has it: [{"what", "reason", "folded"}]. New reference. */
+json_t *skipped_json(const struct skipped *all, size_t n);
+/* The reverse; what lacks a text is left out. Texts stay the list's; free the array alone. */
+struct skipped *skipped_of(const json_t *list, size_t *n);
 
 /* With run.precision the first look comes after this block: an interval that may end the run at n =
  * 3 covers 90 % in the place of 95 [Chow & Robbins 1965; statistics.md, part 6]. */

@@ -343,7 +343,7 @@ json_t *able_json(const struct run *r)
 {
 	size_t whole = r->kept ? r->whole->nskipped : 0;
 
-	return r->kept ? run_skipped_json(r->kept->skipped + whole, r->kept->nskipped - whole)
+	return r->kept ? skipped_json(r->kept->skipped + whole, r->kept->nskipped - whole)
 		       : json_array();
 }
 

@@ -37,17 +37,6 @@ static char *axes_json(const struct profile *p)
 	return dump(out);
 }
 
-json_t *run_skipped_json(const struct skipped *all, size_t n)
-{
-	json_t *out = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(out,
-				      json_pack("{s:s, s:s, s:b}", "what", all[i].what, "reason",
-						all[i].reason, "folded", all[i].folded));
-	return out;
-}
-
 /* Values of the keys of the given sections, and the pass-through ones under prefix. */
 static char *keys_json(char *const *val, const struct extra *extras, size_t nextras,
 		       const char *prefix, bool of_cells)
@@ -254,7 +243,7 @@ int record_begin(struct run *r, struct err *e)
 	row.folder = xstrdup(r->folder);
 	row.host_json = host_json(r);
 	row.axes_json = axes_json(p);
-	row.skipped_json = dump(run_skipped_json(p->skipped, p->nskipped));
+	row.skipped_json = dump(skipped_json(p->skipped, p->nskipped));
 	row.primary_json = primary_json(r);
 	row.meta_json = meta_json(r);
 	row.trials = r->search.visits ? run_search_trials(r)

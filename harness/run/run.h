@@ -61,9 +61,6 @@ int run_resume(const char *what, const struct run_opts *o, struct run_outcome *o
  * there is no such metric. */
 const struct metric_row *run_primary_of(const struct profile *p, size_t workload);
 
-/* What is not measured: [{"what", "reason", "folded"}], as the store has it. New reference. */
-json_t *run_skipped_json(const struct skipped *all, size_t n);
-
 /* What a run would cost, at most: time, trials, bytes written to images. Starts nothing. */
 struct run_price {
 	uint64_t ns, bytes;

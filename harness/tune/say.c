@@ -42,25 +42,14 @@ static void print_axes(const json_t *state, FILE *out)
 
 static void print_skipped(const json_t *list, FILE *out)
 {
-	/* their texts stay the list's */
-	struct skipped *cells = xcalloc(json_array_size(list) + 1, sizeof(*cells));
-	const json_t *x;
-	size_t i, n = 0;
+	size_t n;
+	struct skipped *all = skipped_of(list, &n);
 
-	json_array_foreach(list, i, x)
-	{
-		const char *what = tune_str(x, "what"), *reason = tune_str(x, "reason");
-
-		/* a state that was edited */
-		if (!what || !reason)
-			continue;
-		if (json_is_true(json_object_get(x, "folded")))
-			fprintf(out, "  folded: %s: %s\n", what, reason);
-		else
-			cells[n++] = (struct skipped){(char *)what, (char *)reason, false};
-	}
-	skipped_print(cells, n, "  skipped: ", out);
-	free(cells);
+	for (size_t i = 0; i < n; i++)
+		if (all[i].folded)
+			fprintf(out, "  folded: %s: %s\n", all[i].what, all[i].reason);
+	skipped_print(all, n, "  skipped: ", out);
+	free(all);
 }
 
 static void print_left_out(const json_t *state, FILE *out)

@@ -6,7 +6,6 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/vfs.h>
-#include "run/run.h"
 #include "tune/space.h"
 
 const char *tune_str(const json_t *state, const char *key)
@@ -445,8 +444,7 @@ int tune_space(json_t *state, const struct tune_opts *o, struct err *e)
 	if (!rc)
 		rc = tune_search_profile(state, &all, e);
 	if (!rc) {
-		json_object_set_new(state, "skipped",
-				    run_skipped_json(all->skipped, all->nskipped));
+		json_object_set_new(state, "skipped", skipped_json(all->skipped, all->nskipped));
 		json_object_set_new(state, "cells", json_integer((json_int_t)all->ncells));
 		json_object_set_new(state, "start", json_string(start->cells[0].id));
 	}

@@ -338,6 +338,33 @@ static void missing_texts_do_no_harm(void **state)
 	model_free(m);
 }
 
+/* Two cells of a reason are one entry with both in it; one that shares it with none is a plain
+ * line. */
+static void left_out_cells_share_an_entry(void **state)
+{
+	struct model *m = fixture_rich();
+	char *page;
+
+	(void)state;
+	json_decref(m->skipped);
+	m->skipped = json_pack("[{s:s,s:s,s:b},{s:s,s:s,s:b},{s:s,s:s,s:b},{s:s,s:s,s:b}]", "what",
+			       "ide pages=2M", "reason", "no <pages>", "folded", 0, "what",
+			       "ide pages=1G", "reason", "no 1G", "folded", 0, "what",
+			       "nvme pages=2M", "reason", "no <pages>", "folded", 0, "what",
+			       "ahci pages=2M", "reason", "no <pages>", "folded", 1);
+	page = page_of(m);
+	assert_int_equal(count(page, "<summary><strong>2 cells with pages=2M</strong>: no "
+				     "&lt;pages&gt;</summary>"),
+			 1);
+	assert_int_equal(count(page, "<li>ide pages=2M</li>"), 1);
+	assert_int_equal(count(page, "<li>nvme pages=2M</li>"), 1);
+	assert_int_equal(count(page, "<li><strong>ide pages=1G</strong>: no 1G</li>"), 1);
+	assert_int_equal(count(page, "<li><strong>ahci pages=2M</strong>: no &lt;pages&gt;</li>"),
+			 1);
+	free(page);
+	model_free(m);
+}
+
 static void page_holds_its_parts(void **state)
 {
 	static const char *const ids[] = {"decision", "warnings", "w0",	       "w1",	 "side",
@@ -531,6 +558,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(hostile_text_cannot_drive_a_terminal),
 		cmocka_unit_test(empty_models_are_reported),
 		cmocka_unit_test(missing_texts_do_no_harm),
+		cmocka_unit_test(left_out_cells_share_an_entry),
 		cmocka_unit_test(page_holds_its_parts),
 		cmocka_unit_test(hostile_text_cannot_become_markup),
 		cmocka_unit_test(page_without_gnuplot_says_so),

@@ -74,12 +74,76 @@ static void combinations_keep_their_lines(void **state)
 	     "left out: bus=ahci: r\n");
 }
 
+static void rungs_keep_their_names(void **state)
+{
+	static const struct skipped s[] = {
+		{(char *)"rung a", (char *)"run.only does not name it", false},
+		{(char *)"rung b", (char *)"run.only does not name it", false},
+	};
+
+	(void)state;
+	says(s, 2,
+	     "left out: rung a: run.only does not name it\n"
+	     "left out: rung b: run.only does not name it\n");
+}
+
+static void a_line_knows_its_cells(void **state)
+{
+	static const struct skipped s[] = {
+		{(char *)"a x", (char *)"r", false},
+		{(char *)"b x", (char *)"other", false},
+		{(char *)"a y", (char *)"same", true},
+		{(char *)"c x", (char *)"r", false},
+	};
+	size_t n;
+	struct skipped_line *l = skipped_lines(s, 4, &n);
+
+	(void)state;
+	assert_int_equal(n, 2);
+	assert_string_equal(l[0].what, "2 cells with x");
+	assert_string_equal(l[0].reason, "r");
+	assert_int_equal(l[0].ncell, 2);
+	assert_int_equal(l[0].cell[0], 0);
+	assert_int_equal(l[0].cell[1], 3);
+	assert_string_equal(l[1].what, "b x");
+	assert_int_equal(l[1].ncell, 1);
+	assert_int_equal(l[1].cell[0], 1);
+	skipped_lines_free(l, n);
+}
+
+static void json_and_back(void **state)
+{
+	static const struct skipped s[] = {
+		{(char *)"a", (char *)"r", false},
+		{(char *)"b", (char *)"same", true},
+	};
+	json_t *list = skipped_json(s, 2);
+	struct skipped *back;
+	size_t n;
+
+	(void)state;
+	/* what was edited, or is of another version */
+	json_array_insert_new(list, 0, json_string("no object"));
+	json_array_append_new(list, json_pack("{s:s}", "what", "no reason"));
+	back = skipped_of(list, &n);
+	assert_int_equal(n, 2);
+	assert_string_equal(back[0].what, "a");
+	assert_false(back[0].folded);
+	assert_string_equal(back[1].reason, "same");
+	assert_true(back[1].folded);
+	free(back);
+	json_decref(list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reason_of_many_cells_is_said_once),
 		cmocka_unit_test(cells_with_nothing_in_common_are_named),
 		cmocka_unit_test(combinations_keep_their_lines),
+		cmocka_unit_test(rungs_keep_their_names),
+		cmocka_unit_test(a_line_knows_its_cells),
+		cmocka_unit_test(json_and_back),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
