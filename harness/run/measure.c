@@ -27,18 +27,23 @@ static int fio_ended(struct trial *x, const struct job_result *res, uint64_t tim
 {
 	json_int_t status = json_integer_value(json_object_get(res->reply, "exit"));
 	json_int_t sig = json_integer_value(json_object_get(res->reply, "signal"));
+	const char *where = cell_on_host(x->cell) ? "" : " in the guest";
+	const char *said = res->output ? res->output : "";
 	int rc = 0;
 
 	if (json_is_true(json_object_get(res->reply, "timed_out")))
 		rc = trial_fail(x, CAUSE_TIMEOUT,
 				err_set(e, -ETIMEDOUT, "fio did not end in %.0f s",
 					(double)timeout_ns / 1e9));
-	else if (status || sig || !res->fio)
+	else if (status || sig)
 		rc = trial_fail(x, CAUSE_FIO,
-				err_set(e, -EIO, "fio%s ended with %s %d: %.600s",
-					cell_on_host(x->cell) ? "" : " in the guest",
+				err_set(e, -EIO, "fio%s ended with %s %d%s%.600s", where,
 					sig ? "signal" : "status", (int)(sig ? sig : status),
-					res->output ? res->output : ""));
+					*said ? ": " : "; it said nothing", said));
+	else if (!res->fio)
+		rc = trial_fail(x, CAUSE_FIO,
+				err_set(e, -EIO, "fio%s ended without a result (status 0)%s%.600s",
+					where, *said ? ": " : "; it said nothing", said));
 	if (rc && guest)
 		err_prefix(e, "guest %zu", guest);
 	return rc;

@@ -36,9 +36,9 @@ spurt($fio, slurp($fio) . $real . pack('Q<', length $real), 0755);
 my %harm = (
 	panic => ['guest', qr/guest went down \(\S+\): .*Kernel panic.*sysrq.*console ends: ./s],
 	poweroff => ['guest', qr/guest went down/],
-	rubbish => ['fio', qr/./],
+	rubbish => ['fio', qr/fio in the guest ended without a result \(status 0\): fio: everything is fine/],
 	nonsense => ['agent', qr/not to be believed/],
-	nothing => ['fio', qr/./],
+	nothing => ['fio', qr/fio in the guest ended without a result \(status 0\); it said nothing/],
 	crash => ['fio', qr/signal 6/],
 	chatter => ['fio', qr/status 1/],
 	hang => ['timeout', qr/did not end in \d+ s/],

@@ -88,7 +88,7 @@ subtest 'a device that does not work: auto falls back aloud, kvm refuses' => sub
 vbench run tests/lab/kvm.ini --db /tmp/kvm.db
 echo "kvm: $?"
 echo ==== >&2
-vbench run tests/lab/kvm.ini --set guest.accel=auto --set disk.ring=split --set run.blocks=1 --db /tmp/kvm.db >/tmp/auto.out
+vbench run tests/lab/kvm.ini --set guest.accel=auto --set disk.ring=split --set run.blocks=1 --set workload.runtime=15s --db /tmp/kvm.db >/tmp/auto.out
 echo "auto: $?"
 vbench report last --db /tmp/kvm.db --json >/tmp/auto.json
 cut -d' ' -f1 /proc/uptime >&2
