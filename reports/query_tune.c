@@ -97,19 +97,23 @@ char *tuning_spent(const struct model *m)
 char *tuning_near(const struct model *m)
 {
 	const json_t *all = json_object_get(m->tuning, "all");
-	char buf[96];
+	char buf[96], failed[96] = "";
 
 	if (!json_is_object(all))
 		return NULL;
+	if (tuning_number(all, "failed"))
+		snprintf(failed, sizeof(failed), " (%lld of %lld trials failed)",
+			 tuning_number(all, "failed"), tuning_number(all, "trials"));
 	if (tuning_number(all, "rank") == 1)
-		return xasprintf("All %lld cells were measured 5 times at the end: what is "
+		return xasprintf("All %lld cells were measured 5 times at the end%s: what is "
 				 "recommended is the best of them.",
-				 tuning_number(all, "cells"));
-	return xasprintf("All %lld cells were measured 5 times at the end: what is recommended is "
-			 "number %lld, at %s in speed against the best (%s), which the same trials "
-			 "selected, so that it looks better than it is.",
-			 tuning_number(all, "cells"), tuning_number(all, "rank"),
-			 tuning_speed(all, buf, sizeof(buf)), tuning_text(all, "best"));
+				 tuning_number(all, "cells"), failed);
+	return xasprintf(
+		"All %lld cells were measured 5 times at the end%s: what is recommended is "
+		"number %lld, at %s in speed against the best (%s), which the same trials "
+		"selected, so that it looks better than it is.",
+		tuning_number(all, "cells"), failed, tuning_number(all, "rank"),
+		tuning_speed(all, buf, sizeof(buf)), tuning_text(all, "best"));
 }
 
 const char *const tuning_safety =

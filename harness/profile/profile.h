@@ -268,6 +268,8 @@ struct skipped_line *skipped_lines(const struct skipped *all, size_t n, size_t *
 void skipped_lines_free(struct skipped_line *lines, size_t n);
 /* The lines, each behind before: "3 cells with pages=2M: needs ...". */
 void skipped_print(const struct skipped *all, size_t n, const char *before, FILE *out);
+/* What is folded, each in a line, then the lines: "folded: ...", "skipped: ...". */
+void skipped_print_all(const struct skipped *all, size_t n, const char *indent, FILE *out);
 
 /* As the store has it: [{"what", "reason", "folded"}]. New reference. */
 json_t *skipped_json(const struct skipped *all, size_t n);

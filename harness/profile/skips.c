@@ -29,17 +29,17 @@ static bool goes_with(const struct skipped *a, const struct skipped *b)
 	return is_cell(a) && is_cell(b) && !strcmp(a->reason, b->reason);
 }
 
-/* The words that all cells of s's kind have: "pages=2M". New text; "" when there are none. */
-static char *common(const struct skipped *s, const struct skipped *all, size_t n)
+/* The words that all cells of a line have: "pages=2M". New text; "" when there are none. */
+static char *common(const struct skipped_line *l, const struct skipped *all)
 {
 	char *out = xstrdup("");
 
-	for (const char *p = s->what; *p; p += strspn(p, " ")) {
+	for (const char *p = all[l->cell[0]].what; *p; p += strspn(p, " ")) {
 		size_t len = strcspn(p, " ");
 		bool in_all = true;
 
-		for (size_t i = 0; i < n && in_all; i++)
-			in_all = !goes_with(s, &all[i]) || has_word(all[i].what, p, len);
+		for (size_t i = 0; i < l->ncell && in_all; i++)
+			in_all = has_word(all[l->cell[i]].what, p, len);
 		if (in_all) {
 			char *more = xasprintf("%s%s%.*s", out, *out ? " " : "", (int)len, p);
 
@@ -52,18 +52,18 @@ static char *common(const struct skipped *s, const struct skipped *all, size_t n
 }
 
 /* "3 cells with pages=2M", "2 cells (a b, c)"; of one cell its own words. */
-static char *line_words(const struct skipped_line *l, const struct skipped *all, size_t n)
+static char *line_words(const struct skipped_line *l, const struct skipped *all)
 {
-	const struct skipped *s = &all[l->cell[0]];
+	const char *first = all[l->cell[0]].what;
 	char *words, *out;
 
 	if (l->ncell < 2)
-		return xstrdup(s->what);
-	words = common(s, all, n);
+		return xstrdup(first);
+	words = common(l, all);
 	if (*words)
 		out = xasprintf("%zu cells with %s", l->ncell, words);
 	else
-		out = xasprintf("%zu cells (%s, %s%s%s%s)", l->ncell, s->what, all[l->cell[1]].what,
+		out = xasprintf("%zu cells (%s, %s%s%s%s)", l->ncell, first, all[l->cell[1]].what,
 				l->ncell > 2 ? ", " : "", l->ncell > 2 ? all[l->cell[2]].what : "",
 				l->ncell > 3 ? ", ..." : "");
 	free(words);
@@ -88,7 +88,7 @@ struct skipped_line *skipped_lines(const struct skipped *all, size_t n, size_t *
 		for (size_t j = i; j < n; j++)
 			if (j == i || goes_with(&all[i], &all[j]))
 				l->cell[l->ncell++] = j;
-		l->what = line_words(l, all, n);
+		l->what = line_words(l, all);
 		++*nlines;
 	}
 	return lines;
@@ -111,6 +111,17 @@ void skipped_print(const struct skipped *all, size_t n, const char *before, FILE
 	for (size_t i = 0; i < nlines; i++)
 		fprintf(out, "%s%s: %s\n", before, lines[i].what, lines[i].reason);
 	skipped_lines_free(lines, nlines);
+}
+
+void skipped_print_all(const struct skipped *all, size_t n, const char *indent, FILE *out)
+{
+	char *before = xasprintf("%sskipped: ", indent);
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i].folded)
+			fprintf(out, "%sfolded: %s: %s\n", indent, all[i].what, all[i].reason);
+	skipped_print(all, n, before, out);
+	free(before);
 }
 
 json_t *skipped_json(const struct skipped *all, size_t n)

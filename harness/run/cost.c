@@ -304,16 +304,6 @@ void run_cost_print(const struct run *r, const struct run_cost *c, FILE *out)
 	fprintf(out, "\n");
 }
 
-static void print_skipped(const struct profile *p, FILE *out)
-{
-	size_t i;
-
-	for (i = 0; i < p->nskipped; i++)
-		if (p->skipped[i].folded)
-			fprintf(out, "folded: %s: %s\n", p->skipped[i].what, p->skipped[i].reason);
-	skipped_print(p->skipped, p->nskipped, "skipped: ", out);
-}
-
 static void print_arm(const char *name, char *const *says, size_t n, FILE *out)
 {
 	fprintf(out, "arm %s: the profile", name);
@@ -510,7 +500,7 @@ int run_dry(const struct profile *p, const struct run_opts *o, FILE *out, struct
 		run_cost_print(&r, &cost, out);
 		print_accel(&r, out);
 		print_arms(r.profile, out);
-		print_skipped(r.profile, out);
+		skipped_print_all(r.profile->skipped, r.profile->nskipped, "", out);
 		device_print(&r, out);
 		for (i = 0; i < r.profile->ncells && !rc; i++)
 			rc = print_cell(&r, &r.profile->cells[i], out, e);

@@ -29,6 +29,7 @@ static int fio_ended(struct trial *x, const struct job_result *res, uint64_t tim
 	json_int_t sig = json_integer_value(json_object_get(res->reply, "signal"));
 	const char *where = cell_on_host(x->cell) ? "" : " in the guest";
 	const char *said = res->output ? res->output : "";
+	const char *so = *said ? ": " : "; it said nothing";
 	int rc = 0;
 
 	if (json_is_true(json_object_get(res->reply, "timed_out")))
@@ -38,12 +39,12 @@ static int fio_ended(struct trial *x, const struct job_result *res, uint64_t tim
 	else if (status || sig)
 		rc = trial_fail(x, CAUSE_FIO,
 				err_set(e, -EIO, "fio%s ended with %s %d%s%.600s", where,
-					sig ? "signal" : "status", (int)(sig ? sig : status),
-					*said ? ": " : "; it said nothing", said));
+					sig ? "signal" : "status", (int)(sig ? sig : status), so,
+					said));
 	else if (!res->fio)
 		rc = trial_fail(x, CAUSE_FIO,
 				err_set(e, -EIO, "fio%s ended without a result (status 0)%s%.600s",
-					where, *said ? ": " : "; it said nothing", said));
+					where, so, said));
 	if (rc && guest)
 		err_prefix(e, "guest %zu", guest);
 	return rc;

@@ -369,7 +369,7 @@ int tune_rank(const json_t *state, const char *uuid, const char *cell, const str
 {
 	struct proof p = {.primary = json_object_get(json_object_get(state, "search"), "primary")};
 	int rc = load(&p, o->db, uuid, e);
-	size_t best = 0, at = rc ? 0 : cell_of(&p, cell), rank = 1;
+	size_t best = 0, at = rc ? 0 : cell_of(&p, cell), rank = 1, failed = 0;
 	struct interval r;
 
 	*out = NULL;
@@ -380,13 +380,15 @@ int tune_rank(const json_t *state, const char *uuid, const char *cell, const str
 			best = i;
 		rank += mean_of(&p, i) < mean_of(&p, at);
 	}
+	for (size_t i = 0; !rc && i < p.ntrials; i++)
+		failed += !p.trials[i].ok;
 	if (!rc) {
 		r = interval_of(&p, best, at);
-		*out = json_pack("{s:s, s:I, s:I, s:s, s:I, s:o, s:o, s:o}", "run", uuid, "cells",
-				 (json_int_t)p.ncells, "trials", (json_int_t)p.ntrials, "best",
-				 p.cells[best].label, "rank", (json_int_t)rank, "speed",
-				 number(at == best ? 1 : 1 / r.mid), "lo",
-				 number(at == best ? 1 : 1 / r.hi), "hi",
+		*out = json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:o, s:o}", "run", uuid,
+				 "cells", (json_int_t)p.ncells, "trials", (json_int_t)p.ntrials,
+				 "failed", (json_int_t)failed, "best", p.cells[best].label, "rank",
+				 (json_int_t)rank, "speed", number(at == best ? 1 : 1 / r.mid),
+				 "lo", number(at == best ? 1 : 1 / r.hi), "hi",
 				 number(at == best ? 1 : 1 / r.lo));
 	}
 	unload(&p);

@@ -45,10 +45,7 @@ static void print_skipped(const json_t *list, FILE *out)
 	size_t n;
 	struct skipped *all = skipped_of(list, &n);
 
-	for (size_t i = 0; i < n; i++)
-		if (all[i].folded)
-			fprintf(out, "  folded: %s: %s\n", all[i].what, all[i].reason);
-	skipped_print(all, n, "  skipped: ", out);
+	skipped_print_all(all, n, "  ", out);
 	free(all);
 }
 
@@ -327,6 +324,24 @@ static void print_method(const json_t *state, FILE *out)
 	fprintf(out, "Safety was not traded: what a flush promises is as in the start.\n");
 }
 
+/* Of all cells measured: how near what is recommended came to the best. */
+static void print_near(const json_t *all, FILE *out)
+{
+	fprintf(out, "All %lld cells measured 5 times", integer(all, "cells"));
+	if (integer(all, "failed"))
+		fprintf(out, " (%lld of %lld trials failed)", integer(all, "failed"),
+			integer(all, "trials"));
+	if (integer(all, "rank") == 1) {
+		fprintf(out, ": this is the best of them\n");
+		return;
+	}
+	fprintf(out,
+		": this is number %lld; against the best there (%s, selected by the same trials): ",
+		integer(all, "rank"), tune_str(all, "best"));
+	print_pair(all, out);
+	fprintf(out, "\n");
+}
+
 void tune_text(const json_t *state, FILE *out)
 {
 	const json_t *all = json_object_get(state, "all");
@@ -369,17 +384,8 @@ void tune_text(const json_t *state, FILE *out)
 	print_audit(json_object_get(state, "audit_end"), "what is recommended", false, out);
 	print_kept(json_object_get(state, "kept"), out);
 	print_spent(state, out);
-	if (all && integer(all, "rank") == 1)
-		fprintf(out, "All %lld cells measured 5 times: this is the best of them\n",
-			integer(all, "cells"));
-	else if (all) {
-		fprintf(out,
-			"All %lld cells measured 5 times: this is number %lld; against the best there "
-			"(%s, selected by the same trials): ",
-			integer(all, "cells"), integer(all, "rank"), tune_str(all, "best"));
-		print_pair(all, out);
-		fprintf(out, "\n");
-	}
+	if (all)
+		print_near(all, out);
 	print_method(state, out);
 }
 

@@ -191,12 +191,11 @@ char *proc_text(const struct proc *p, size_t max, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The same of a file with NULs in it; *len without the one behind them. */
 char *proc_bytes(const struct proc *p, const char *name, size_t max, size_t *len);
-
+/* The same as a stream, for files of many lines; NULL: none. */
+FILE *proc_stream(const struct proc *p, const char *name);
 /* proc_files.c. Whether the name space of mounts that ns names (in dir, as openat(2) has it) is
  * known to be another than ours: the same path may be another file there. */
 bool proc_other_root(int dir, const char *ns);
-/* The same as a stream, for files of many lines; NULL: none. */
-FILE *proc_stream(const struct proc *p, const char *name);
 /* Value of "Name:\tvalue" in status-like text, into buf; false: none. */
 bool proc_field(const char *text, const char *name, char *buf, size_t size);
 

@@ -170,6 +170,11 @@ $s->exits($v, 4, 'trials failed in the proof: exit 4');
 like($v->{stdout}, qr/in fresh blocks: 3 of 20 trials failed: failed$/m, '... how many');
 like($v->{stdout}, qr/^Cells that left the search because a trial failed or met a limit: nvme$/m, '... cells that left are named');
 like($v->{stdout}, qr/^Trials: search 24 \(12 visits/m, '... 12 visits of 2 workloads are 24 trials');
+my $best = { cells => 20, trials => 100, failed => 1, rank => 1, best => 'it' };
+state_is(all => $best);
+like($s->vbench('tune', '--resume=1111', '--no-report')->{stdout}, qr/^All 20 cells measured 5 times \(1 of 100 trials failed\): this is the best of them$/m, 'of all cells, trials that failed are told');
+state_is(all => { %$best, failed => 0 });
+like($s->vbench('tune', '--resume=1111', '--no-report')->{stdout}, qr/^All 20 cells measured 5 times: this is the best of them$/m, '... and else nothing');
 state_is();
 for (
 	[ 'another id',              id => '../../../../tmp/11111111-2222-4333-8444-555' ],

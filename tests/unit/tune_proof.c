@@ -176,6 +176,8 @@ static void no_best_that_fails(void **state)
 	expect_rc(tune_rank(w.state, UUID_A, CELL_2, &w.o, &rank, &e), 0, &e);
 	assert_int_equal(json_integer_value(json_object_get(rank, "rank")), 1);
 	assert_string_equal(tune_str(rank, "best"), "b");
+	/* every second trial of the third's first workload */
+	assert_int_equal(json_integer_value(json_object_get(rank, "failed")), (BLOCKS + 1) / 2);
 	json_decref(rank);
 	end(&w);
 }

@@ -10,8 +10,7 @@ use JSON::PP;
 use Lab;
 use Test::More;
 
-my $run = getcwd() . '/tests/lab/run';
--x $run or BAIL_OUT('run from the top of the checkout');
+-x 'tests/lab/run' or BAIL_OUT('run from the top of the checkout');
 -e(($ENV{VBENCH_LAB_DIR} // getcwd() . '/build/lab') . '/stamp') or plan skip_all => 'no lab host: make lab';
 -x 'vbench' && -e 'build/guest/vmlinuz' or plan skip_all => 'no vbench or guest assets: make';
 my $dir = tempdir(CLEANUP => 1);
@@ -108,19 +107,8 @@ vbench apply --list
 END
 close $out;
 
-# A nested guest that hangs: once more, as in kvm.t.
-my (%part, $status, $text);
-for my $try (1, 2) {
-	my @program = $ENV{VBENCH} ? ('--put', "$ENV{VBENCH}:/usr/local/bin/vbench") : ();
-	open my $lab, '-|', $run, '--timeout', 900, '--put', "$dir/killer.so:/tmp/killer.so", '--put', "$dir/script:/tmp/script", @program,
-		'sh', '-c', 'PATH=/usr/local/bin:$PATH FROM=0 STEP=9 bash /tmp/script 2>&1' or die;
-	local $/;
-	$text = <$lab>;
-	close $lab;
-	$status = $? >> 8;
-	last if !nested_hung($status, $text);
-	diag 'a nested guest hung; once more: ', $text;
-}
+my ($status, $text) = lab_script('FROM=0 STEP=9 bash /tmp/script', '--put', "$dir/killer.so:/tmp/killer.so", '--put', "$dir/script:/tmp/script");
+my %part;
 is($status, 0, 'the lab ran') or diag $text;
 $part{ $1 } = $2 while $text =~ /^== (.+)\n((?:(?!== ).*\n)*)/mg;
 

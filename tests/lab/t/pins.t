@@ -11,8 +11,7 @@ use JSON::PP;
 use Lab;
 use Test::More;
 
-my $run = getcwd() . '/tests/lab/run';
--x $run or BAIL_OUT('run from the top of the checkout');
+-x 'tests/lab/run' or BAIL_OUT('run from the top of the checkout');
 -e(($ENV{VBENCH_LAB_DIR} // getcwd() . '/build/lab') . '/stamp') or plan skip_all => 'no lab host: make lab';
 -x 'vbench' && -e 'build/guest/vmlinuz' or plan skip_all => 'no vbench or guest assets: make';
 my $dir = tempdir(CLEANUP => 1);
@@ -92,18 +91,8 @@ section left; pgrep -l qemu-system; ls /tmp/xdg/vbench/knobs/*.json 2>/dev/null
 exit 0
 END
 
-# A nested guest that hangs: once more, as in kvm.t.
-my (%part, $status, $text);
-for my $try (1, 2) {
-	my @program = $ENV{VBENCH} ? ('--put', "$ENV{VBENCH}:/usr/local/bin/vbench") : ();
-	open my $lab, '-|', $run, '--timeout', 900, '--put', "$dir:/tmp/t", @program, 'sh', '-c', 'PATH=/usr/local/bin:$PATH VBENCH_GUEST=$PWD/build/guest bash /tmp/t/script 2>&1' or die;
-	local $/;
-	$text = <$lab>;
-	close $lab;
-	$status = $? >> 8;
-	last if !nested_hung($status, $text);
-	diag 'a nested guest hung; once more: ', $text;
-}
+my ($status, $text) = lab_script('VBENCH_GUEST=$PWD/build/guest bash /tmp/t/script', '--put', "$dir:/tmp/t");
+my %part;
 is($status, 0, 'the lab ran') or diag $text;
 $part{$1} = $2 while $text =~ /^== (.+)\n((?:(?!== ).*\n)*)/mg;
 
